@@ -1,0 +1,40 @@
+"""A zoo of multi-task speech models: one backbone listens once, many heads answer.
+
+Importing this package imports no TensorFlow; each public name loads what it needs when it is first used.
+
+Example:
+    >>> import speechzoo
+    >>> sorted(speechzoo.list_models(head="keyword"))  # doctest: +SKIP
+    ['mtl_conformer_small', 'mtl_ds_cnn_micro']
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+# Public name -> the module that defines it.
+_PUBLIC = {
+    "load": "speechzoo.registry",
+    "list_models": "speechzoo.registry",
+    "describe": "speechzoo.registry",
+    "load_config": "speechzoo.config",
+    "ZooConfig": "speechzoo.config",
+    "MultiTaskModel": "speechzoo.multitask.model",
+    "Recognition": "speechzoo.decoding.recognition",
+    "load_audio": "speechzoo.audio",
+    "train": "speechzoo.training.trainer",
+    "evaluate": "speechzoo.evaluation",
+    "export": "speechzoo.exporters",
+    "EdgeModel": "speechzoo.edge.edge_model",
+}
+__all__ = sorted(_PUBLIC)
+
+
+def __getattr__(name):
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'speechzoo' has no attribute '{name}'; it has: {', '.join(__all__)}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__():
+    return __all__

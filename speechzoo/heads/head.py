@@ -1,0 +1,34 @@
+"""What every head has in common."""
+
+import keras
+
+
+class Head(keras.layers.Layer):
+    """Frames of the backbone -> one task's output, together with its loss, its metrics and its labels.
+
+    A head implements, besides `call`:
+
+    - `loss()` -> keras.losses.Loss with reduction "mean_with_sample_weight": nats per example, so that the mean is over
+      the labelled rows only, whatever else the batch holds.
+    - `metrics_for_fit()` -> list of keras.metrics.Metric, each with `update_state(y_true, y_pred, sample_weight)`.
+    - `encode(value)` -> int32 array: a label as it stands in a manifest becomes the target of the loss. ValueError when
+      the head doesn't know the label.
+    - `spec()` -> dict of plain values: what decoding needs to read the output; it travels inside every exported file.
+
+    Call arguments:
+        frames: float (batch, frames, channels), zero in the padding.
+        lengths: int32 (batch,), frames that are not padding; None when nothing is padded.
+
+    Attributes:
+        label: Utterance field that holds the label; the head's own name unless given.
+        target_shape: Shape of one encoded label: `()`, or `(None,)` for a sequence that batches pad with 0.
+    """
+
+    target_shape: tuple = ()
+
+    def __init__(self, label: str | None = None, name: str | None = None, **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.label = label or self.name
+
+    def get_config(self):
+        return {**super().get_config(), "label": self.label}
