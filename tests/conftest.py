@@ -1,0 +1,6 @@
+"""Settings of the whole suite: one thread pool, no GPU, quiet TensorFlow."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
