@@ -1,0 +1,93 @@
+import json
+
+import numpy as np
+import pytest
+
+from speechzoo.decoding.hypothesis import Hypothesis
+from speechzoo.decoding.recognition import Recognition, recognize_outputs
+
+SPEC = {"name": "tiny", "sample_rate": 16000, "heads": {
+    "transcript": {"type": "ctc", "label": "transcript", "units": list("no "), "kind": "characters",
+                   "frame_seconds": 0.04},
+    "phones": {"type": "ctc", "label": "phones", "units": ["N", "OW"], "kind": "phones", "frame_seconds": 0.04},
+    "keyword": {"type": "classifier", "label": "keyword", "classes": ["yes", "no"]},
+    "accent": {"type": "classifier", "label": "accent", "classes": ["scottish", "welsh"]},
+    "slots": {"type": "slots", "label": "slots", "slots": {"size": ["small", "large"], "milk": ["oat"]}},
+    "speaker": {"type": "speaker", "label": "speaker", "embedding_size": 3},
+}}
+
+
+def make_outputs():
+    return {
+        "transcript": 9 * np.eye(4)[[0, 1, 1, 2, 0]],
+        "phones": 9 * np.eye(3)[[1, 1, 2, 0, 0]],
+        "keyword": np.log([0.25, 0.75]),
+        "accent": np.log([0.6, 0.4]),
+        "slots": np.log([0.1, 0.1, 0.8, 0.9, 0.1]),
+        "speaker": np.array([0.6, 0.8, 0.0]),
+    }
+
+
+def test_every_head_answers():
+    result = recognize_outputs(make_outputs(), SPEC)
+    assert (result.transcript, result.phones, result.keyword) == ("no", "N OW", "no")
+    assert [(word.text, word.start, word.end) for word in result.words] == [("no", 0.04, 0.16)]
+    assert [phone.text for phone in result.phone_times] == ["N", "OW"]
+    assert result.slots == {"size": "large"} and result.labels == {"accent": "scottish"}
+    assert result.confidence["keyword"] == pytest.approx(0.75)
+    assert result.confidence["slots"] == pytest.approx(0.8 * 0.9)
+    assert result.slot_confidence == {"size": pytest.approx(0.8)}
+    assert result.speaker.dtype == np.float32 and result.speaker.tolist() == pytest.approx([0.6, 0.8, 0])
+    assert result.gender is None and result.intent is None
+
+
+def test_survives_json():
+    result = recognize_outputs(make_outputs(), SPEC)
+    values = json.loads(json.dumps(result.to_dict()))
+    assert "gender" not in values and values["words"][0]["text"] == "no"
+    assert Recognition.from_dict(values).to_dict() == values
+    with pytest.raises(ValueError, match="unknown key 'sentence'"):
+        Recognition.from_dict({"sentence": "no"})
+
+
+def test_prints_one_line_an_answer():
+    lines = str(recognize_outputs(make_outputs(), SPEC)).splitlines()
+    assert len(lines) == 6
+    assert lines[0].split() == ["transcript", "100%", "no"]
+    assert "slots        72%  size: large" in lines
+    assert str(Recognition(transcript="", confidence={"transcript": 0.9})) == "transcript   90%  (nothing)"
+
+
+def test_only_the_heads_asked_for():
+    result = recognize_outputs(make_outputs(), SPEC, heads=["keyword"])
+    assert result.to_dict() == {"keyword": "no", "confidence": {"keyword": 0.75}}
+
+
+def test_a_decoder_is_for_words_only():
+    result = recognize_outputs(make_outputs(), SPEC, decoder=lambda logits, spec: Hypothesis("on"))
+    assert (result.transcript, result.phones) == ("on", "N OW")
+
+
+def test_the_head_named_as_the_label_owns_its_field():
+    heads = {"command": {**SPEC["heads"]["keyword"]}, "keyword": SPEC["heads"]["keyword"]}
+    outputs = {"command": np.log([0.9, 0.1]), "keyword": np.log([0.25, 0.75])}
+    result = recognize_outputs(outputs, {"heads": heads})
+    assert result.keyword == "no" and result.labels == {"command": "yes"}
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"keyword": np.array([np.nan, 0])}, "head 'keyword': the model gave NaN"),
+    ({"keyword": np.zeros(3)}, r"head 'keyword': logits have shape \(3,\); expected \(2,\)"),
+    ({"slots": np.zeros(4)}, r"head 'slots': slot logits have shape \(4,\); expected \(5,\)"),
+    ({"speaker": np.array([np.inf, 0, 0])}, "head 'speaker': the embedding has NaN"),
+])
+def test_unusable_outputs_name_the_head(change, message):
+    with pytest.raises(ValueError, match=message):
+        recognize_outputs({**make_outputs(), **change}, SPEC)
+
+
+def test_unknown_and_missing_heads():
+    with pytest.raises(ValueError, match="no head 'mood'; it has: transcript, phones"):
+        recognize_outputs(make_outputs(), SPEC, heads=["mood"])
+    with pytest.raises(ValueError, match="outputs lack head 'phones'"):
+        recognize_outputs({"transcript": make_outputs()["transcript"]}, SPEC)
