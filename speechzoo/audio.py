@@ -1,0 +1,317 @@
+"""Recordings as they come -> float32 mono at one sample rate.
+
+`load_audio` reads whatever libsndfile reads (WAV, FLAC, OGG Vorbis and Opus, MP3, AIFF, ...); the content decides, not the
+file's name. `decode_audio_in_graph` does the same inside a tf.data pipeline. Resampling is soxr's (quality HQ) in both.
+"""
+
+import contextlib
+import functools
+import io
+import math
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import soundfile
+import soxr
+
+SAMPLE_RATE = 16000
+_BLOCK_FRAMES = 8192
+_OGG_PAGE_BYTES = 65307
+# Outside of these a header is damaged, and resampling by such a ratio would fill the memory.
+_MINIMUM_RATE, _MAXIMUM_RATE = 1000, 768000
+# Float recordings and resampling overshoot full scale a little; beyond this (12 dB) the scale itself is wrong.
+_MAXIMUM_PEAK = 4.0
+
+
+class AudioError(ValueError):
+    """A recording that can't be used; the message says which, what is wrong with it and what to do."""
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What the header of a recording says.
+
+    Attributes:
+        duration: Seconds.
+        sample_rate: Hz.
+        channels: Number of channels.
+    """
+
+    duration: float
+    sample_rate: int
+    channels: int
+
+
+def load_audio(source, sample_rate: int = SAMPLE_RATE, start: float = 0.0, duration: float | None = None,
+               maximum_seconds: float | None = None, strict: bool = False) -> np.ndarray:
+    """Reads a recording as float32 (samples,) in [-1, 1], channels averaged, at `sample_rate`.
+
+    Only the part asked for is read, so one minute of an 8-hour recording costs a minute of memory. What a truncated
+    recording still holds is decoded; with `strict` it is an error.
+
+    Args:
+        source: A path, the bytes of a file, a binary file object, or an (array, sample rate) pair; the array is (samples,)
+            or (samples, channels), integers of full scale or floats in [-1, 1].
+        sample_rate: Hz of the result.
+        start: Where to begin, seconds.
+        duration: How much to read, seconds; to the end when absent. A recording that ends earlier gives what it has.
+        maximum_seconds: Refuse more than this; for callers whose memory or model has a limit.
+        strict: Refuse a recording that ends before its header says, as a training label wouldn't fit what is left.
+
+    Raises:
+        AudioError: The recording is missing, empty, not audio, damaged, longer than `maximum_seconds`, or holds samples that
+            are not finite.
+
+    Example:
+        >>> load_audio((np.zeros((48000, 2), np.int16), 48000)).shape
+        (16000,)
+    """
+    if not start >= 0 or not math.isfinite(start):
+        raise AudioError(f"start must be 0 seconds or more, got {start}")
+    if duration is not None and not 0 < duration < math.inf:
+        raise AudioError(f"duration must be more than 0 seconds, got {duration}")
+    if isinstance(source, tuple) and len(source) == 2:
+        name = "the array"
+        samples, rate = np.asarray(source[0]), _checked_rate(source[1], name)
+        samples = _mono(samples)
+        first = int(round(start * rate))
+        last = len(samples) if duration is None else first + int(round(duration * rate))
+        _check_start(name, first, len(samples), rate)
+        _check_length(name, (min(last, len(samples)) - first) / rate, maximum_seconds)
+        samples = samples[first:last]
+    else:
+        with _open(source) as (file, name, truncated):
+            if truncated and strict:
+                raise AudioError(f"{name}: truncated, the file ends before its header says")
+            rate = _checked_rate(file.samplerate, name)
+            samples = _read_part(file, name, rate, start, duration, maximum_seconds, strict)
+    if not len(samples):
+        raise AudioError(f"{name}: holds no samples")
+    if not np.isfinite(samples).all():
+        bad = int(np.argmin(np.isfinite(samples)))
+        raise AudioError(f"{name}: sample {bad} at {start + bad / rate:.3f} s is not a finite number (NaN or infinite)")
+    peak = float(np.abs(samples).max())
+    if peak > _MAXIMUM_PEAK:
+        raise AudioError(f"{name}: float samples reach {peak:g}, full scale is 1; divide 16-bit values by 32768")
+    samples = np.clip(resample(samples, rate, sample_rate), -1.0, 1.0)
+    if not len(samples):
+        raise AudioError(f"{name}: too short, it holds less than one sample at {sample_rate} Hz")
+    return samples
+
+
+def audio_info(source) -> AudioInfo:
+    """Reads the header of a recording (a path, bytes or a binary file object).
+
+    Raises:
+        AudioError: The recording is missing, empty or not audio.
+    """
+    with _open(source) as (file, name, _):
+        rate = _checked_rate(file.samplerate, name)
+        return AudioInfo(file.frames / rate, rate, file.channels)
+
+
+def resample(audio: np.ndarray, from_rate: int, to_rate: int) -> np.ndarray:
+    """Resamples float32 (samples,) with soxr's high quality; the same array when the rates are equal."""
+    if from_rate == to_rate:
+        return audio
+    return soxr.resample(audio, from_rate, to_rate, quality="HQ").astype(np.float32, copy=False)
+
+
+def encode_flac(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> bytes:
+    """float32 (samples,) in [-1, 1] as the bytes of a 16-bit FLAC file; 16-bit recordings survive unchanged."""
+    # libsndfile would scale by 32767 on the way out and by 32768 on the way in.
+    samples = np.clip(np.rint(audio * np.float32(32768)), -32768, 32767).astype(np.int16)
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, sample_rate, format="FLAC", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _open(source):
+    """Opens a path, bytes or a file object: (SoundFile, name for messages, whether it ends too early)."""
+    with contextlib.ExitStack() as stack:
+        if isinstance(source, (str, os.PathLike)):
+            name = os.fspath(source)
+            try:
+                stream = stack.enter_context(open(source, "rb"))
+            except OSError as error:
+                reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror.lower()
+                raise AudioError(f"{name}: {reason}") from None
+            # A bare descriptor: reads without going through Python, and the file's name can't mislead the decoder.
+            target = stream.fileno()
+        elif isinstance(source, (bytes, bytearray, memoryview)):
+            name = "the audio bytes"
+            stream = target = io.BytesIO(source)
+        elif hasattr(source, "read"):
+            name = str(getattr(source, "name", "the audio stream"))
+            seekable = getattr(source, "seekable", lambda: False)()
+            stream = target = source if seekable else io.BytesIO(source.read())
+        else:
+            raise TypeError(f"audio must be a path, bytes, a file object or an (array, sample rate) pair, "
+                            f"got {type(source).__name__}")
+        position = stream.tell()
+        head = stream.read(512)
+        size = stream.seek(0, io.SEEK_END) - position
+        stream.seek(position + max(0, size - _OGG_PAGE_BYTES))
+        tail = stream.read() if head[:4] == b"OggS" else b""
+        stream.seek(position)
+        if not head:
+            raise AudioError(f"{name}: empty, 0 bytes")
+        try:
+            file = stack.enter_context(soundfile.SoundFile(target, closefd=False))
+        except (soundfile.LibsndfileError, TypeError):  # TypeError: content that libsndfile takes for headerless samples
+            kind = "a text file, not audio" if _is_text(head) else "damaged, or not WAV, FLAC, OGG or MP3 audio"
+            raise AudioError(f"{name}: {kind}") from None
+        yield file, name, _is_truncated(head, tail, size)
+
+
+def _is_text(head: bytes) -> bool:
+    return all(byte in b"\t\n\r" or 32 <= byte < 127 or byte >= 128 for byte in head)
+
+
+def _is_truncated(head: bytes, tail: bytes, size: int) -> bool:
+    """Whether a WAV or OGG ends too early, which libsndfile doesn't say: it believes the file's size, not the header's."""
+    if head[:4] == b"RIFF":
+        declared = int.from_bytes(head[4:8], "little")
+        # 0 and 0xFFFFFFFF are what a program that writes to a pipe leaves in the header.
+        return 0 < declared < 0xFFFFFF00 and declared + 8 > size + 1
+    if tail:
+        last_page = tail[tail.rfind(b"OggS"):]
+        return len(last_page) < 6 or not last_page[5] & 4  # flag "end of stream"
+    return False
+
+
+def _read_part(file, name, rate, start, duration, maximum_seconds, strict):
+    """Decodes the frames asked for block by block, averaging channels, so that only one channel is ever held whole."""
+    first = int(round(start * rate))
+    wanted = None if duration is None else max(1, int(round(duration * rate)))
+    if first:
+        _check_start(name, first, file.frames, rate)
+    available = max(0, file.frames - first)
+    expected = available if wanted is None else min(wanted, available)
+    _check_length(name, expected / rate, maximum_seconds)
+    if first:
+        try:
+            file.seek(first)
+        except (soundfile.LibsndfileError, RuntimeError):
+            raise AudioError(f"{name}: can't be read from {start} s on; the file is damaged") from None
+    block = np.empty((_BLOCK_FRAMES, file.channels), np.float32)
+    parts, count = [], 0
+    while wanted is None or count < wanted:
+        try:
+            # Not `read`, which trusts the header's number of frames: that of a truncated OGG file is 0.
+            frames = file.buffer_read_into(block[:_BLOCK_FRAMES if wanted is None else wanted - count], "float32")
+        except soundfile.LibsndfileError:
+            break  # damaged from here on
+        if not frames:
+            break
+        parts.append(_mono(block[:frames]).copy())
+        count += frames
+        _check_length(name, count / rate, maximum_seconds)
+    if strict and count < 0.99 * expected - 0.1 * rate:
+        raise AudioError(f"{name}: truncated or damaged, {count / rate:.2f} s of {expected / rate:.2f} s can be decoded")
+    return np.concatenate(parts) if parts else np.empty(0, np.float32)
+
+
+def _mono(samples: np.ndarray) -> np.ndarray:
+    """Samples of any integer or float type, (samples,) or (samples, channels) -> float32 (samples,)."""
+    if samples.ndim not in (1, 2) or samples.ndim == 2 and samples.shape[1] > max(1, samples.shape[0]):
+        raise AudioError(f"audio of shape {samples.shape}: expected (samples,) or (samples, channels)")
+    if samples.dtype == np.uint8:
+        samples = (samples.astype(np.float32) - 128) / 128
+    elif np.issubdtype(samples.dtype, np.signedinteger):
+        samples = (samples / -float(np.iinfo(samples.dtype).min)).astype(np.float32)
+    elif np.issubdtype(samples.dtype, np.floating):
+        samples = samples.astype(np.float32, copy=False)
+    else:
+        raise AudioError(f"audio of type {samples.dtype}: expected integers or floats")
+    if samples.ndim == 1:
+        return samples
+    return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
+
+
+def _checked_rate(rate, name) -> int:
+    if int(rate) != rate or not _MINIMUM_RATE <= rate <= _MAXIMUM_RATE:
+        raise AudioError(f"{name}: sample rate {rate} Hz is outside of {_MINIMUM_RATE} to {_MAXIMUM_RATE}")
+    return int(rate)
+
+
+def _check_start(name, first, frames, rate):
+    if first >= max(1, frames):
+        raise AudioError(f"{name}: start is {first / rate:.2f} s, the recording ends at {frames / rate:.2f} s")
+
+
+def _check_length(name, seconds, maximum_seconds):
+    if maximum_seconds is not None and seconds > maximum_seconds:
+        raise AudioError(f"{name}: {seconds:.1f} s, longer than {maximum_seconds:g} s: read a part of it with start and duration")
+
+
+def decode_audio_in_graph(contents, sample_rate: int = SAMPLE_RATE, container: str | None = None):
+    """Decodes the bytes of a recording inside a TensorFlow graph; what comes out is what `load_audio` gives.
+
+    16-bit FLAC, Vorbis and MP3 are decoded by tensorflow-io where its operations load (decided once, at first use), everything
+    else, and all of it elsewhere, by soundfile through tf.numpy_function.
+
+    Args:
+        contents: tf.string scalar, the bytes of a file.
+        sample_rate: Hz of the result.
+        container: `flac` when all recordings are (as in prepared shards): leaves the other branches out of the graph.
+
+    Returns:
+        tf.float32 (samples,). A recording that can't be decoded raises tf.errors.InvalidArgumentError when it is reached.
+    """
+    import tensorflow as tf
+
+    def with_soundfile():
+        audio = tf.numpy_function(lambda data: load_audio(data, sample_rate), [contents], tf.float32)
+        return tf.ensure_shape(audio, [None])
+
+    decoders = _graph_decoders()
+    if decoders is None:
+        return with_soundfile()
+    header = tf.cast(tf.io.decode_raw(tf.strings.substr(tf.strings.join([contents, b"\0" * 64]), 0, 64), tf.uint8), tf.int32)
+
+    def starts_with(magic, position=0):
+        return tf.reduce_all(header[position:position + len(magic)] == list(magic))
+
+    def finished(samples, rate):
+        audio = tf.clip_by_value(tf.reduce_mean(samples, axis=1), -1.0, 1.0)
+        audio = tf.cond(tf.equal(rate, sample_rate), lambda: audio, lambda: tf.numpy_function(
+            lambda values, hz: np.clip(resample(values, int(hz), sample_rate), -1.0, 1.0), [audio, rate], tf.float32))
+        return tf.ensure_shape(audio, [None])
+
+    # STREAMINFO packs, from byte 18: sample rate (20 bits), channels - 1 (3 bits), bits per sample - 1 (5 bits).
+    flac_rate = header[18] * 4096 + header[19] * 16 + header[20] // 16
+    is_flac = tf.logical_and(starts_with(b"fLaC"), (header[20] % 2) * 16 + header[21] // 16 == 15)
+
+    def flac():
+        return finished(tf.cast(decoders.decode_flac(contents, dtype=tf.int16), tf.float32) / 32768.0, flac_rate)
+
+    if container == "flac":
+        return tf.cond(is_flac, flac, with_soundfile)
+    is_vorbis = tf.logical_and(starts_with(b"OggS"), starts_with(b"\x01vorbis", 28))
+    vorbis_rate = header[40] + header[41] * 256 + header[42] * 65536
+    is_mp3 = tf.logical_or(starts_with(b"ID3"), tf.logical_and(header[0] == 0xFF, header[1] // 32 == 7))
+
+    def vorbis():
+        return finished(decoders.decode_vorbis(contents), vorbis_rate)
+
+    def mp3():
+        rate = tf.numpy_function(lambda data: np.int32(audio_info(data).sample_rate), [contents], tf.int32)
+        return finished(decoders.decode_mp3(contents), rate)
+
+    return tf.case([(is_flac, flac), (is_vorbis, vorbis), (is_mp3, mp3)], default=with_soundfile, exclusive=False)
+
+
+@functools.cache
+def _graph_decoders():
+    """tensorflow-io's audio module, or None where its operations don't load."""
+    import tensorflow as tf
+    try:
+        import tensorflow_io
+        with tf.init_scope():  # the first use may be inside of a graph that is being traced
+            tensorflow_io.audio.decode_flac(encode_flac(np.zeros(16, np.float32)), dtype=tf.int16)
+    except (ImportError, AttributeError, NotImplementedError, OSError, tf.errors.OpError):
+        return None
+    return tensorflow_io.audio
