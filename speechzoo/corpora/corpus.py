@@ -1,0 +1,72 @@
+"""What every corpus reader has in common."""
+
+import abc
+from collections.abc import Iterator
+from pathlib import Path
+
+#: Name -> reader class.
+CORPORA: dict[str, type["Corpus"]] = {}
+
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+
+
+class CorpusError(ValueError):
+    """A folder that isn't the corpus it should be; the message names the file and what was expected there."""
+
+
+class Corpus(abc.ABC):
+    """A corpus on disk, in its own layout -> utterances.
+
+    Attributes:
+        has_audio: Whether its utterances are recordings; those of a text corpus carry `transcript`, `intent` and `slots`
+            only.
+    """
+
+    has_audio = True
+
+    @abc.abstractmethod
+    def read(self, source: str | Path) -> Iterator[dict]:
+        """Yields the utterances, always in the same order.
+
+        Args:
+            source: The corpus' folder, as it comes out of its archive.
+
+        Yields:
+            Dicts of `docs/architecture.md`: `id`, `audio` (relative to `source`), `corpus`, `split` where the corpus has
+            one, and its labels. Where a corpus is in memory, `_audio` (int16 or float32 (samples,) or
+            (samples, channels)) and `_sample_rate` (Hz) stand for `audio`. Keys that start with an underscore never
+            reach a manifest.
+
+        Raises:
+            CorpusError: `source` isn't in the corpus' layout.
+        """
+
+
+class TextCorpus(Corpus):
+    """A corpus of written requests: `transcript`, `intent` and `slots` without audio, to be spoken or learnt from as text."""
+
+    has_audio = False
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """Audio files under `folder` at any depth, sorted; hidden files and folders are passed over."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES
+                  and not any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+
+def require(path: Path, what: str) -> Path:
+    """Returns `path`, or raises CorpusError saying what should be there."""
+    if not path.exists():
+        raise CorpusError(f"{path}: not found; expected {what}")
+    return path
+
+
+def read_table(path: Path, fields: int) -> Iterator[list[str]]:
+    """Rows of a Kaldi table: lines cut at white space into `fields` columns, the last holding the rest of the line."""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        row = line.split(maxsplit=fields - 1)
+        if len(row) < fields:
+            raise CorpusError(f"{path}:{number}: expected {fields} columns, got {line!r}")
+        yield row
