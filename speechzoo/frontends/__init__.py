@@ -1,0 +1,9 @@
+"""Front ends: waveform -> features, as Keras layers inside the model, so that features can't drift between platforms."""
+
+from speechzoo.frontends.log_mel import LogMel
+from speechzoo.frontends.spec_augment import SpecAugment
+
+# Name in a zoo config -> class.
+FRONTENDS = {"log_mel": LogMel}
+
+__all__ = ["FRONTENDS", "LogMel", "SpecAugment"]

@@ -1,0 +1,12 @@
+"""Heads: frames -> one task's output, with its loss, its metrics and its labels."""
+
+from speechzoo.heads.classifier import ClassifierHead
+from speechzoo.heads.ctc import CTCHead
+from speechzoo.heads.head import Head
+from speechzoo.heads.slots import SlotsHead
+from speechzoo.heads.speaker import SpeakerHead
+
+# Name in a zoo config -> class.
+HEADS = {"ctc": CTCHead, "classifier": ClassifierHead, "slots": SlotsHead, "speaker": SpeakerHead}
+
+__all__ = ["HEADS", "CTCHead", "ClassifierHead", "Head", "SlotsHead", "SpeakerHead"]

@@ -1,0 +1,126 @@
+"""Conformer (Gulati et al. 2020, https://arxiv.org/abs/2005.08100) in the form of NVIDIA's Fast Conformer."""
+
+import keras
+from keras import ops
+
+from speechzoo.backbones.attention import RelativeAttention, relative_positions
+from speechzoo.backbones.convolution import ConvolutionModule
+from speechzoo.backbones.subsampling import ConvSubsampling
+from speechzoo.masking import sequence_mask
+
+
+class Conformer(keras.layers.Layer):
+    """Convolutional subsampling, then blocks of half feed-forward, attention, convolution, half feed-forward.
+
+    With the same weights it computes what `transformers.ParakeetEncoder` does.
+
+    Args:
+        size: Channels.
+        num_blocks: Conformer blocks.
+        num_heads: Attention heads.
+        feed_forward_size: Channels inside the feed-forward modules; 4 x size when None.
+        kernel_size: Width of the depthwise convolution, frames.
+        subsampling: Feature frames for one output frame: 4 or 8.
+        subsampling_channels: Channels of the subsampling convolutions.
+        dropout: Dropout rate everywhere.
+
+    Call arguments:
+        features: (batch, frames, bins).
+        lengths: int32 (batch,), or None when nothing is padded.
+
+    Returns:
+        A list with the frames (batch, ceil(frames / subsampling), size) after each block, and their lengths.
+    """
+
+    def __init__(self, size: int = 144, num_blocks: int = 8, num_heads: int = 4, feed_forward_size: int | None = None,
+                 kernel_size: int = 9, subsampling: int = 4, subsampling_channels: int = 64, dropout: float = 0.1,
+                 **kwargs):
+        super().__init__(**kwargs)
+        self.size = self.output_size = size
+        self.num_blocks = num_blocks
+        self.num_heads = num_heads
+        self.feed_forward_size = feed_forward_size or 4 * size
+        self.kernel_size = kernel_size
+        self.subsampling = subsampling
+        self.subsampling_channels = subsampling_channels
+        self.dropout_rate = dropout
+        self.subsample = ConvSubsampling(size, subsampling, subsampling_channels, name="subsampling")
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.blocks = [ConformerBlock(size, num_heads, self.feed_forward_size, kernel_size, dropout, name=f"block_{i + 1}")
+                       for i in range(num_blocks)]
+
+    def build(self, features_shape, *_):
+        self.subsample.build(features_shape)
+        for block in self.blocks:
+            block.build((None, None, self.size))
+
+    def call(self, features, lengths=None, training=False):
+        hidden, lengths = self.subsample(features, lengths)
+        hidden = self.dropout(hidden * self.size ** 0.5, training=training)
+        positions = relative_positions(ops.shape(hidden)[1], self.size)
+        valid = sequence_mask(lengths, hidden)
+        outputs = []
+        for block in self.blocks:
+            hidden = block(hidden, positions, valid, training=training)
+            outputs.append(hidden if valid is None else hidden * valid)
+        return outputs, lengths
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size, "num_blocks": self.num_blocks, "num_heads": self.num_heads,
+                "feed_forward_size": self.feed_forward_size, "kernel_size": self.kernel_size,
+                "subsampling": self.subsampling, "subsampling_channels": self.subsampling_channels,
+                "dropout": self.dropout_rate}
+
+
+class ConformerBlock(keras.layers.Layer):
+    """One macaron block of the Conformer; arguments as there."""
+
+    def __init__(self, size: int, num_heads: int, feed_forward_size: int, kernel_size: int, dropout: float, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+        self.feed_forward_1 = FeedForward(size, feed_forward_size, dropout, name="feed_forward_1")
+        self.attention = RelativeAttention(size, num_heads, dropout, name="attention")
+        self.convolution = ConvolutionModule(size, kernel_size, name="convolution")
+        self.feed_forward_2 = FeedForward(size, feed_forward_size, dropout, name="feed_forward_2")
+        names = ("norm_feed_forward_1", "norm_attention", "norm_convolution", "norm_feed_forward_2", "norm_output")
+        self.norms = [keras.layers.LayerNormalization(epsilon=1e-5, name=name) for name in names]
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+
+    def build(self, inputs_shape, *_):
+        for layer in (self.feed_forward_1, self.attention, self.convolution, self.feed_forward_2, *self.norms):
+            layer.build((None, None, self.size))
+
+    def call(self, inputs, positions, valid=None, training=False):
+        norm = iter(self.norms)
+        hidden = inputs + 0.5 * self.dropout(self.feed_forward_1(next(norm)(inputs), training=training), training=training)
+        attended = self.attention(next(norm)(hidden), positions, valid, training=training)
+        hidden = hidden + self.dropout(attended, training=training)
+        convolved = self.convolution(next(norm)(hidden), valid, training=training)
+        hidden = hidden + self.dropout(convolved, training=training)
+        hidden = hidden + 0.5 * self.dropout(self.feed_forward_2(next(norm)(hidden), training=training), training=training)
+        return next(norm)(hidden)
+
+    def compute_output_shape(self, inputs_shape, *_):
+        return inputs_shape
+
+
+class FeedForward(keras.layers.Layer):
+    """Two dense layers with a swish between them."""
+
+    def __init__(self, size: int, inner_size: int, dropout: float, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+        self.inner_size = inner_size
+        self.expand = keras.layers.Dense(inner_size, name="expand")
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.project = keras.layers.Dense(size, name="project")
+
+    def build(self, inputs_shape, *_):
+        self.expand.build((None, None, self.size))
+        self.project.build((None, None, self.inner_size))
+
+    def call(self, inputs, training=False):
+        return self.project(self.dropout(ops.silu(self.expand(inputs)), training=training))
+
+    def compute_output_shape(self, inputs_shape, *_):
+        return inputs_shape

@@ -1,0 +1,52 @@
+"""The convolution module of the Conformer."""
+
+import keras
+from keras import ops
+
+
+class ConvolutionModule(keras.layers.Layer):
+    """Gated pointwise convolution, depthwise convolution along time, batch normalisation, swish, pointwise convolution.
+
+    Reference: Conformer (Gulati et al. 2020, https://arxiv.org/abs/2005.08100), section 2.2.
+
+    Args:
+        size: Channels in and out.
+        kernel_size: Odd width of the depthwise convolution, frames.
+
+    Call arguments:
+        inputs: (batch, frames, size).
+        valid: (batch, frames, 1) of ones and zeros, or None. Padding is zeroed before the convolution looks at it and
+            left out of the batch statistics.
+    """
+
+    def __init__(self, size: int, kernel_size: int = 9, **kwargs):
+        super().__init__(**kwargs)
+        if kernel_size % 2 == 0:
+            raise ValueError(f"convolution module: kernel_size {kernel_size} is not odd")
+        self.size = size
+        self.kernel_size = kernel_size
+        self.expand = keras.layers.Dense(2 * size, name="expand")
+        self.depthwise = keras.layers.DepthwiseConv1D(kernel_size, padding="same", name="depthwise")
+        self.normalization = keras.layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name="normalization")
+        self.project = keras.layers.Dense(size, name="project")
+
+    def build(self, inputs_shape, *_):
+        self.expand.build((None, None, self.size))
+        self.depthwise.build((None, None, self.size))
+        self.normalization.build((None, None, self.size))
+        self.project.build((None, None, self.size))
+
+    def call(self, inputs, valid=None, training=False):
+        hidden = self.expand(inputs)
+        hidden = hidden[..., :self.size] * ops.sigmoid(hidden[..., self.size:])
+        if valid is not None:
+            hidden = hidden * valid
+        hidden = self.depthwise(hidden)
+        hidden = self.normalization(hidden, training=training, mask=None if valid is None else valid[..., 0] > 0)
+        return self.project(ops.silu(hidden))
+
+    def compute_output_shape(self, inputs_shape, *_):
+        return inputs_shape
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size, "kernel_size": self.kernel_size}

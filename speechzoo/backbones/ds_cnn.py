@@ -1,0 +1,87 @@
+"""Depthwise-separable CNN for keyword spotting on microcontrollers."""
+
+import keras
+from keras import ops
+
+from speechzoo.masking import sequence_mask
+
+
+class DSCNN(keras.layers.Layer):
+    """A strided convolution over time and frequency, then depthwise-separable convolutions, averaged over frequency.
+
+    Reference: Hello Edge (Zhang et al. 2017, https://arxiv.org/abs/1711.07128), section 4.4.
+
+    Args:
+        channels: Channels of every convolution.
+        num_blocks: Depthwise-separable blocks.
+        kernel_frames, kernel_bins: Size of the first convolution.
+        stride_frames, stride_bins: Stride of the first convolution; `stride_frames` is the subsampling.
+        dropout: Dropout rate of the frames that leave.
+
+    Call arguments:
+        features: (batch, frames, bins).
+        lengths: int32 (batch,), or None when nothing is padded.
+
+    Returns:
+        A list with the frames (batch, ceil(frames / stride), channels) after each block, and their lengths.
+    """
+
+    def __init__(self, channels: int = 64, num_blocks: int = 4, kernel_frames: int = 10, kernel_bins: int = 4,
+                 stride_frames: int = 2, stride_bins: int = 2, dropout: float = 0.1, **kwargs):
+        super().__init__(**kwargs)
+        self.channels = self.output_size = channels
+        self.num_blocks = num_blocks
+        self.kernel_frames = kernel_frames
+        self.kernel_bins = kernel_bins
+        self.stride_frames = self.subsampling = stride_frames
+        self.stride_bins = stride_bins
+        self.dropout_rate = dropout
+        self.first = keras.layers.Conv2D(channels, (kernel_frames, kernel_bins), strides=(stride_frames, stride_bins),
+                                         padding="valid", use_bias=False, name="conv_1")
+        self.first_norm = _norm("norm_1")
+        self.blocks = [(keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"block_{i}_depthwise"),
+                        _norm(f"block_{i}_norm_depthwise"),
+                        keras.layers.Conv2D(channels, 1, use_bias=False, name=f"block_{i}_pointwise"),
+                        _norm(f"block_{i}_norm_pointwise")) for i in range(1, num_blocks + 1)]
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+
+    def build(self, features_shape, *_):
+        self.first.build((None, None, None, 1))
+        self.first_norm.build((None, None, None, self.channels))
+        for block in self.blocks:
+            for layer in block:
+                layer.build((None, None, None, self.channels))
+
+    def call(self, features, lengths=None, training=False):
+        mask = sequence_mask(lengths, features)
+        hidden = (features if mask is None else features * mask)[..., None]
+        # Symmetric padding that does not depend on the number of frames, so that padding never changes a row.
+        time = self.kernel_frames - self.stride_frames
+        bins = self.kernel_bins - self.stride_bins
+        last = self.stride_frames - 1
+        hidden = ops.pad(hidden, ((0, 0), (time // 2, time - time // 2 + last), (bins // 2, bins - bins // 2), (0, 0)))
+        lengths = None if lengths is None else (lengths + last) // self.stride_frames
+        hidden = self.first(hidden)
+        mask = sequence_mask(lengths, hidden)
+        mask = None if mask is None else mask[..., None]
+        hidden = self._activate(hidden, self.first_norm, mask, training)
+        outputs = []
+        for depthwise, norm_depthwise, pointwise, norm_pointwise in self.blocks:
+            hidden = self._activate(depthwise(hidden), norm_depthwise, mask, training)
+            hidden = self._activate(pointwise(hidden), norm_pointwise, mask, training)
+            outputs.append(self.dropout(ops.mean(hidden, axis=2), training=training))
+        return outputs, lengths
+
+    def _activate(self, hidden, norm, mask, training):
+        # Batch statistics leave padding out; the mask needs the shape without channels.
+        valid = None if mask is None else ops.broadcast_to(mask[..., 0] > 0, ops.shape(hidden)[:-1])
+        hidden = ops.relu(norm(hidden, training=training, mask=valid))
+        return hidden if mask is None else hidden * mask
+
+    def get_config(self):
+        names = ("channels", "num_blocks", "kernel_frames", "kernel_bins", "stride_frames", "stride_bins")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}, "dropout": self.dropout_rate}
+
+
+def _norm(name):
+    return keras.layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=name)

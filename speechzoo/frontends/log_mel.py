@@ -1,0 +1,167 @@
+"""Log-mel spectrogram as a Keras layer."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from speechzoo.frontends.mel import fourier_matrix, mel_filterbank
+from speechzoo.frontends.spec_augment import SpecAugment
+from speechzoo.masking import sequence_mask
+
+
+class LogMel(keras.layers.Layer):
+    """Waveform -> normalised log-mel features; a frame starts at every hop and looks `window_seconds` ahead.
+
+    Args:
+        num_mel_bins: Mel bins.
+        sample_rate: Hz.
+        window_seconds: Length of the Hann window.
+        hop_seconds: Step between frames.
+        fft_length: Points of the Fourier transform.
+        minimum_hertz: Lower edge of the first filter.
+        maximum_hertz: Upper edge of the last filter; half the sample rate when None.
+        mel_scale: `htk` or `slaney`; the filters equal librosa's (`htk=True, norm=None` and the default).
+        transform: `matmul` (Fourier transform as one matrix product: plain operators on every device) or `fft`.
+        preemphasis: Coefficient a of x[t] - a x[t-1]; 0 turns it off.
+        floor: Smallest mel energy before the logarithm.
+        normalization: `stored` (mean and variance of the training data, see `adapt`), `utterance` (of the utterance
+            itself, per mel bin) or `none`.
+        frequency_masks, frequency_mask_width, time_masks, time_mask_fraction: see `SpecAugment`; active in training only.
+
+    Call arguments:
+        audio: float32 (batch, samples) in [-1, 1].
+        audio_length: int32 (batch,) samples that are not padding; None when nothing is padded.
+
+    Returns:
+        Features (batch, frames, mel bins), zero in the padding, and int32 (batch,) frames (None without audio_length).
+        There are `samples // hop` frames: the last windows are completed with zeros.
+
+    Example:
+        >>> features, lengths = LogMel(num_mel_bins=40)(np.zeros((1, 16000), "float32"), np.array([16000]))
+        >>> features.shape
+        TensorShape([1, 100, 40])
+    """
+
+    def __init__(self, num_mel_bins: int = 80, sample_rate: int = 16000, window_seconds: float = 0.025,
+                 hop_seconds: float = 0.010, fft_length: int = 512, minimum_hertz: float = 20.0,
+                 maximum_hertz: float | None = None, mel_scale: str = "htk", transform: str = "matmul",
+                 preemphasis: float = 0.97, floor: float = 1e-6, normalization: str = "stored",
+                 frequency_masks: int = 0, frequency_mask_width: int = 15, time_masks: int = 0,
+                 time_mask_fraction: float = 0.05, **kwargs):
+        super().__init__(**kwargs)
+        for option, value, known in (("mel_scale", mel_scale, ("htk", "slaney")), ("transform", transform, ("matmul", "fft")),
+                                     ("normalization", normalization, ("stored", "utterance", "none"))):
+            if value not in known:
+                raise ValueError(f"log_mel: {option} '{value}' is not one of {', '.join(known)}")
+        self.num_mel_bins = num_mel_bins
+        self.sample_rate = sample_rate
+        self.window_seconds = window_seconds
+        self.hop_seconds = hop_seconds
+        self.fft_length = fft_length
+        self.minimum_hertz = minimum_hertz
+        self.maximum_hertz = maximum_hertz
+        self.mel_scale = mel_scale
+        self.transform = transform
+        self.preemphasis = preemphasis
+        self.floor = floor
+        self.normalization = normalization
+        self.hop_length = round(hop_seconds * sample_rate)
+        self.window_length = round(window_seconds * sample_rate)
+        if self.window_length > fft_length:
+            raise ValueError(f"log_mel: a window of {self.window_length} samples is longer than fft_length {fft_length}")
+        self.num_features = num_mel_bins
+        self.frame_seconds = hop_seconds
+        self.spec_augment = SpecAugment(frequency_masks, frequency_mask_width, time_masks, time_mask_fraction,
+                                        name="spec_augment")
+
+    def build(self, *_):
+        # Frames are cut as whole hops, so the window is completed with zeros to a multiple of the hop.
+        self.hops_per_window = -(-self.window_length // self.hop_length)
+        window = np.hanning(self.window_length + 1)[:-1]  # periodic, as librosa and torchaudio
+        window = np.pad(window, (0, self.hops_per_window * self.hop_length - self.window_length))
+        self.window = window.astype(np.float32)
+        self.fourier = fourier_matrix(window, self.fft_length)
+        self.filters = mel_filterbank(self.num_mel_bins, self.fft_length, self.sample_rate, self.minimum_hertz,
+                                      self.maximum_hertz or self.sample_rate / 2, self.mel_scale)
+        if self.normalization == "stored":
+            self.mean = self.add_weight(name="mean", shape=(self.num_mel_bins,), initializer="zeros", trainable=False)
+            self.variance = self.add_weight(name="variance", shape=(self.num_mel_bins,), initializer="ones",
+                                            trainable=False)
+        self.spec_augment.build(None)
+
+    def call(self, audio, audio_length=None, training=False):
+        features = self.log_energies(audio, audio_length)
+        lengths = None if audio_length is None else ops.cast(audio_length // self.hop_length, "int32")
+        mask = sequence_mask(lengths, features)
+        if self.normalization == "stored":
+            features = (features - self.mean) * ops.rsqrt(self.variance + 1e-5)
+        elif self.normalization == "utterance":
+            count = float(1) if mask is None else ops.maximum(ops.sum(mask, axis=1, keepdims=True), 1.0)
+            average = (lambda x: ops.mean(x, 1, keepdims=True)) if mask is None else (
+                lambda x: ops.sum(x * mask, 1, keepdims=True) / count)
+            features = features - average(features)
+            features = features * ops.rsqrt(average(ops.square(features)) + 1e-5)
+        features = self.spec_augment(features, lengths, training=training)
+        return (features if mask is None else features * mask), lengths
+
+    def log_energies(self, audio, audio_length=None):
+        """Logarithms of the mel energies before normalisation: (batch, frames, mel bins)."""
+        mask = sequence_mask(audio_length, audio)
+        if mask is not None:
+            audio = audio * mask[..., 0]
+        if self.preemphasis:
+            audio = audio - self.preemphasis * ops.pad(audio[:, :-1], ((0, 0), (1, 0)))
+            if mask is not None:
+                audio = audio * mask[..., 0]  # the sample after the end would hold -a x[end]
+        frames = self._frames(audio)
+        if self.transform == "fft":
+            frames = (frames * self.window)[..., :self.fft_length]
+            real, imaginary = ops.rfft(frames, fft_length=self.fft_length)
+        else:
+            spectrum = ops.matmul(frames, self.fourier)
+            real, imaginary = spectrum[..., :self.fft_length // 2 + 1], spectrum[..., self.fft_length // 2 + 1:]
+        energies = ops.matmul(ops.square(real) + ops.square(imaginary), self.filters)
+        return ops.log(ops.maximum(energies, self.floor))
+
+    def _frames(self, audio):
+        """Overlapping windows without gather: hops side by side. (batch, frames, hops per window x hop length)."""
+        batch, samples = ops.shape(audio)
+        num_frames = samples // self.hop_length
+        ahead = self.hops_per_window - 1
+        audio = ops.pad(audio, ((0, 0), (0, ahead * self.hop_length)))[:, :(num_frames + ahead) * self.hop_length]
+        hops = ops.reshape(audio, (batch, num_frames + ahead, self.hop_length))
+        return ops.concatenate([hops[:, i:i + num_frames] for i in range(self.hops_per_window)], axis=-1)
+
+    def output_length(self, samples: int) -> int:
+        """Frames that `samples` samples give."""
+        return samples // self.hop_length
+
+    def adapt(self, audio_batches):
+        """Sets the stored mean and variance per mel bin from training audio.
+
+        Args:
+            audio_batches: Iterable of (audio (batch, samples), audio_length (batch,)) NumPy arrays.
+        """
+        if not self.built:
+            self.build()
+        total = np.zeros(self.num_mel_bins)
+        square = np.zeros(self.num_mel_bins)
+        count = 0
+        for audio, audio_length in audio_batches:
+            energies = ops.convert_to_numpy(self.log_energies(ops.convert_to_tensor(audio),
+                                                              ops.convert_to_tensor(audio_length)))
+            for row, length in zip(energies, audio_length):
+                row = row[:length // self.hop_length].astype(np.float64)
+                total, square, count = total + row.sum(0), square + np.square(row).sum(0), count + len(row)
+        if not count:
+            raise ValueError("log_mel: adapt needs at least one frame of audio")
+        mean = total / count
+        self.mean.assign(mean.astype(np.float32))
+        self.variance.assign((square / count - np.square(mean)).astype(np.float32))
+
+    def get_config(self):
+        names = ("num_mel_bins", "sample_rate", "window_seconds", "hop_seconds", "fft_length", "minimum_hertz",
+                 "maximum_hertz", "mel_scale", "transform", "preemphasis", "floor", "normalization")
+        masks = ("frequency_masks", "frequency_mask_width", "time_masks", "time_mask_fraction")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names},
+                **{name: getattr(self.spec_augment, name) for name in masks}}

@@ -1,0 +1,50 @@
+"""Mel filterbanks and Fourier matrices as NumPy constants."""
+
+import numpy as np
+
+
+def hertz_to_mel(hertz, scale: str):
+    """Hz -> mel: `htk` is 2595 log10(1 + f/700); `slaney` is linear below 1 kHz and logarithmic above (Slaney 1998)."""
+    hertz = np.asarray(hertz, np.float64)
+    if scale == "htk":
+        return 2595.0 * np.log10(1.0 + hertz / 700.0)
+    linear = hertz * 3.0 / 200.0
+    return np.where(hertz < 1000.0, linear, 15.0 + 27.0 * np.log(np.maximum(hertz, 1000.0) / 1000.0) / np.log(6.4))
+
+
+def mel_to_hertz(mel, scale: str):
+    """The inverse of `hertz_to_mel`."""
+    mel = np.asarray(mel, np.float64)
+    if scale == "htk":
+        return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
+    return np.where(mel < 15.0, mel * 200.0 / 3.0, 1000.0 * np.exp(np.log(6.4) * (np.maximum(mel, 15.0) - 15.0) / 27.0))
+
+
+def mel_filterbank(num_mel_bins: int, fft_length: int, sample_rate: int, minimum_hertz: float, maximum_hertz: float,
+                   scale: str) -> np.ndarray:
+    """Triangular mel filters.
+
+    Args:
+        scale: `htk` (peaks of height 1, as HTK and Kaldi) or `slaney` (area normalised, librosa's default).
+
+    Returns:
+        float32 (fft_length // 2 + 1, num_mel_bins).
+    """
+    bins = np.linspace(0.0, sample_rate / 2, fft_length // 2 + 1)
+    edges = mel_to_hertz(np.linspace(*hertz_to_mel([minimum_hertz, maximum_hertz], scale), num_mel_bins + 2), scale)
+    rising = (bins[:, None] - edges[None, :-2]) / (edges[1:-1] - edges[:-2])
+    falling = (edges[None, 2:] - bins[:, None]) / (edges[2:] - edges[1:-1])
+    filters = np.maximum(0.0, np.minimum(rising, falling))
+    if scale == "slaney":
+        filters *= 2.0 / (edges[2:] - edges[:-2])
+    return filters.astype(np.float32)
+
+
+def fourier_matrix(window: np.ndarray, fft_length: int) -> np.ndarray:
+    """A windowed real Fourier transform as one matrix: cosines, then negated sines.
+
+    Returns:
+        float32 (len(window), 2 * (fft_length // 2 + 1)).
+    """
+    angle = 2 * np.pi * np.outer(np.arange(len(window)), np.arange(fft_length // 2 + 1)) / fft_length
+    return (window[:, None] * np.concatenate([np.cos(angle), -np.sin(angle)], axis=1)).astype(np.float32)

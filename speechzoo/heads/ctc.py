@@ -1,0 +1,109 @@
+"""Connectionist temporal classification: a sequence of units from frames."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from speechzoo.heads.error_rate import TokenErrorRate
+from speechzoo.heads.head import Head
+from speechzoo.heads.units import CHARACTERS, PHONES, split_characters, split_phones, split_pieces
+from speechzoo.masking import sequence_mask
+
+# Logit of every unit but blank in the padding: probability exactly zero in float32.
+IMPOSSIBLE = -1e9
+
+
+class CTCHead(Head):
+    """Logits of units at each frame; index 0 is blank.
+
+    In the padding blank has probability one, so a loss or decoder that looks at the padded length gives what it would
+    give on the row alone.
+
+    Args:
+        units: `characters` (space, apostrophe, a-z), `phones` (39 ARPAbet phones) or a list of byte-pair-encoding pieces.
+        dropout: Dropout rate of the frames that enter.
+
+    Returns:
+        Logits (batch, frames, units + 1).
+
+    Reference: Graves et al. 2006, https://www.cs.toronto.edu/~graves/icml_2006.pdf
+
+    Example:
+        >>> head = CTCHead("characters", name="transcript")
+        >>> head.encode("a cab").tolist()
+        [3, 1, 5, 3, 4]
+    """
+
+    target_shape = (None,)
+
+    def __init__(self, units: str | list[str] = "characters", dropout: float = 0.1, **kwargs):
+        super().__init__(**kwargs)
+        known = {"characters": CHARACTERS, "phones": PHONES}
+        if isinstance(units, str) and units not in known:
+            raise ValueError(f"head '{self.name}': units '{units}' is not characters, phones or a list of pieces")
+        self.kind = units if isinstance(units, str) else "pieces"
+        self.units = list(known[units] if isinstance(units, str) else units)
+        self.index = {unit: number for number, unit in enumerate(self.units, 1)}
+        self.dropout_rate = dropout
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.logits = keras.layers.Dense(len(self.units) + 1, name="logits")
+
+    def build(self, frames_shape, *_):
+        self.logits.build((None, None, frames_shape[-1]))
+
+    def call(self, frames, lengths=None, training=False):
+        logits = self.logits(self.dropout(frames, training=training))
+        mask = sequence_mask(lengths, logits)
+        if mask is None:
+            return logits
+        blank = np.full(len(self.units) + 1, IMPOSSIBLE, np.float32)
+        blank[0] = 0.0
+        return ops.where(mask > 0, logits, ops.cast(blank, logits.dtype))
+
+    def split(self, text: str) -> list[str]:
+        """A transcript as units."""
+        if self.kind == "pieces":
+            return split_pieces(text, self.units)
+        return split_phones(text) if self.kind == "phones" else split_characters(text)
+
+    def encode(self, value) -> np.ndarray:
+        try:
+            return np.array([self.index[unit] for unit in self.split(value)], np.int32)
+        except KeyError as error:
+            raise ValueError(f"{self.label} '{value}' holds {error}, which is not among the units of head "
+                             f"'{self.name}' ({self.kind})") from None
+
+    def loss(self):
+        return CTCLoss(name=f"{self.name}_loss")
+
+    def metrics_for_fit(self):
+        short = {"characters": "cer", "phones": "per", "pieces": "ter"}[self.kind]
+        return [TokenErrorRate(name=f"{self.name}_{short}")]
+
+    def spec(self):
+        return {"type": "ctc", "label": self.label, "kind": self.kind, "units": self.units}
+
+    def get_config(self):
+        units = self.kind if self.kind != "pieces" else self.units
+        return {**super().get_config(), "units": units, "dropout": self.dropout_rate}
+
+
+class CTCLoss(keras.losses.Loss):
+    """Negative log likelihood of the units, nats per example; examples that can't be aligned count as zero.
+
+    Call arguments:
+        y_true: int32 (batch, units), padded with 0.
+        y_pred: logits (batch, frames, units + 1) whose padding is blank.
+    """
+
+    def __init__(self, name="ctc_loss", reduction="mean_with_sample_weight", **kwargs):
+        super().__init__(name=name, reduction=reduction, **kwargs)
+
+    def call(self, y_true, y_pred):
+        target = ops.cast(y_true, "int32")
+        target_length = ops.sum(ops.cast(target > 0, "int32"), axis=1)
+        frames = ops.shape(y_pred)[1]
+        output_length = ops.full_like(target_length, frames)
+        loss = ops.ctc_loss(target, y_pred, target_length, output_length, mask_index=0)
+        # More units than frames: the only paths run through impossible padding.
+        return ops.where(loss < -IMPOSSIBLE / 2, loss, ops.zeros_like(loss))

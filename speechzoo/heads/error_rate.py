@@ -1,0 +1,78 @@
+"""Token error rate of greedy CTC decoding, in the graph, for `fit` and `evaluate`."""
+
+import keras
+from keras import ops
+
+
+class TokenErrorRate(keras.metrics.Metric):
+    """Edits (substitutions, insertions, deletions) over reference units, summed over examples.
+
+    Characters give the CER, phones the PER. It costs a loop over the reference, so `MultiTaskModel` updates it in
+    evaluation only.
+
+    Call arguments of `update_state`:
+        y_true: int32 (batch, units), padded with 0.
+        y_pred: logits (batch, frames, units + 1); index 0 is blank.
+        sample_weight: (batch,) or None.
+    """
+
+    evaluation_only = True
+
+    def __init__(self, name="token_error_rate", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.edits = self.add_variable(shape=(), initializer="zeros", name="edits")
+        self.units = self.add_variable(shape=(), initializer="zeros", name="units")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        reference = ops.cast(y_true, "int32")
+        length = ops.sum(ops.cast(reference > 0, "int32"), axis=1)
+        weight = ops.ones_like(length, "float32") if sample_weight is None else ops.cast(sample_weight, "float32")
+        edits = edit_distance(reference, length, *collapse(ops.argmax(y_pred, axis=-1)))
+        self.edits.assign(self.edits + ops.sum(weight * edits))
+        self.units.assign(self.units + ops.sum(weight * ops.cast(length, "float32")))
+
+    def result(self):
+        return self.edits / ops.maximum(self.units, 1.0)
+
+
+def collapse(path):
+    """Greedy CTC: drops repeats and blanks and moves what is left to the front.
+
+    Args:
+        path: int (batch, frames) of best indices.
+
+    Returns:
+        int32 (batch, frames) units padded with 0, and int32 (batch,) their number.
+    """
+    path = ops.cast(path, "int32")
+    previous = ops.pad(path[:, :-1], ((0, 0), (1, 0)), constant_values=0)
+    kept = ops.logical_and(path != 0, path != previous)
+    order = ops.argsort(ops.where(kept, 0, 1) * ops.shape(path)[1] + ops.arange(ops.shape(path)[1]), axis=1)
+    units = ops.take_along_axis(ops.where(kept, path, 0), order, axis=1)
+    return units, ops.sum(ops.cast(kept, "int32"), axis=1)
+
+
+def edit_distance(reference, reference_length, hypothesis, hypothesis_length):
+    """Levenshtein distance of each row: float32 (batch,).
+
+    One row of the table a step; within a row the insertions are a running minimum: d[j] = j + min_{k<=j}(t[k] - k).
+    """
+    columns = ops.cast(ops.arange(ops.shape(hypothesis)[1] + 1), "float32")
+    first = ops.broadcast_to(columns, (ops.shape(hypothesis)[0], ops.shape(hypothesis)[1] + 1))
+
+    def step(row, inputs):
+        unit, number = inputs
+        substitute = row[:, :-1] + ops.cast(hypothesis != unit[:, None], "float32")
+        best = ops.concatenate([row[:, :1] + 1.0, ops.minimum(row[:, 1:] + 1.0, substitute)], axis=1)
+        best = columns + running_minimum(best - columns)
+        row = ops.where((number < reference_length)[:, None], best, row)
+        return row, ()
+
+    numbers = ops.arange(ops.shape(reference)[1], dtype="int32")
+    last, _ = ops.scan(step, first, (ops.transpose(reference), numbers))
+    return ops.take_along_axis(last, hypothesis_length[:, None], axis=1)[:, 0]
+
+
+def running_minimum(tensor):
+    """Smallest value so far along axis 1."""
+    return ops.associative_scan(ops.minimum, tensor, axis=1)

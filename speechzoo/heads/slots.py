@@ -1,0 +1,98 @@
+"""Slots of a spoken command: one closed set of values a slot."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from speechzoo.heads.head import Head
+from speechzoo.heads.pooling import AttentiveStatisticsPooling
+
+
+class SlotsHead(Head):
+    """One softmax a slot over its values and "none", all from one pooled vector each.
+
+    Args:
+        slots: Slot name -> its values.
+        dropout: Dropout rate of the pooled vectors.
+
+    Returns:
+        Logits (batch, sum over slots of values + 1): a segment a slot in the order given, "none" first in each.
+
+    Example:
+        >>> SlotsHead({"room": ["kitchen", "hall"], "colour": ["red"]}, name="slots").encode({"room": "hall"}).tolist()
+        [2, 0]
+    """
+
+    target_shape = (None,)
+
+    def __init__(self, slots: dict[str, list[str]], dropout: float = 0.2, **kwargs):
+        super().__init__(**kwargs)
+        if not slots or not all(slots.values()):
+            raise ValueError(f"head '{self.name}': every slot needs at least one value")
+        self.slots = {str(name): [str(value) for value in values] for name, values in slots.items()}
+        self.dropout_rate = dropout
+        self.sizes = [len(values) + 1 for values in self.slots.values()]
+        self.target_shape = (len(self.slots),)
+        self.pooling = [AttentiveStatisticsPooling(name=f"{name}_pooling") for name in self.slots]
+        self.logits = [keras.layers.Dense(size, name=f"{name}_logits") for name, size in zip(self.slots, self.sizes)]
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+
+    def build(self, frames_shape, *_):
+        for pooling, logits in zip(self.pooling, self.logits):
+            pooling.build(frames_shape)
+            logits.build((None, 2 * frames_shape[-1]))
+
+    def call(self, frames, lengths=None, training=False):
+        return ops.concatenate([logits(self.dropout(pooling(frames, lengths), training=training))
+                                for pooling, logits in zip(self.pooling, self.logits)], axis=-1)
+
+    def encode(self, value) -> np.ndarray:
+        for name, filled in value.items():
+            if name not in self.slots or filled not in self.slots[name]:
+                raise ValueError(f"slot {name}: '{filled}' is not among the values of head '{self.name}'")
+        return np.array([values.index(value[name]) + 1 if name in value else 0 for name, values in self.slots.items()],
+                        np.int32)
+
+    def loss(self):
+        return SlotsLoss(self.sizes, name=f"{self.name}_loss")
+
+    def metrics_for_fit(self):
+        return [SlotsAccuracy(self.sizes, name=f"{self.name}_accuracy")]
+
+    def spec(self):
+        return {"type": "slots", "label": self.label, "slots": self.slots}
+
+    def get_config(self):
+        return {**super().get_config(), "slots": self.slots, "dropout": self.dropout_rate}
+
+
+def segments(logits, sizes):
+    """The logits of each slot, in order."""
+    edges = np.cumsum([0, *sizes])
+    return [logits[:, start:end] for start, end in zip(edges, edges[1:])]
+
+
+class SlotsLoss(keras.losses.Loss):
+    """Cross entropy summed over slots, nats per example."""
+
+    def __init__(self, sizes: list[int], name="slots_loss", reduction="mean_with_sample_weight", **kwargs):
+        super().__init__(name=name, reduction=reduction, **kwargs)
+        self.sizes = sizes
+
+    def call(self, y_true, y_pred):
+        target = ops.cast(y_true, "int32")
+        return sum(ops.sparse_categorical_crossentropy(target[:, index], logits, from_logits=True)
+                   for index, logits in enumerate(segments(y_pred, self.sizes)))
+
+
+class SlotsAccuracy(keras.metrics.Mean):
+    """Share of utterances whose slots are all exactly right."""
+
+    def __init__(self, sizes: list[int], name="slots_accuracy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.sizes = sizes
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        best = ops.stack([ops.argmax(logits, axis=-1) for logits in segments(y_pred, self.sizes)], axis=-1)
+        right = ops.all(ops.cast(y_true, "int32") == ops.cast(best, "int32"), axis=-1)
+        super().update_state(ops.cast(right, "float32"), sample_weight)

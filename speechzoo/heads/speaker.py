@@ -1,0 +1,112 @@
+"""Who speaks: an embedding that is near for the same voice and far for others."""
+
+import math
+
+import keras
+import numpy as np
+from keras import ops
+
+from speechzoo.heads.head import Head
+from speechzoo.heads.pooling import AttentiveStatisticsPooling
+
+
+class SpeakerHead(Head):
+    """Attentive statistics pooling and a projection onto the unit sphere.
+
+    It learns by telling the training speakers apart. Their list is needed in training only: a model without it has the
+    same embedding and no loss.
+
+    Args:
+        embedding_size: Dimensions of the embedding.
+        speakers: Names of the training speakers; None for a model that only embeds.
+        margin: Additive angular margin, radians.
+        scale: Scale of the cosines in the softmax.
+
+    Returns:
+        (batch, embedding_size) of length one.
+
+    Reference: ArcFace / AAM-softmax (Deng et al. 2019, https://arxiv.org/abs/1801.07698), equation 3.
+    """
+
+    def __init__(self, embedding_size: int = 128, speakers: list[str] | None = None, margin: float = 0.2,
+                 scale: float = 30.0, **kwargs):
+        super().__init__(**kwargs)
+        self.embedding_size = embedding_size
+        self.speakers = None if speakers is None else [str(name) for name in speakers]
+        self.index = {name: number for number, name in enumerate(self.speakers or [])}
+        self.margin = margin
+        self.scale = scale
+        self.pooling = AttentiveStatisticsPooling(name="pooling")
+        self.embedding = keras.layers.Dense(embedding_size, name="embedding")
+
+    def build(self, frames_shape, *_):
+        self.pooling.build(frames_shape)
+        self.embedding.build((None, 2 * frames_shape[-1]))
+        if self.speakers:
+            self.prototypes = self.add_weight(name="prototypes", shape=(len(self.speakers), self.embedding_size),
+                                              initializer="glorot_normal")
+
+    def call(self, frames, lengths=None, training=False):
+        embedding = self.embedding(self.pooling(frames, lengths))
+        return embedding * ops.rsqrt(ops.sum(ops.square(embedding), axis=-1, keepdims=True) + 1e-8)
+
+    def encode(self, value) -> np.ndarray:
+        if value not in self.index:
+            raise ValueError(f"speaker '{value}' is not among the {len(self.index)} training speakers of head '{self.name}'")
+        return np.int32(self.index[value])
+
+    def loss(self):
+        if not self.speakers:
+            raise ValueError(f"head '{self.name}' has no training speakers: build the model with their names to train it")
+        return AngularMarginLoss(self.prototypes, self.margin, self.scale, name=f"{self.name}_loss")
+
+    def metrics_for_fit(self):
+        return [PrototypeAccuracy(self.prototypes, name=f"{self.name}_accuracy")] if self.speakers else []
+
+    def spec(self):
+        return {"type": "speaker", "label": self.label, "embedding_size": self.embedding_size}
+
+    def get_config(self):
+        return {**super().get_config(), "embedding_size": self.embedding_size, "speakers": self.speakers,
+                "margin": self.margin, "scale": self.scale}
+
+
+def cosines(embedding, prototypes):
+    """Cosine of each embedding with each prototype: (batch, speakers)."""
+    unit = prototypes * ops.rsqrt(ops.sum(ops.square(prototypes), axis=-1, keepdims=True) + 1e-8)
+    return ops.matmul(embedding, ops.transpose(unit))
+
+
+class AngularMarginLoss(keras.losses.Loss):
+    """AAM-softmax, nats per example: cos(angle + margin) for the right speaker, cos(angle) for the others.
+
+    Where angle + margin would pass pi, the cosine minus margin x sin(margin) keeps it monotonic, as in ArcFace's code.
+    """
+
+    def __init__(self, prototypes, margin: float, scale: float, name="aam_softmax", reduction="mean_with_sample_weight",
+                 **kwargs):
+        super().__init__(name=name, reduction=reduction, **kwargs)
+        self.prototypes = prototypes
+        self.margin = margin
+        self.scale = scale
+
+    def call(self, y_true, y_pred):
+        cosine = ops.clip(cosines(y_pred, ops.convert_to_tensor(self.prototypes)), -1.0 + 1e-6, 1.0 - 1e-6)
+        sine = ops.sqrt(1.0 - ops.square(cosine))
+        shifted = cosine * math.cos(self.margin) - sine * math.sin(self.margin)
+        shifted = ops.where(cosine > math.cos(math.pi - self.margin), shifted, cosine - self.margin * math.sin(self.margin))
+        target = ops.one_hot(ops.cast(y_true, "int32"), cosine.shape[-1])
+        logits = self.scale * (target * shifted + (1.0 - target) * cosine)
+        return -ops.sum(target * ops.log_softmax(logits), axis=-1)
+
+
+class PrototypeAccuracy(keras.metrics.Mean):
+    """Share of utterances whose nearest prototype is their speaker's."""
+
+    def __init__(self, prototypes, name="speaker_accuracy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.prototypes = prototypes
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        best = ops.argmax(cosines(y_pred, ops.convert_to_tensor(self.prototypes)), axis=-1)
+        super().update_state(ops.cast(ops.cast(y_true, "int32") == ops.cast(best, "int32"), "float32"), sample_weight)

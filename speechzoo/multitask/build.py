@@ -1,0 +1,45 @@
+"""ZooConfig -> MultiTaskModel."""
+
+import dataclasses
+
+from speechzoo.backbones import BACKBONES
+from speechzoo.config import ConfigError, ZooConfig, create, nearest
+from speechzoo.frontends import FRONTENDS
+from speechzoo.heads import HEADS
+from speechzoo.multitask.model import MultiTaskModel
+from speechzoo.multitask.weighting import WEIGHTINGS
+
+
+def build_model(config: ZooConfig, heads: list[str] | None = None, speakers: list[str] | None = None) -> MultiTaskModel:
+    """Builds the model that a config describes, with random weights.
+
+    Args:
+        config: The config.
+        heads: Names of the heads to build; all of the config's when None.
+        speakers: Names of the training speakers, for the speaker heads; None for a model that only embeds.
+
+    Raises:
+        ConfigError: A head that the config doesn't have, or a part or option that doesn't exist.
+    """
+    for name in heads or []:
+        if name not in config.heads:
+            raise ConfigError(f"model '{config.name}' has no head '{name}'; {nearest(name, config.heads)}")
+    chosen = {name: head for name, head in config.heads.items() if heads is None or name in heads}
+    if not chosen:
+        raise ConfigError(f"model '{config.name}' has no heads")
+    try:
+        frontend = create(FRONTENDS, "front end", config.frontend, name="frontend", sample_rate=config.sample_rate)
+        backbone = create(BACKBONES, "backbone", config.backbone, name="backbone")
+        layers = {}
+        for name, head in chosen.items():
+            extra = {"speakers": speakers} if head.type == "speaker" and speakers else {}
+            layers[name] = create(HEADS, "head", head, name=name, label=head.label, **extra)
+        weights = {name: head.loss_weight for name, head in chosen.items()}
+        weighting = create(WEIGHTINGS, "weighting", config.weighting, weights=weights, name="weighting")
+        blocks = {name: head.block for name, head in chosen.items() if head.block is not None}
+        return MultiTaskModel(frontend, backbone, layers, blocks, weighting, dataclasses.replace(config, heads=chosen),
+                              name=config.name)
+    except ConfigError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"model '{config.name}': {error}") from error

@@ -1,0 +1,163 @@
+"""One front end, one backbone, many heads: a functional Keras model with per-example task masks."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from speechzoo.multitask.weighting import StaticWeighting
+
+
+class MultiTaskModel(keras.Model):
+    """Waveform in, every head's output out.
+
+    Inputs: `{"audio": float32 (batch, samples) in [-1, 1], "audio_length": int32 (batch,)}`. Outputs: a dict, one entry a
+    head. Targets and sample weights are dicts with the same keys; a row without a label has weight 0 and counts nowhere.
+
+    Args:
+        frontend: Layer (audio, audio_length) -> (features, lengths).
+        backbone: Layer (features, lengths) -> (list of frames by block, lengths).
+        heads: Name -> head; the names are the output's keys and the layers' names.
+        blocks: Head -> 1-based block of the backbone that it reads; the last for those not named.
+        weighting: Layer (losses, labelled) -> total loss; the plain sum when None.
+        config: The `ZooConfig` this model was made from, if any.
+
+    Example:
+        >>> import speechzoo
+        >>> model = speechzoo.load("mtl_ds_cnn_micro", weights=None)
+        >>> sorted(model.heads)
+        ['age_group', 'gender', 'keyword']
+    """
+
+    def __init__(self, frontend, backbone, heads: dict, blocks: dict | None = None, weighting=None, config=None,
+                 name: str | None = None):
+        audio = keras.Input((None,), name="audio")
+        audio_length = keras.Input((), dtype="int32", name="audio_length")
+        blocks = {**dict.fromkeys(heads, backbone.num_blocks), **(blocks or {})}
+        for head, block in blocks.items():
+            if not 1 <= block <= backbone.num_blocks:
+                raise ValueError(f"head '{head}' reads block {block}; the backbone has blocks 1 to {backbone.num_blocks}")
+        features, lengths = frontend(audio, audio_length)
+        frames, lengths = backbone(features, lengths)
+        outputs = {name: head(frames[blocks[name] - 1], lengths) for name, head in heads.items()}
+        super().__init__({"audio": audio, "audio_length": audio_length}, outputs, name=name)
+        self.frontend = frontend
+        self.backbone = backbone
+        self.heads = dict(heads)
+        self.blocks = blocks
+        self.weighting = weighting or StaticWeighting(dict.fromkeys(heads, 1.0), name="weighting")
+        self.zoo_config = config
+
+    def forward_unpadded(self, audio) -> dict:
+        """The outputs for utterances without padding, computed without any masking: the graph that devices run.
+
+        Args:
+            audio: float32 (batch, samples).
+        """
+        features, lengths = self.frontend(audio, None, training=False)
+        frames, lengths = self.backbone(features, lengths, training=False)
+        return {name: head(frames[self.blocks[name] - 1], lengths, training=False) for name, head in self.heads.items()}
+
+    # -- training ------------------------------------------------------------------------------------------------
+
+    def compile(self, optimizer="adamw", loss: dict | None = None, **kwargs):
+        """Compiles with each head's own loss and metrics.
+
+        Args:
+            optimizer: Keras optimizer or its name.
+            loss: Head -> loss, for those that should not use their own.
+            **kwargs: As `keras.Model.compile`, without `loss_weights` (the weighting has them) and `metrics`.
+
+        Raises:
+            ValueError: `loss` names a head that the model doesn't have.
+        """
+        unknown = set(loss or {}) - set(self.heads)
+        if unknown:
+            raise ValueError(f"loss for unknown head '{unknown.pop()}'; the model has: {', '.join(self.heads)}")
+        # XLA makes this network slower on CPUs; JAX knows nothing else.
+        kwargs.setdefault("jit_compile", keras.backend.backend() == "jax")
+        super().compile(optimizer=optimizer, loss=None, **kwargs)
+        self.head_losses = {}
+        self.head_metrics = {}
+        for name, head in self.heads.items():
+            if name in (loss or {}):
+                self.head_losses[name] = keras.losses.get(loss[name])
+            elif getattr(head, "speakers", True):
+                self.head_losses[name] = head.loss()
+        self.total_tracker = keras.metrics.Mean(name="loss")
+        self.loss_trackers = {name: keras.metrics.Mean(name=f"{name}_loss") for name in self.head_losses}
+        self.head_metrics = {name: self.heads[name].metrics_for_fit() for name in self.head_losses}
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Each head's mean loss over its labelled rows, combined by the weighting; updates the heads' metrics too."""
+        losses, labelled = {}, {}
+        for name, loss in self.head_losses.items():
+            if name not in y:
+                continue
+            weight = sample_weight.get(name) if isinstance(sample_weight, dict) else sample_weight
+            if weight is None:
+                weight = ops.ones((ops.shape(y_pred[name])[0],))
+            weight = ops.cast(weight, "float32")
+            losses[name] = loss(y[name], y_pred[name], sample_weight=weight)
+            rows = ops.sum(weight)
+            labelled[name] = ops.cast(rows > 0, "float32")
+            self.loss_trackers[name].update_state(losses[name], sample_weight=rows)
+            for metric in self.head_metrics[name]:
+                if not (training and getattr(metric, "evaluation_only", False)):
+                    metric.update_state(y[name], y_pred[name], sample_weight=weight)
+        if not losses:
+            raise ValueError(f"the batch has targets for {', '.join(y) or 'no head'}; the model has: "
+                             f"{', '.join(self.head_losses)}")
+        total = self.weighting(losses, labelled)
+        for extra in self.losses:
+            total = total + extra
+        self.total_tracker.update_state(total)
+        return total
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """The values of the metrics that `compute_loss` has updated."""
+        return self.get_metrics_result()
+
+    # -- recognition ---------------------------------------------------------------------------------------------
+
+    def spec(self) -> dict:
+        """What decoding needs to read the outputs: plain values, stored in every exported file."""
+        frame_seconds = self.frontend.frame_seconds * self.backbone.subsampling
+        heads = {name: head.spec() for name, head in self.heads.items()}
+        for spec in heads.values():
+            if spec["type"] == "ctc":
+                spec["frame_seconds"] = frame_seconds
+        return {"name": self.name, "sample_rate": self.frontend.sample_rate, "heads": heads}
+
+    def outputs_of(self, audio: np.ndarray) -> dict:
+        """Every head's output for one utterance: NumPy arrays without the batch axis.
+
+        Args:
+            audio: float32 (samples,).
+        """
+        # Shorter than a window there is nothing to hear; silence completes it.
+        audio = np.pad(audio, (0, max(0, self.frontend.window_length * 2 - len(audio))))
+        outputs = self.predict_on_batch({"audio": audio[None], "audio_length": np.array([len(audio)], np.int32)})
+        return {name: np.asarray(output)[0] for name, output in outputs.items()}
+
+    def recognize(self, audio, sample_rate: int | None = None, heads: list[str] | None = None, **decoding):
+        """What was said, by whom and how, as far as the model has heads for it.
+
+        Args:
+            audio: Path, bytes of an audio file, or float array (samples,) or (samples, channels).
+            sample_rate: Hz of an array; the model's own when None.
+            heads: Heads to answer; all when None.
+            **decoding: As `speechzoo.decoding.recognition.recognize_outputs`.
+
+        Returns:
+            A `speechzoo.Recognition`.
+
+        Raises:
+            AudioError: The audio can't be read.
+            ValueError: A head that the model doesn't have.
+        """
+        from speechzoo.audio import load_audio
+        from speechzoo.decoding.recognition import recognize_outputs, select_heads
+
+        spec = select_heads(self.spec(), heads)
+        source = (audio, sample_rate or spec["sample_rate"]) if isinstance(audio, np.ndarray) else audio
+        return recognize_outputs(self.outputs_of(load_audio(source, spec["sample_rate"])), spec, **decoding)
