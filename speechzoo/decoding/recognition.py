@@ -120,10 +120,7 @@ def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[st
     Raises:
         ValueError: A head that the model doesn't have, an output of the wrong shape, or one that isn't finite.
     """
-    unknown = [name for name in heads or () if name not in spec["heads"]]
-    if unknown:
-        raise ValueError(f"the model has no head '{unknown[0]}'; it has: {', '.join(spec['heads'])}")
-    chosen = {name: head_spec for name, head_spec in spec["heads"].items() if heads is None or name in heads}
+    chosen = select_heads(spec, heads)["heads"]
     owner = {}
     for name, head_spec in chosen.items():
         if name == head_spec["label"] or head_spec["label"] not in owner:
@@ -138,6 +135,20 @@ def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[st
         except ValueError as error:
             raise ValueError(f"head '{name}': {error}") from None
     return result
+
+
+def select_heads(spec: dict, heads: list[str] | None) -> dict:
+    """The spec with only the heads asked for, in the model's order; all of them for None.
+
+    Raises:
+        ValueError: A head that the model doesn't have.
+    """
+    if heads is None:
+        return spec
+    for name in heads:
+        if name not in spec["heads"]:
+            raise ValueError(f"the model has no head '{name}'; it has: {', '.join(spec['heads'])}")
+    return {**spec, "heads": {name: head_spec for name, head_spec in spec["heads"].items() if name in heads}}
 
 
 def _read_head(result: Recognition, label: str, output: np.ndarray, head_spec: dict, decoder):

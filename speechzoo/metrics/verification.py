@@ -143,7 +143,8 @@ def eer_interval(embeddings: np.ndarray, speakers, samples: int = 200, level: fl
     values = []
     for weights in bootstrap_weights(int(index.max()) + 1, samples, seed).astype(np.float64):
         targets = np.bincount(target_bins, weights[target_speakers[0]], num_bins)
-        nontargets = np.bincount(nontarget_bins, weights[nontarget_speakers[0]] * weights[nontarget_speakers[1]], num_bins)
+        together = weights[nontarget_speakers[0]] * weights[nontarget_speakers[1]]
+        nontargets = np.bincount(nontarget_bins, together, num_bins)
         if targets.sum() and nontargets.sum():  # else all draws fell on one speaker, or on speakers of one utterance
             values.append(equal_error_rate(*rates_from_counts(targets, nontargets)))
     return percentile_interval(np.array(values), level)
