@@ -1,0 +1,64 @@
+"""`speechzoo prepare`: a corpus -> manifest and shards."""
+
+import argparse
+import os
+
+HELP = "Check a corpus and write it as a manifest and TFRecord shards for training."
+
+# Labels with more distinct values than this are counted, not listed.
+_LISTED_VALUES = 48
+
+
+def add_arguments(parser):
+    """Adds the arguments of the command to its parser."""
+    parser.add_argument("corpus", metavar="CORPUS", help="librispeech, speech_commands, ..., folder or manifest; a wrong name lists all")
+    parser.add_argument("--source", required=True, metavar="DIR", help="the corpus as it comes out of its archive")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write manifest.jsonl and the shards to")
+    parser.add_argument("--label", metavar="NAME", help="corpus 'folder': what the folders' names are, such as keyword or speaker")
+    parser.add_argument("--option", action="append", default=[], type=_option, metavar="KEY=VALUE",
+                        help="any argument of the corpus' reader, such as speakers=SPEAKERS.TXT; may be repeated")
+    parser.add_argument("--split", nargs="+", default=[], metavar="NAME", help="keep only these splits of the corpus")
+    parser.add_argument("--hold-out", type=float, default=0.0, metavar="PART",
+                        help="split by speaker instead: this part of the speakers becomes 'dev', the others 'train'")
+    parser.add_argument("--lexicon", metavar="NAME", help="add phones to transcripts: cmudict, or the path of a lexicon")
+    parser.add_argument("--trim-silence", action="store_true", help="cut silence off both ends of every recording")
+    parser.add_argument("--maximum-seconds", type=float, default=600.0, metavar="S", help="skip longer recordings (%(default)g)")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), metavar="N",
+                        help="processes that decode (%(default)s, the cores of this machine)")
+
+
+def run(arguments):
+    """Prepares the corpus, showing progress, and prints what was found and what was skipped."""
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from speechzoo.data.prepare import SKIPPED, prepare
+
+    options = dict(arguments.option)
+    if arguments.label:
+        options["label"] = arguments.label
+    columns = (SpinnerColumn(), TextColumn("{task.completed:.0f} recordings"), TimeElapsedColumn())
+    with Progress(*columns, transient=True) as progress:
+        task = progress.add_task("prepare", total=None)
+        summary = prepare(arguments.corpus, arguments.source, arguments.out, options, arguments.split, arguments.hold_out,
+                          arguments.lexicon, arguments.trim_silence, arguments.maximum_seconds, arguments.workers,
+                          lambda done: progress.update(task, completed=done))
+    print(f"{summary.manifest}: {summary.utterances} utterances, {summary.seconds / 3600:.2f} h, {summary.shards} shards")
+    for name, values in sorted(summary.labels.items()):
+        labelled = sum(values.values())
+        if len(values) > _LISTED_VALUES:
+            print(f"  {name}: {labelled} utterances, {len(values)} different")
+        else:
+            print(f"  {name}: {labelled} utterances: " + ", ".join(f"{value} {n}" for value, n in sorted(values.items())))
+    if arguments.lexicon and summary.unspoken:
+        print(f"  without phones: {summary.unspoken} transcripts with words that the lexicon doesn't have")
+    if summary.skipped:
+        print(f"skipped {sum(summary.skipped.values())}, listed in {summary.manifest.parent / SKIPPED}:")
+        for reason, n in summary.skipped.most_common():
+            print(f"  {n} x {reason}")
+
+
+def _option(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise argparse.ArgumentTypeError(f"'{text}' is not KEY=VALUE")
+    return key, value

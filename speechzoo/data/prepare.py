@@ -1,0 +1,295 @@
+"""A corpus as it was published -> a manifest and TFRecord shards that training reads fast.
+
+Every recording is decoded and checked once, here: what is missing, damaged, truncated or too long is skipped and listed, so that
+a long training run doesn't meet it.
+"""
+
+import hashlib
+import itertools
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from speechzoo import __version__
+from speechzoo.audio import SAMPLE_RATE, AudioError, encode_flac, load_audio
+from speechzoo.corpora import CorpusError, audio_root, make_reader
+from speechzoo.data.manifest import check_utterance, write_manifest
+from speechzoo.data.records import RecordError, RecordWriter, encode_example, read_record
+from speechzoo.data.trimming import speech_bounds
+
+MANIFEST = "manifest.jsonl"
+SKIPPED = "skipped.jsonl"
+_PARTIAL = ".partial"
+# What is lost at most when a run is killed, and what one shard holds.
+_UTTERANCES_PER_SHARD = 512
+# Fields of an utterance that describe the recording rather than label it.
+_NOT_LABELS = ("id", "audio", "start", "duration", "record", "corpus")
+
+
+@dataclass
+class PrepareSummary:
+    """What `prepare` found.
+
+    Attributes:
+        manifest: Path of the manifest it wrote.
+        utterances: Number of utterances in it.
+        seconds: Their duration.
+        shards: Number of TFRecord shards.
+        labels: Field -> value -> number of utterances.
+        skipped: Reason -> number of utterances left out; `skipped.jsonl` lists them.
+        unspoken: Transcripts without phones, because of words that the lexicon doesn't have.
+    """
+
+    manifest: Path
+    utterances: int = 0
+    seconds: float = 0.0
+    shards: int = 0
+    labels: dict[str, Counter] = field(default_factory=dict)
+    skipped: Counter = field(default_factory=Counter)
+    unspoken: int = 0
+
+
+def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | None = None, splits: Iterable[str] = (),
+            hold_out: float = 0.0, lexicon: str | Path | None = None, trim_silence: bool = False,
+            maximum_seconds: float = 600.0, workers: int = 1,
+            on_progress: Callable[[int], None] | None = None) -> PrepareSummary:
+    """Checks and resamples a corpus and writes `out/manifest.jsonl` beside its TFRecord shards.
+
+    Each line of the manifest has `record` (where the audio lies in the shards: 16 kHz mono FLAC) and `duration`. Its `audio`
+    still names the original recording, relative to the manifest, and `start` and `duration` the piece of it that the record
+    holds; nothing but the shards has to stay for training and evaluation to work.
+
+    The work goes on in `out/.partial` and takes its place at the end, the manifest last. A run that was killed goes on after its
+    last complete shard. The same corpus and arguments give the same bytes.
+
+    Args:
+        corpus: Name of a reader in `speechzoo.corpora.CORPORA`.
+        source: The corpus' folder.
+        out: Folder to write.
+        options: Arguments of the reader, such as `{"label": "speaker"}` for `folder`.
+        splits: Keep only the utterances of these splits; all when empty.
+        hold_out: Part of the speakers (of the utterances, where no speaker is known) whose utterances become the split `dev`,
+            0 to 1; all others become `train`. A hash of the name decides, so a speaker never changes sides. 0 keeps the
+            corpus' own splits.
+        lexicon: `cmudict` or a path: add `phones` to utterances that have a transcript but no phones.
+        trim_silence: Cut silence off both ends.
+        maximum_seconds: Longer recordings are skipped.
+        workers: Processes that decode.
+        on_progress: Called with the number of utterances done so far.
+
+    Raises:
+        CorpusError: The source isn't that corpus, has no audio, or `out` is not a folder to write prepared data to.
+        OSError: `out` can't be written, or the disk is full; shards that are complete stay for the next run.
+    """
+    source, out = Path(source), Path(out)
+    reader = make_reader(corpus, **(options or {}))
+    if not reader.has_audio:
+        raise CorpusError(f"{corpus} is a corpus of texts; there is no audio to prepare")
+    if not 0 <= hold_out < 1:
+        raise ValueError(f"hold_out must be at least 0 and less than 1, got {hold_out}")
+    _check_folder(source, out)
+    settings = {"root": str(audio_root(source).resolve()), "out": str(out.resolve()), "trim_silence": trim_silence,
+                "maximum_seconds": maximum_seconds}
+    (out / _PARTIAL).mkdir(parents=True, exist_ok=True)
+    selected = _select(reader.read(source), set(splits), hold_out, lexicon)
+    shards, done = [], 0
+    with _Workers(workers) as workers:
+        while chunk := list(itertools.islice(selected, _UTTERANCES_PER_SHARD)):
+            name = f"shard-{len(shards):05d}"
+            shards.append(_finished_shard(out / _PARTIAL, name, chunk, settings)
+                          or _write_shard(out / _PARTIAL, name, chunk, settings, workers, done, on_progress))
+            done += len(chunk)
+            if on_progress:
+                on_progress(done)
+    return _publish(out, shards)
+
+
+def _check_folder(source: Path, out: Path):
+    if out.resolve() == audio_root(source).resolve():
+        raise CorpusError(f"{out}: is the source itself; give another folder to write to")
+    if out.exists() and not out.is_dir():
+        raise CorpusError(f"{out}: is a file; give a folder to write to")
+    if (out / MANIFEST).exists() and not any(out.glob("audio-*.tfrecord")):
+        raise CorpusError(f"{out / MANIFEST}: wasn't written by prepare and would be replaced; give another folder to write to")
+
+
+def _select(utterances: Iterator[dict], splits: set[str], hold_out: float, lexicon) -> Iterator[dict]:
+    """Applies what only needs the labels. `_skip` says why an utterance can't be used."""
+    if lexicon is not None:
+        from speechzoo.corpora.lexicon import load_lexicon, phones_of
+        words = load_lexicon(lexicon)
+    ids = set()
+    for utterance in utterances:
+        if splits and utterance.get("split") not in splits:
+            continue
+        utterance = dict(utterance)
+        if hold_out:
+            name = utterance.get("speaker", utterance["id"])
+            fraction = int.from_bytes(hashlib.sha256(str(name).encode()).digest()[:8], "big") / 2 ** 64
+            utterance["split"] = "dev" if fraction < hold_out else "train"
+        if lexicon is not None and utterance.get("transcript") and "phones" not in utterance:
+            phones = phones_of(utterance["transcript"], words)
+            if phones is not None:
+                utterance["phones"] = phones
+        problems = check_utterance(_public(utterance)) if "audio" in utterance else []
+        if problems:
+            utterance["_skip"] = "{}: {}".format(*problems[0])
+        elif utterance["id"] in ids:
+            utterance["_skip"] = f"id: '{utterance['id']}' occurs twice"
+        ids.add(utterance["id"])
+        yield utterance
+
+
+def _public(utterance: dict) -> dict:
+    return {key: value for key, value in utterance.items() if not key.startswith("_")}
+
+
+def _write_shard(partial, name, chunk, settings, workers, done, on_progress) -> dict:
+    """Decodes a chunk of utterances into one shard. Its index, written last, says that the shard is complete."""
+    index = {"fingerprint": _fingerprint(chunk, settings), "utterances": [], "skipped": []}
+    with RecordWriter(partial / f"{name}.tfrecord") as writer:
+        for utterance, audio, problem in workers.map(_decode, ((utterance, settings) for utterance in chunk)):
+            done += 1
+            if problem:
+                index["skipped"].append({"id": utterance["id"], "audio": utterance.get("audio"), "reason": problem})
+            else:
+                line = json.dumps(utterance, ensure_ascii=False)
+                offset, length = writer.write(encode_example({"audio": audio, "utterance": line.encode()}))
+                index["utterances"].append({**utterance, "record": {"shard": name, "offset": offset, "length": length}})
+            if on_progress and done % 16 == 0:
+                on_progress(done)
+    _write_text(partial / f"{name}.json", json.dumps(index, ensure_ascii=False))
+    return index
+
+
+def _finished_shard(partial, name, chunk, settings) -> dict | None:
+    """The index of a shard that an earlier run completed from the same recordings and settings, else None."""
+    try:
+        index = json.loads((partial / f"{name}.json").read_text(encoding="utf-8"))
+        if index["fingerprint"] != _fingerprint(chunk, settings):
+            return None
+        for utterance in index["utterances"]:
+            record = utterance["record"]
+            read_record(partial / f"{name}.tfrecord", record["offset"], record["length"], verify=True)
+        return index
+    except (OSError, ValueError, KeyError, RecordError):
+        return None
+
+
+def _fingerprint(chunk, settings) -> str:
+    digest = hashlib.sha256(json.dumps([__version__, settings], sort_keys=True).encode())
+    for utterance in chunk:
+        digest.update(json.dumps(_public(utterance), sort_keys=True).encode())
+        if "_audio" in utterance:
+            digest.update(utterance["_audio"].tobytes())
+            continue
+        try:
+            status = os.stat(os.path.join(settings["root"], utterance["audio"]))
+            digest.update(f"{status.st_size} {status.st_mtime_ns}".encode())
+        except OSError:
+            digest.update(b"missing")
+    return digest.hexdigest()
+
+
+def _decode(task: tuple[dict, dict]) -> tuple[dict, bytes | None, str | None]:
+    """One utterance -> (its line of the manifest, FLAC bytes, None), or (utterance, None, why it can't be used)."""
+    utterance, settings = task
+    line = _public(utterance)
+    if "_skip" in utterance:
+        return line, None, utterance["_skip"]
+    path = os.path.join(settings["root"], line["audio"]) if "audio" in line else ""
+    in_memory = (utterance["_audio"], utterance["_sample_rate"]) if "_audio" in utterance else None
+    start = line.get("start") or 0.0
+    try:
+        audio = load_audio(in_memory or path, SAMPLE_RATE, start, line.get("duration"), settings["maximum_seconds"], strict=True)
+    except AudioError as error:
+        return line, None, str(error).removeprefix(f"{path}: ").removeprefix("the array: ")
+    if settings["trim_silence"]:
+        first, last = speech_bounds(audio, SAMPLE_RATE)
+        audio = audio[first:last]
+        if first:
+            line["start"] = round(start + first / SAMPLE_RATE, 6)
+    if path and not os.path.isabs(line["audio"]):
+        line["audio"] = os.path.relpath(path, settings["out"])
+    line["duration"] = len(audio) / SAMPLE_RATE
+    return line, encode_flac(audio), None
+
+
+def _publish(out: Path, shards: list[dict]) -> PrepareSummary:
+    """Moves finished shards to their place. The manifest goes first and comes last: it never describes other shards."""
+    partial, names = out / _PARTIAL, []
+    shards = [(f"shard-{number:05d}", shard) for number, shard in enumerate(shards)]
+    kept = [(name, shard) for name, shard in shards if shard["utterances"]]
+    (out / MANIFEST).unlink(missing_ok=True)
+    summary = PrepareSummary(out / MANIFEST, shards=len(kept))
+    utterances = []
+    for number, (name, shard) in enumerate(kept):
+        names.append(f"audio-{number:05d}-of-{len(kept):05d}.tfrecord")
+        os.replace(partial / f"{name}.tfrecord", out / names[-1])
+        for utterance in shard["utterances"]:
+            utterances.append({**utterance, "record": {**utterance["record"], "shard": names[-1]}})
+    skipped = [item for _, shard in shards for item in shard["skipped"]]
+    _write_text(out / SKIPPED, "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in skipped))
+    for path in out.glob("audio-*-of-*.tfrecord"):
+        if path.name not in names:  # of an earlier run with more shards
+            path.unlink()
+    write_manifest(out / MANIFEST, utterances)
+    shutil.rmtree(partial)
+    for utterance in utterances:
+        summary.utterances += 1
+        summary.seconds += utterance["duration"]
+        summary.unspoken += "transcript" in utterance and "phones" not in utterance
+        for name, value in utterance.items():
+            if name not in _NOT_LABELS:
+                text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+                summary.labels.setdefault(name, Counter())[text] += 1
+    summary.skipped.update(re.sub(r"\d+(\.\d+)?", "N", re.sub(r"'[^']*'", "'...'", item["reason"])) for item in skipped)
+    return summary
+
+
+def _write_text(path: Path, text: str):
+    """Writes a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+class _Workers:
+    """`map` in order over processes; in this process when there is one worker."""
+
+    def __init__(self, count: int):
+        # Spawned, not forked: a fork of a process that runs TensorFlow hangs.
+        self._pool = None if count <= 1 else ProcessPoolExecutor(
+            count, multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+
+    def map(self, function, tasks):
+        if self._pool is None:
+            yield from map(function, tasks)
+            return
+        try:
+            yield from self._pool.map(function, tasks, chunksize=8)
+        except BrokenProcessPool:
+            raise OSError("a worker process died, probably for lack of memory; use fewer workers") from None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
