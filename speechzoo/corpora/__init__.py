@@ -13,14 +13,16 @@ from speechzoo.corpora.esc10 import Esc10
 from speechzoo.corpora.esc50 import Esc50
 from speechzoo.corpora.folder import Folder
 from speechzoo.corpora.fsdd import FreeSpokenDigits
+from speechzoo.corpora.hwu64 import Hwu64
 from speechzoo.corpora.librispeech import LibriSpeech
 from speechzoo.corpora.manifest import Manifest
+from speechzoo.corpora.snips import Snips
 from speechzoo.corpora.speech_commands import SpeechCommands
 from speechzoo.corpora.speechocean762 import SpeechOcean762
 from speechzoo.corpora.wake_words import WakeWords
 
 __all__ = ["CORPORA", "ArabicSpeechCommands", "Corpus", "CorpusError", "Esc10", "Esc50", "Folder", "FreeSpokenDigits",
-           "LibriSpeech", "Manifest", "SpeechCommands", "SpeechOcean762", "TextCorpus", "WakeWords", "audio_root",
+           "Hwu64", "LibriSpeech", "Manifest", "Snips", "SpeechCommands", "SpeechOcean762", "TextCorpus", "WakeWords", "audio_root",
            "make_reader", "read_corpus"]
 
 

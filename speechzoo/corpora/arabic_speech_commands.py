@@ -12,6 +12,8 @@ from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError
 class ArabicSpeechCommands(Corpus):
     """Labels: keyword (the English name of the Arabic word), speaker, language; `split` is train, val or test."""
 
+    labels = ("keyword", "speaker", "language")
+
     def read(self, source: str | Path) -> Iterator[dict]:
         source = Path(source)
         lists = [path for path in (source / f"{split}.csv" for split in ("train", "val", "test")) if path.is_file()]

@@ -20,9 +20,11 @@ class Corpus(abc.ABC):
     Attributes:
         has_audio: Whether its utterances are recordings; those of a text corpus carry `transcript`, `intent` and `slots`
             only.
+        labels: Fields that its utterances may have, where that is the same for every copy of the corpus.
     """
 
     has_audio = True
+    labels: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def read(self, source: str | Path) -> Iterator[dict]:

@@ -12,6 +12,8 @@ from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, audio_files
 class Esc10(Corpus):
     """Label: event (`dog_bark`, `sea_waves`, ...); `split` is fold1 to fold5."""
 
+    labels = ("event",)
+
     def read(self, source: str | Path) -> Iterator[dict]:
         source = Path(source)
         found = False

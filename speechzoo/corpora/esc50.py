@@ -16,6 +16,8 @@ _NAMES_IN_ESC10 = {"dog": "dog_bark", "crying_baby": "baby_cry", "sneezing": "pe
 class Esc50(Corpus):
     """Label: event, named as ESC-10 names it where it has the class; `split` is fold1 to fold5."""
 
+    labels = ("event",)
+
     def read(self, source: str | Path) -> Iterator[dict]:
         source = Path(source)
         path = require(source / "meta" / "esc50.csv", "the list of ESC-50")

@@ -15,6 +15,8 @@ _TEST_TAKES = 5  # "recordings 0-4 are the test set, 5-49 the training set"
 class FreeSpokenDigits(Corpus):
     """Labels: keyword (the digit as a word), transcript (the same), speaker, gender, language; `split` is train or test."""
 
+    labels = ("keyword", "transcript", "speaker", "gender", "language")
+
     def read(self, source: str | Path) -> Iterator[dict]:
         source = Path(source)
         names = [(path, re.fullmatch(r"([0-9])_(\w+)_(\d+)", path.stem)) for path in audio_files(source / "recordings")]

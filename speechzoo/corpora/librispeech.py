@@ -23,6 +23,8 @@ class LibriSpeech(Corpus):
         speakers: Path of SPEAKERS.TXT, which knows the genders; by default the one in the folder, where there is one.
     """
 
+    labels = ("transcript", "speaker", "gender", "language")
+
     def __init__(self, speakers: str | Path | None = None):
         self.speakers = speakers
 

@@ -52,6 +52,8 @@ class SpeechCommands(Corpus):
         background_noise: Folder of the long noises, `_background_noise_` in the corpus' folder by default.
     """
 
+    labels = ("keyword", "transcript", "speaker", "language")
+
     def __init__(self, background_noise: str | Path | None = None):
         self.background_noise = background_noise
 

@@ -20,6 +20,8 @@ class SpeechOcean762(Corpus):
     from `resource/scores.json` where that is missing.
     """
 
+    labels = ("transcript", "phones", "speaker", "gender", "age_group", "age", "language")
+
     def read(self, source: str | Path) -> Iterator[dict]:
         source = Path(source)
         folders = [source / name for name in ("train", "test") if (source / name / "wav.scp").is_file()]

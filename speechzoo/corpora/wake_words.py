@@ -12,6 +12,8 @@ from speechzoo.data.transcript import normalize_transcript
 class WakeWords(Corpus):
     """Labels: keyword (the folder), transcript (the same), language. Speakers aren't known; there are no splits."""
 
+    labels = ("keyword", "transcript", "language")
+
     def read(self, source: str | Path) -> Iterator[dict]:
         source = Path(source)
         files = [path for path in audio_files(source) if path.parent != source]

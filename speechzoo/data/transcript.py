@@ -25,13 +25,14 @@ def normalize_transcript(text: str, language: str = "en") -> str:
         >>> normalize_transcript("Play track 42, it's MY favourite!")
         "play track forty two it's my favourite"
     """
-    text = unicodedata.normalize("NFKC", text).replace("\u2019", "'").replace("\u2018", "'").lower()
+    text = unicodedata.normalize("NFC", text).replace("\u2019", "'").replace("\u2018", "'").lower()
     if language == "en":
         text = re.sub(r"([0-9]+)(st|nd|rd|th)\b", lambda match: f" {_ordinal(match[1])} ", text)
         text = re.sub(r"(?<=[0-9]),(?=[0-9]{3}\b)", "", text)
         text = re.sub(r"[0-9]+", lambda match: f" {_cardinal(match[0])} ", text)
-    # Marks (category M) are parts of letters in many scripts, such as Arabic and Devanagari.
-    text = "".join(c if c == "'" or unicodedata.category(c)[0] in "LMN" else " " for c in text)
+    # Marks (category M) are parts of letters in many scripts, such as Arabic and Devanagari; Nd are the digits.
+    text = "".join(c if c == "'" or unicodedata.category(c)[0] in "LM" or unicodedata.category(c) == "Nd" else " "
+                   for c in text)
     words = (word.strip("'") for word in text.split())
     return " ".join(word for word in words if word)
 

