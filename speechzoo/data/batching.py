@@ -1,0 +1,200 @@
+"""Which utterances stand together in which batch: NumPy only, and a pure function of the seed and the epoch."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from speechzoo.config import DataConfig, SourceConfig
+from speechzoo.data.examples import Examples
+
+# Independent streams of random numbers under one seed.
+_DRAW, _ORDER, _SPEED, _FILL, _BATCHES = range(5)
+# Sequence labels are padded to a multiple of this many units, so that few distinct shapes exist.
+LABEL_MULTIPLE = 8
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch before its audio is read.
+
+    Attributes:
+        indices: Utterances, int64 (rows,).
+        weights: 1, or 0 for a row that only fills the batch, float32 (rows,).
+        speeds: Playing speed of each row, float32 (rows,).
+        num_samples: Samples that the audio is padded to.
+        bucket: Number of the length bucket.
+    """
+
+    indices: np.ndarray
+    weights: np.ndarray
+    speeds: np.ndarray
+    num_samples: int
+    bucket: int
+
+
+class BatchPlan:
+    """Batches of every epoch, known before any audio is read.
+
+    Utterances of similar length share a batch. Each length bucket has one batch size, one padded length and one padded
+    label length, so that only as many shapes exist as buckets, and memory is bounded by `config.seconds_per_batch`.
+    The speed augmentation is drawn here, because it decides in which bucket an utterance falls.
+
+    Args:
+        sources: Manifests to read: `config.train`, `config.dev`, or others.
+        config: Root folder, budget, buckets and augmentation.
+        heads: Head name -> head.
+        seed: Seed of everything random.
+        frame_seconds: Seconds of one output frame, see `Examples`.
+        training: Whether epochs are shuffled and the speed changed.
+        sort_first_epoch: Epoch 0 runs from short to long without augmentation.
+        sample_rate: Hz.
+
+    Attributes:
+        examples: The utterances and their labels.
+    """
+
+    def __init__(self, sources: Sequence[SourceConfig], config: DataConfig, heads: dict, seed: int = 0,
+                 frame_seconds: float | None = None, training: bool = True, sort_first_epoch: bool = False,
+                 sample_rate: int = 16000):
+        self.config, self.seed, self.sample_rate = config, seed, sample_rate
+        self.sort_first_epoch = sort_first_epoch
+        self._edges = np.asarray(sorted(config.bucket_seconds), np.float64)
+        self._speed = config.augment.speed if training and config.augment.speed.probability > 0 else None
+        fastest = max(1.0, self._speed.maximum) if self._speed else 1.0
+        self.examples = Examples(sources, heads, config.root, config.minimum_seconds, float(self._edges[-1]),
+                                 frame_seconds, fastest)
+        self._classes = [self._split_classes(*source) for source in self.examples.sources]
+        self._label_lengths = {name: self._longest_labels(name, fastest) for name, head in heads.items()
+                               if None in head.target_shape}
+        self._latest = (None, None)
+
+    def epoch(self, number: int) -> list[Batch]:
+        """The batches of epoch `number` (from 0), in order."""
+        if self._latest[0] != number:
+            self._latest = (number, self._make_epoch(number))
+        return self._latest[1]
+
+    def augmented(self, number: int) -> bool:
+        """Whether the waveforms of epoch `number` are augmented."""
+        return not (self.sort_first_epoch and number == 0)
+
+    def sequential(self) -> list[Batch]:
+        """Every utterance exactly once, from short to long; the last batch of a bucket is filled up with weight 0."""
+        order = np.argsort(self.examples.seconds, kind="stable")
+        return self._cut(order, np.ones(len(order), np.float32), None)
+
+    def targets(self, batch: Batch) -> tuple[dict, dict]:
+        """Labels and weights of a batch: ({head: int32 (rows, ...)}, {head: float32 (rows,)})."""
+        targets, weights = {}, {}
+        for name in self.examples.heads:
+            length = int(self._label_lengths[name][batch.bucket]) if name in self._label_lengths else 0
+            targets[name] = self.examples.targets(name, batch.indices, length)
+            weights[name] = self.examples.labelled[name][batch.indices] * batch.weights
+        return targets, weights
+
+    def ids(self, batch: Batch) -> list[str]:
+        """Names of a batch's utterances, for reports."""
+        return [self.examples.ids[index] for index in batch.indices]
+
+    def report(self) -> dict:
+        """What is used and what was left out: plain counts, ready for a table or JSON."""
+        examples = self.examples
+        return {
+            "utterances": len(examples),
+            "hours": round(float(examples.seconds.sum()) / 3600, 3),
+            "labels": {name: int(labelled.sum()) for name, labelled in examples.labelled.items()},
+            "left_out": dict(examples.left_out),
+            "unused_labels": {name: dict(reasons) for name, reasons in examples.unused_labels.items() if reasons},
+        }
+
+    def batch_shapes(self) -> list[tuple[int, int]]:
+        """(rows, samples) of each bucket's batches."""
+        return [(self._batch_size(bucket), self._num_samples(bucket)) for bucket in range(len(self._edges))]
+
+    def _batch_size(self, bucket):
+        return max(1, int(self.config.seconds_per_batch / self._edges[bucket] + 1e-9))
+
+    def _num_samples(self, bucket):
+        return int(np.ceil(self._edges[bucket] * self.sample_rate - 1e-6))
+
+    def _random(self, *key):
+        return np.random.default_rng([self.seed, *key])
+
+    @staticmethod
+    def _split_classes(source, indices, classes):
+        """[(members, share of the source's draws)], one entry a class; one entry in all without balancing."""
+        if classes is None:
+            return [(indices, 1.0)]
+        counts = Counter(classes)
+        powered = {name: count ** (1.0 - source.balance_power) for name, count in counts.items()}
+        total = sum(powered.values())
+        classes = np.asarray(classes)
+        return [(indices[classes == name], powered[name] / total) for name in sorted(counts)]
+
+    def _longest_labels(self, name, fastest):
+        lengths = self.examples.label_lengths(name)
+        shortest = self.examples.seconds / fastest
+        longest = [lengths[shortest <= edge].max(initial=1) for edge in self._edges]
+        return np.ceil(np.asarray(longest) / LABEL_MULTIPLE).astype(int) * LABEL_MULTIPLE
+
+    def _make_epoch(self, number):
+        drawn = []
+        for place, (source, indices, _) in enumerate(self.examples.sources):
+            for kind, (members, share) in enumerate(self._classes[place]):
+                amount = source.repeat * len(indices) * share
+                drawn.append(self._draw(members, number * amount, (number + 1) * amount, place, kind))
+        drawn = np.concatenate(drawn)
+        drawn = drawn[self._random(_ORDER, number).permutation(len(drawn))]
+        speeds = np.ones(len(drawn), np.float32)
+        if self._speed and self.augmented(number):
+            random = self._random(_SPEED, number)
+            chosen = random.random(len(drawn)) < self._speed.probability
+            factors = random.uniform(self._speed.minimum, self._speed.maximum, len(drawn))
+            # Never so slow that the utterance outgrows the last bucket.
+            factors = np.maximum(factors, self.examples.seconds[drawn] / self._edges[-1])
+            speeds = np.where(chosen, factors, 1.0).astype(np.float32)
+        if not self.augmented(number):
+            order = np.argsort(self.examples.seconds[drawn], kind="stable")
+            return self._cut(drawn[order], speeds, self._random(_FILL, number))
+        batches = self._cut(drawn, speeds, self._random(_FILL, number))
+        return [batches[place] for place in self._random(_BATCHES, number).permutation(len(batches))]
+
+    def _draw(self, members, start, stop, *key):
+        """Places `start` to `stop` of an endless row of permutations of `members`: epochs that take a fraction meet
+        every member once before any comes again."""
+        first, last, size = int(start + 1e-9), int(stop + 1e-9), len(members)
+        parts = []
+        for lap in range(first // size, -(-last // size)):
+            order = self._random(_DRAW, *key, lap).permutation(size)
+            parts.append(members[order[max(first - lap * size, 0):last - lap * size]])
+        return np.concatenate(parts) if parts else members[:0]
+
+    def _cut(self, indices, speeds, random):
+        """Batches of the utterances, bucket by bucket, in the order given; `random` fills the last one of a bucket."""
+        seconds = self.examples.seconds[indices] / speeds
+        buckets = np.minimum(np.searchsorted(self._edges, seconds - 1e-6), len(self._edges) - 1)
+        batches = []
+        for bucket in range(len(self._edges)):
+            places = np.flatnonzero(buckets == bucket)
+            size = self._batch_size(bucket)
+            for start in range(0, len(places), size):
+                chosen = places[start:start + size]
+                weights = np.ones(size, np.float32)
+                if len(chosen) < size and random is not None:
+                    chosen = self._fill(chosen, places[:start], np.flatnonzero(buckets < bucket), size, random)
+                if len(chosen) < size:
+                    # Too few utterances: repeating one with weight 0 keeps the shape and changes no mean.
+                    weights[len(chosen):] = 0.0
+                    chosen = np.concatenate([chosen, np.repeat(chosen[:1], size - len(chosen))])
+                batches.append(Batch(indices[chosen], weights, speeds[chosen], self._num_samples(bucket), bucket))
+        return batches
+
+    @staticmethod
+    def _fill(chosen, same, shorter, size, random):
+        """More rows for a last batch: other utterances of the bucket, then of shorter ones, none twice."""
+        for pool in (same, shorter):
+            missing = min(size - len(chosen), len(pool))
+            chosen = np.concatenate([chosen, random.choice(pool, missing, replace=False)]) if missing else chosen
+        return chosen

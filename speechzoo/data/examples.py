@@ -1,0 +1,162 @@
+"""Utterances of manifests as arrays: where the audio lies, how long it is, and every head's encoded label."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from speechzoo.audio import AudioError, audio_info
+from speechzoo.config import ConfigError, SourceConfig
+from speechzoo.data.manifest import audio_path, read_manifest
+
+
+class File(NamedTuple):
+    """A recording, or a part of one: `start` and `duration` in seconds; the whole rest without a duration."""
+
+    path: str
+    start: float
+    duration: float | None
+
+
+class Record(NamedTuple):
+    """An encoded recording inside a TFRecord shard: where its bytes begin and how many there are."""
+
+    path: str
+    offset: int
+    length: int
+
+
+class Examples:
+    """What batches are made of. Labels are encoded once, here; audio is read later, batch by batch.
+
+    Args:
+        sources: Manifests to read, in order.
+        heads: Head name -> head (`label`, `encode`, `target_shape`), as in `MultiTaskModel.heads`.
+        root: Folder that the manifests' paths are relative to.
+        minimum_seconds: Shorter utterances are left out.
+        maximum_seconds: Longer utterances are left out.
+        frame_seconds: Seconds of one output frame. A sequence label that can't be aligned to so few frames by CTC (one
+            frame a unit and one between equal neighbours) is not used; None keeps all.
+        maximum_speed: Fastest playing speed of the augmentation, which shortens what CTC has to align to.
+
+    Attributes:
+        ids: Name of each utterance, for reports.
+        audio: `File` or `Record` of each: where its audio lies.
+        seconds: float64 (utterances,), durations.
+        sources: (config, int64 indices of its utterances, class of each or None) of each source.
+        labelled: Head name -> bool (utterances,).
+        left_out: Counter of reasons why utterances were left out.
+        unused_labels: Head name -> Counter of reasons why labels were not used.
+
+    Raises:
+        ConfigError: A source's manifest doesn't exist, or nothing of it is left.
+    """
+
+    def __init__(self, sources: list[SourceConfig], heads: dict, root: str | Path = "", minimum_seconds: float = 0.0,
+                 maximum_seconds: float = float("inf"), frame_seconds: float | None = None, maximum_speed: float = 1.0):
+        self.heads = heads
+        self.ids, self.audio, self.sources = [], [], []
+        self.left_out = Counter()
+        self.unused_labels = {name: Counter() for name in heads}
+        self._limits = (minimum_seconds, maximum_seconds)
+        self._frame_seconds, self._maximum_speed = frame_seconds, maximum_speed
+        self._encoded = {name: [] for name in heads}
+        self._known = {name: {} for name in heads}
+        seconds = []
+        for source in sources:
+            seconds += self._load(source, Path(root))
+        self.seconds = np.asarray(seconds, np.float64)
+        self.labelled = {name: np.array([label is not None for label in column], bool)
+                         for name, column in self._encoded.items()}
+
+    def __len__(self):
+        return len(self.ids)
+
+    def label_lengths(self, head: str) -> np.ndarray:
+        """Units of each utterance's sequence label, int64 (utterances,); 0 without one."""
+        return np.array([0 if label is None else len(label) for label in self._encoded[head]], np.int64)
+
+    def targets(self, head: str, indices: np.ndarray, length: int = 0) -> np.ndarray:
+        """Encoded labels of some utterances, int32 (rows, ...), 0 where there is none.
+
+        Args:
+            head: Name of the head.
+            indices: Utterances, int (rows,).
+            length: Units that sequences are padded to.
+        """
+        shape = tuple(length if size is None else size for size in self.heads[head].target_shape)
+        result = np.zeros((len(indices), *shape), np.int32)
+        column = self._encoded[head]
+        for row, index in enumerate(indices):
+            label = column[index]
+            if label is not None:
+                result[(row, *map(slice, label.shape))] = label
+        return result
+
+    def _load(self, source, root):
+        path = root / source.manifest
+        if not path.is_file():
+            raise ConfigError(f"{path}: no such manifest; 'speechzoo prepare' writes one")
+        first, seconds, classes = len(self.ids), [], []
+        for utterance in read_manifest(path):
+            if source.split is not None and utterance.get("split") != source.split:
+                continue
+            duration, problem = self._duration(utterance, path.parent)
+            if problem:
+                self.left_out[problem] += 1
+                continue
+            self.ids.append(utterance["id"])
+            record = utterance.get("record")
+            if record:
+                self.audio.append(Record(str(path.parent / record["shard"]), record["offset"], record["length"]))
+            else:
+                self.audio.append(File(str(audio_path(path, utterance)), utterance.get("start", 0.0), utterance.get("duration")))
+            seconds.append(duration)
+            classes.append(utterance.get(source.balance) if source.balance else None)
+            for name, head in self.heads.items():
+                used = source.labels is None or head.label in source.labels
+                value = utterance.get(head.label) if used else None
+                self._encoded[name].append(None if value is None else self._encode(name, value, duration))
+        if not seconds:
+            chosen = f" of split '{source.split}'" if source.split is not None else ""
+            raise ConfigError(f"{path}: no usable utterance{chosen}; left out: {dict(self.left_out) or 'none'}")
+        indices = np.arange(first, len(self.ids))
+        self.sources.append((source, indices, [str(value) for value in classes] if source.balance else None))
+        return seconds
+
+    def _duration(self, utterance, folder):
+        """(seconds, None), or (None, why the utterance is left out)."""
+        duration = utterance.get("duration")
+        if duration is None:
+            if "audio" not in utterance:
+                return None, "a record without its duration"
+            try:
+                duration = audio_info(folder / utterance["audio"]).duration - utterance.get("start", 0.0)
+            except AudioError:
+                return None, "audio can't be read"
+        shortest, longest = self._limits
+        if duration < shortest:
+            return None, f"shorter than {shortest:g} s"
+        if duration > longest:
+            return None, f"longer than {longest:g} s"
+        return duration, None
+
+    def _encode(self, name, value, duration):
+        known, key = self._known[name], value if isinstance(value, (str, int)) else json.dumps(value, sort_keys=True)
+        if key not in known:
+            try:
+                known[key] = np.asarray(self.heads[name].encode(value), np.int32)
+            except ValueError as error:
+                known[key] = str(error)
+        label = known[key]
+        if isinstance(label, str):
+            self.unused_labels[name][label] += 1
+            return None
+        if self._frame_seconds and None in self.heads[name].target_shape:
+            frames = int(duration / self._maximum_speed / self._frame_seconds)
+            if len(label) + np.count_nonzero(label[1:] == label[:-1]) > frames:
+                self.unused_labels[name]["more units than frames"] += 1
+                return None
+        return label

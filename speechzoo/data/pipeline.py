@@ -1,0 +1,165 @@
+"""Batches as a tf.data pipeline: read, decode, augment and pad, in parallel and in a fixed order."""
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+
+from speechzoo.audio import decode_audio_in_graph
+from speechzoo.config import AugmentConfig, DataConfig, SourceConfig
+from speechzoo.data.batching import BatchPlan
+from speechzoo.data.reader import AudioReader
+
+
+def make_dataset(plan: BatchPlan, epoch: int | None = None, step: int = 0, augmenter=None,
+                 reader: AudioReader | None = None, decoder: str = "soundfile", threads: int | None = None
+                 ) -> tf.data.Dataset:
+    """The batches of one epoch.
+
+    The state of the pipeline is `(epoch, step)`: started at a step it yields exactly the batches that an uninterrupted run
+    would have seen from there on. A recording that can't be read becomes silence with weight 0 for every head; `reader`
+    counts and names it.
+
+    Args:
+        plan: Which utterances stand in which batch.
+        epoch: Number of the epoch, from 0. None: every utterance once, from short to long, for evaluation.
+        step: Batches of the epoch to leave out at its beginning.
+        augmenter: Augments the waveforms of the epochs that `plan` augments; none when absent.
+        reader: Reads the audio; given by who wants to know its `failures`.
+        decoder: `soundfile`, or `graph`: decode in the graph with tensorflow-io, where it loads. Both give the same samples;
+            soundfile is several times faster.
+        threads: Threads that read, decode and augment; the cores that this process may use when absent.
+
+    Returns:
+        A dataset of `({"audio": float32 (B, T), "audio_length": int32 (B,)}, {head: int32 (B, ...)}, {head: float32 (B,)})`.
+
+    Raises:
+        ValueError: `decoder` is neither of the two.
+    """
+    return _dataset(plan, lambda: _numbered(plan, epoch, step), augmenter, reader, decoder, threads)
+
+
+def dataset_from_manifest(model, manifest: str | os.PathLike, training: bool = True, seconds_per_batch: float = 96.0,
+                          split: str | None = None, augment: AugmentConfig | None = None, seed: int = 0,
+                          **options) -> tf.data.Dataset:
+    """Batches of a manifest for `model.fit` and `model.evaluate`.
+
+    Args:
+        model: A `MultiTaskModel`; its heads say which labels are read and how they are encoded.
+        manifest: JSONL file, see `speechzoo.data.manifest`.
+        training: Shuffled, and another order in every epoch; otherwise every utterance once, from short to long.
+        seconds_per_batch: Budget of padded audio in one batch, seconds.
+        split: Keep only utterances of this split.
+        augment: Waveform augmentation while training; none when absent.
+        seed: Seed of order and augmentation.
+        **options: Further fields of `DataConfig`, such as `bucket_seconds`.
+
+    Returns:
+        A dataset that `model.fit(dataset)` takes as it is.
+
+    Raises:
+        ConfigError: The manifest doesn't exist or nothing of it can be used.
+        ManifestError: A line of the manifest breaks the contract.
+
+    Example:
+        model.compile("adamw")
+        model.fit(dataset_from_manifest(model, "mine.jsonl"), epochs=5)
+    """
+    source = SourceConfig(os.path.abspath(manifest), split=split)
+    config = DataConfig(train=[source], seconds_per_batch=seconds_per_batch, augment=augment or AugmentConfig(), **options)
+    frame_seconds = model.frontend.frame_seconds * model.backbone.subsampling
+    plan = BatchPlan([source], config, model.heads, seed, frame_seconds, training,
+                     sample_rate=model.spec()["sample_rate"])
+    from speechzoo.data.augment import Augmenter
+    augmenter = Augmenter(augment, seed, sample_rate=plan.sample_rate) if training and augment else None
+    epochs = itertools.count()
+    return _dataset(plan, lambda: _numbered(plan, next(epochs) if training else None, 0), augmenter)
+
+
+def _numbered(plan, epoch, step) -> Iterator:
+    """(epoch or None, step, batch) of one epoch."""
+    batches = plan.sequential() if epoch is None else plan.epoch(epoch)
+    return ((epoch, number, batches[number]) for number in range(step, len(batches)))
+
+
+def _dataset(plan, batches: Callable[[], Iterator], augmenter, reader=None, decoder="soundfile", threads=None):
+    if decoder not in ("soundfile", "graph"):
+        raise ValueError(f"decoder '{decoder}': choose 'soundfile' or 'graph'")
+    reader = reader or AudioReader(plan.examples, plan.sample_rate)
+    graph_augmenter = None
+    if augmenter is not None:
+        from speechzoo.data.augment_graph import GraphAugmenter
+        graph_augmenter = GraphAugmenter(augmenter)
+    threads = threads or len(os.sched_getaffinity(0))
+
+    def generate():
+        for epoch, step, batch in batches():
+            targets, weights = plan.targets(batch)
+            numbers = np.zeros((len(batch.indices), 0), np.float32)
+            if augmenter is not None:
+                on = epoch is not None and plan.augmented(epoch)
+                numbers = augmenter.draw(epoch, step, batch.speeds) if on else augmenter.neutral(len(batch.indices))
+            yield batch.indices, numbers, batch.num_samples, targets, weights
+
+    def finish(indices, numbers, num_samples, targets, weights):
+        decode = _decode_with_soundfile if decoder == "soundfile" else _decode_in_graph
+        audio = decode(reader, indices)
+        readable = tf.cast(audio.row_lengths() > 0, tf.float32)
+        if graph_augmenter is not None:
+            audio = tf.map_fn(lambda row: graph_augmenter(*row), (audio, numbers),
+                              fn_output_signature=tf.RaggedTensorSpec([None], tf.float32, 0, tf.int32))
+        lengths = tf.minimum(tf.cast(audio.row_lengths(), tf.int32), num_samples)
+        padded = audio.to_tensor(shape=tf.stack([tf.shape(indices)[0], num_samples]))
+        padded = tf.ensure_shape(padded, [None, None])
+        return ({"audio": padded, "audio_length": lengths}, targets,
+                {head: weight * readable for head, weight in weights.items()})
+
+    heads = plan.examples.heads
+    signature = (
+        tf.TensorSpec([None], tf.int64), tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([], tf.int32),
+        {name: tf.TensorSpec([None, *head.target_shape], tf.int32) for name, head in heads.items()},
+        {name: tf.TensorSpec([None], tf.float32) for name in heads})
+    dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
+    dataset = dataset.map(finish, num_parallel_calls=threads, deterministic=True).prefetch(2)
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = threads
+    options.threading.max_intra_op_parallelism = 1
+    return dataset.with_options(options)
+
+
+def _decode_with_soundfile(reader, indices):
+    """Audio of a batch, float32 (rows, ragged samples); one call of Python a batch, which decodes outside of the GIL."""
+    samples, lengths = tf.numpy_function(reader.read_batch, [indices], [tf.float32, tf.int32])
+    return tf.RaggedTensor.from_row_lengths(tf.ensure_shape(samples, [None]), tf.ensure_shape(lengths, [None]), validate=False)
+
+
+def _decode_in_graph(reader, indices):
+    places = reader.examples.audio
+    sample_rate = reader.sample_rate
+
+    def cut(index):
+        """First and last sample (-1: the end) of a part of a recording; records hold just the part."""
+        place = places[index]
+        start = getattr(place, "start", 0.0)
+        duration = getattr(place, "duration", None)
+        first = int(round(start * sample_rate))
+        return np.int32(first), np.int32(-1 if duration is None else first + int(round(duration * sample_rate)))
+
+    def decode(index):
+        contents = tf.ensure_shape(tf.numpy_function(reader.read_bytes, [index], tf.string), [])
+        first, last = tf.numpy_function(cut, [index], [tf.int32, tf.int32])
+        audio = decode_audio_in_graph(contents, sample_rate)
+        return audio[first:tf.where(last < 0, tf.size(audio), last)]
+
+    def again(index):
+        return tf.ensure_shape(tf.numpy_function(reader.read, [index], tf.float32), [None])
+
+    def row(index):
+        # A graph can't catch an error, a dataset can ignore one: what fails here is read once more outside of the graph, which
+        # says what is wrong with it.
+        place = tf.data.Dataset.from_tensors(index)
+        return place.map(decode).ignore_errors().concatenate(place.map(again)).take(1).get_single_element()
+
+    return tf.map_fn(row, indices, fn_output_signature=tf.RaggedTensorSpec([None], tf.float32, 0, tf.int32))

@@ -1,0 +1,79 @@
+"""Reads the audio of utterances. What can't be read is counted, named and skipped: a long job goes on."""
+
+import logging
+import threading
+
+import numpy as np
+
+from speechzoo.audio import SAMPLE_RATE, AudioError, load_audio
+from speechzoo.data.examples import Examples, Record
+from speechzoo.data.records import RecordError, decode_example, read_record
+
+LOGGER = logging.getLogger(__name__)
+
+
+class AudioReader:
+    """Audio of the utterances of `examples`, by index; safe to use from several threads.
+
+    Args:
+        examples: The utterances.
+        sample_rate: Hz of what is returned.
+
+    Attributes:
+        failures: Id -> reason, of every utterance whose audio couldn't be read so far.
+    """
+
+    def __init__(self, examples: Examples, sample_rate: int = SAMPLE_RATE):
+        self.examples, self.sample_rate = examples, sample_rate
+        self.failures: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def read(self, index: int) -> np.ndarray:
+        """Audio of one utterance, float32 (samples,); empty, and counted in `failures`, when it can't be read."""
+        place = self.examples.audio[index]
+        try:
+            if isinstance(place, Record):
+                return _decode_record(place, self.sample_rate)
+            return load_audio(place.path, self.sample_rate, place.start, place.duration, strict=True)
+        except (AudioError, RecordError, OSError) as error:
+            self._fail(index, error)
+            return np.zeros(0, np.float32)
+
+    def read_batch(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Audio of several utterances, end to end: (float32 (all samples,), int32 (rows,) samples of each)."""
+        parts = [self.read(index) for index in indices]
+        return np.concatenate(parts), np.array([len(part) for part in parts], np.int32)
+
+    def read_bytes(self, index: int) -> bytes:
+        """The encoded recording of one utterance, for decoding elsewhere; empty and counted when it can't be read."""
+        place = self.examples.audio[index]
+        try:
+            if isinstance(place, Record):
+                return _read_shard(place)
+            with open(place.path, "rb") as file:
+                return file.read()
+        except (AudioError, RecordError, OSError) as error:
+            self._fail(index, error)
+            return b""
+
+    def _fail(self, index, error):
+        name = self.examples.ids[index]
+        with self._lock:
+            known = name in self.failures
+            self.failures[name] = str(error)
+        if not known:
+            LOGGER.warning("skipped %s: %s", name, error)
+
+
+def _read_shard(place: Record) -> bytes:
+    features = decode_example(read_record(*place))
+    if "audio" not in features:
+        raise RecordError(f"{place.path}: the record at byte {place.offset} holds no audio; prepare the corpus again")
+    return features["audio"]
+
+
+def _decode_record(place: Record, sample_rate: int) -> np.ndarray:
+    try:
+        return load_audio(_read_shard(place), sample_rate, strict=True)
+    except AudioError as error:  # it knows no name but "the audio bytes"
+        raise AudioError(f"{place.path}: record at byte {place.offset}: {error}") from None
