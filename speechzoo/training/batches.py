@@ -1,0 +1,114 @@
+"""The data of a training run: its model's speakers, and its batches on whichever backend trains."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+import keras
+
+from speechzoo.config import ConfigError, ZooConfig
+from speechzoo.data.augment import Augmenter
+from speechzoo.data.batching import BatchPlan
+from speechzoo.data.manifest import read_manifest
+from speechzoo.data.reader import AudioReader
+
+
+class TrainingData:
+    """Training and dev batches of a config: tf.data on the TensorFlow backend, the same batches in NumPy on others.
+
+    Args:
+        config: The config.
+        model: The model that is trained; its heads encode the labels.
+
+    Attributes:
+        plan: `BatchPlan` of the training sources.
+        epoch_steps: Number of batches of each epoch.
+        loss_weights: Head -> factor of its loss, for the heads that dev has labels of.
+    """
+
+    def __init__(self, config: ZooConfig, model: keras.Model):
+        if not config.data.train:
+            raise ConfigError(f"model '{config.name}': data.train names no manifest; add one, such as "
+                              "data.train='[{manifest: train.jsonl}]'")
+        settings = config.training
+        frame_seconds = model.frontend.frame_seconds * model.backbone.subsampling
+        self.config = config
+        self.plan = BatchPlan(config.data.train, config.data, model.heads, settings.seed, frame_seconds,
+                              sort_first_epoch=settings.sort_first_epoch, sample_rate=config.sample_rate)
+        self.epoch_steps = [len(self.plan.epoch(epoch)) for epoch in range(settings.epochs)]
+        self._augmenter = make_augmenter(config)
+        self._reader = AudioReader(self.plan.examples, config.sample_rate)
+        self._dev = self._dev_reader = None
+        self.loss_weights = {}
+        if config.data.dev:
+            self._dev = BatchPlan(config.data.dev, config.data, model.heads, settings.seed, frame_seconds, training=False,
+                                  sample_rate=config.sample_rate)
+            self._dev_reader = AudioReader(self._dev.examples, config.sample_rate)
+            self.loss_weights = {name: head.loss_weight for name, head in config.heads.items()
+                                 if name in model.heads and self._dev.examples.labelled[name].any()}
+
+    def training_batches(self, epoch: int, first: int) -> Iterable:
+        """The batches of `epoch` from number `first` on."""
+        return _batches(self.plan, epoch, first, self._augmenter, self._reader)
+
+    def dev_batches(self) -> Iterable | None:
+        """Every dev utterance once; None without dev sources."""
+        return None if self._dev is None else _batches(self._dev, None, 0, None, self._dev_reader)
+
+    def ids(self, epoch: int, batch: int) -> list[str]:
+        """Names of the utterances of one batch."""
+        return self.plan.ids(self.plan.epoch(epoch)[batch])
+
+    def fingerprint(self) -> str:
+        """Identifies the batches: the utterances in their order, how they are batched and augmented, and the seed."""
+        settings = asdict(self.config.data)
+        for name in ("root", "dev"):  # a run may move to another folder, and dev trains nothing
+            settings.pop(name)
+        settings = [settings, self.config.training.seed, self.config.training.sort_first_epoch]
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+        for name in self.plan.examples.ids:
+            digest.update(f"{name}\n".encode())
+        return digest.hexdigest()
+
+    def report(self) -> dict:
+        """What is trained and measured on, what was left out and why, and the recordings that couldn't be read so far."""
+        report = {"train": self.plan.report(), "unreadable": dict(self._reader.failures)}
+        if self._dev is not None:
+            report["dev"] = self._dev.report()
+            report["unreadable"].update(self._dev_reader.failures)
+        return report
+
+
+def training_speakers(config: ZooConfig) -> list[str]:
+    """Names of the speakers in the training sources of `config`, sorted: the classes of its speaker heads."""
+    labels = {head.label or name for name, head in config.heads.items() if head.type == "speaker"}
+    speakers = set()
+    for source in config.data.train if labels else []:
+        path = Path(config.data.root) / source.manifest
+        if not path.is_file():
+            continue  # BatchPlan says so
+        for utterance in read_manifest(path):
+            if source.split is None or utterance.get("split") == source.split:
+                used = labels if source.labels is None else labels & set(source.labels)
+                speakers.update(str(utterance[label]) for label in used if label in utterance)
+    return sorted(speakers)
+
+
+def make_augmenter(config: ZooConfig) -> Augmenter | None:
+    """The augmentation of `config`; None when everything is off."""
+    settings = config.data.augment
+    if not any(value.probability > 0 for value in vars(settings).values() if hasattr(value, "probability")):
+        return None
+    return Augmenter(settings, config.training.seed, root=config.data.root, sample_rate=config.sample_rate)
+
+
+def _batches(plan, epoch, first, augmenter, reader):
+    if keras.backend.backend() == "tensorflow":
+        from speechzoo.data.pipeline import make_dataset
+
+        return make_dataset(plan, epoch, first, augmenter, reader)
+    from speechzoo.data.feed import make_feed
+
+    return make_feed(plan, epoch, first, augmenter, reader)

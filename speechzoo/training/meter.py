@@ -1,0 +1,47 @@
+"""Means over the steps between two records of a training log."""
+
+import time
+
+import keras
+import numpy as np
+
+from speechzoo.training.dev import head_values
+
+
+class Meter:
+    """Losses and metrics per labelled example, and the speed, since the last `take`.
+
+    Args:
+        model: The compiled MultiTaskModel that is trained.
+        sample_rate: Hz.
+    """
+
+    def __init__(self, model: keras.Model, sample_rate: int):
+        self._model, self._sample_rate = model, sample_rate
+        self._reset()
+
+    def add(self, logs: dict, inputs: dict, weights: dict):
+        """Counts one step: its logs, and the batch's inputs and weights."""
+        self._samples += int(np.sum(inputs["audio_length"]))
+        self._losses.append(float(logs["loss"]))
+        for head in self._model.head_losses:
+            count = float(np.sum(weights[head]))
+            for name, value in (head_values(self._model, head, logs, training=True) if count else {}).items():
+                total, counted = self._heads.get(name, (0.0, 0.0))
+                self._heads[name] = (total + value * count, counted + count)
+
+    def take(self) -> dict[str, float]:
+        """"loss" (mean over steps), "head/loss" and "head/<metric>" (means over examples), "speed" (seconds of audio per
+        second); and starts anew."""
+        values = {"loss": float(np.mean(self._losses))}
+        values.update({name: total / count for name, (total, count) in self._heads.items()})
+        values["speed"] = self._samples / self._sample_rate / max(time.perf_counter() - self._started, 1e-9)
+        self._reset()
+        return values
+
+    def pause(self, seconds: float):
+        """Leaves `seconds` of something else, such as an evaluation, out of the speed."""
+        self._started += seconds
+
+    def _reset(self):
+        self._samples, self._losses, self._heads, self._started = 0, [], {}, time.perf_counter()

@@ -1,0 +1,238 @@
+"""Training of a zoo config: from its manifests to final weights, resumable at any moment.
+
+The same code trains on TensorFlow (batches from tf.data) and on JAX (the same batches from NumPy, TensorFlow not needed):
+`KERAS_BACKEND=jax speechzoo train ...`.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import yaml
+
+from speechzoo.config import ConfigError, ZooConfig, load_config
+from speechzoo.multitask.build import build_model
+from speechzoo.training.averaging import average_files, averaged_weights
+from speechzoo.training.batches import TrainingData, training_speakers
+from speechzoo.training.checkpoint import RunState, load_checkpoint, remove_checkpoints, save_checkpoint
+from speechzoo.training.dev import evaluate_on_dev, is_better
+from speechzoo.training.interruption import Interruption
+from speechzoo.training.meter import Meter
+from speechzoo.training.run_log import RunLog, plot_curves
+from speechzoo.training.schedule import WarmupCosine
+from speechzoo.weights import LoadReport, load_weights, save_weights, write_atomically
+
+# Steps between two records of the log.
+LOG_EVERY = 10
+
+
+class DivergedError(ValueError):
+    """The loss is no longer a finite number; the message names the utterances of that batch."""
+
+
+@dataclass
+class TrainingResult:
+    """What a training run came to.
+
+    Attributes:
+        output: Folder of the run: `final.weights.h5`, `best.weights.h5`, `checkpoint.h5`, `config.yaml`, `log.jsonl`, ...
+        ended: "finished", "early" (no more improvement) or "interrupted" (the same call goes on).
+        step: Steps taken.
+        total_steps: Steps of the whole run.
+        best: Best value of the early-stop metric; None without dev sources.
+        best_step: Step where it was reached.
+        metrics: The final weights on the dev sources.
+        load_report: What did not fit when training started from given weights.
+    """
+
+    output: Path
+    ended: str
+    step: int
+    total_steps: int
+    best: float | None = None
+    best_step: int = 0
+    metrics: dict[str, float] = field(default_factory=dict)
+    load_report: LoadReport | None = None
+
+
+def train(config: ZooConfig | str | Path, output: str | Path, resume: bool = True, overrides: Iterable[str] = (),
+          weights: str | Path | None = None, on_record: Callable[[dict], None] | None = None) -> TrainingResult:
+    """Trains a zoo config, or goes on with a run that was cut short.
+
+    A run that was killed at any moment and started again ends with the same weights as one that wasn't.
+
+    Args:
+        config: A ZooConfig, the name of a zoo model, or the path of a YAML file.
+        output: Folder of the run.
+        resume: Go on from the checkpoint in `output`, if there is one; otherwise start over.
+        overrides: `key=value` changes to a config given by name or path (`training.epochs=3`).
+        weights: Weights file to start from; what doesn't fit is reported and starts from random values.
+        on_record: Called with each record that goes into `log.jsonl`.
+
+    Raises:
+        ConfigError, ManifestError: Something in the config or the data can't be used.
+        DivergedError: The loss is NaN or infinite; the last checkpoint is intact.
+        ValueError: The checkpoint in `output` belongs to another model or to other data.
+        OSError: The disk is full or can't be written; the last checkpoint is intact.
+
+    Example:
+        result = train("mtl_ds_cnn_micro", "runs/micro", overrides=["training.epochs=3"])
+    """
+    if not isinstance(config, ZooConfig):
+        config = load_config(config, overrides)
+    elif list(overrides):
+        raise ValueError("overrides change a config given by name or path; change the fields of a ZooConfig directly")
+    with Interruption() as interruption:
+        return _Run(config, Path(output), resume, weights, on_record, interruption).train()
+
+
+class _Run:
+    """One training run: model, data, and where it stands."""
+
+    def __init__(self, config, output, resume, weights, on_record, interruption):
+        self.config, self.settings, self.output = config, config.training, output
+        self.on_record, self.interruption = on_record, interruption
+        output.mkdir(parents=True, exist_ok=True)
+        if not resume:
+            _clear(output)
+        for leftover in output.rglob(".*.h5.*"):  # of a write that was killed
+            leftover.unlink()
+        keras.utils.set_random_seed(self.settings.seed)
+        speakers = training_speakers(config)
+        self.model = build_model(config, speakers=speakers or None)
+        self.data = TrainingData(config, self.model)
+        self.total_steps = sum(self.data.epoch_steps)
+        if not self.total_steps:
+            raise ConfigError(f"model '{config.name}': training.epochs is {self.settings.epochs}; nothing to train")
+        self.load_report = load_weights(self.model, weights, strict=False) if weights else None
+        self.model.compile(_optimizer(self.settings, self.total_steps))
+        fingerprint = self.data.fingerprint()
+        self.state = load_checkpoint(output, self.model) or RunState(fingerprint)
+        if self.state.fingerprint != fingerprint:
+            raise ValueError(f"{output}: its checkpoint was trained on other batches (data, batching or seed have changed); "
+                             "undo the change, restart the run, or choose another output folder")
+        write_atomically(output / "config.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False).encode())
+        labels = {name: speakers for name, head in config.heads.items() if head.type == "speaker"}
+        write_atomically(output / "labels.json", json.dumps(labels, indent=1).encode())
+        self._write_data_report()
+        self.log = RunLog(output, self.state.step)
+        self.meter = Meter(self.model, config.sample_rate)
+
+    def train(self):
+        try:
+            # The epochs may have been fewer when the checkpoint was written, or more.
+            while self.state.epoch < self.settings.epochs and not self._stops_early():
+                self._train_epoch()
+                if self.interruption.requested:
+                    return self._result("interrupted")
+            return self._finish("early" if self._stops_early() else "finished")
+        finally:
+            self.log.close()
+
+    def _train_epoch(self):
+        state, settings, epoch = self.state, self.settings, self.state.epoch
+        steps = self.data.epoch_steps[epoch]
+        for inputs, targets, weights in self.data.training_batches(epoch, state.batch):
+            logs = self.model.train_on_batch(inputs, targets, weights, return_dict=True)
+            self._check_finite(float(logs["loss"]))
+            self.meter.add(logs, inputs, weights)
+            state.step += 1
+            state.epoch, state.batch = (epoch + 1, 0) if state.batch + 1 == steps else (epoch, state.batch + 1)
+            last = state.epoch == settings.epochs
+            if state.step % LOG_EVERY == 0 or last:
+                self._record("train", self.meter.take(), epoch)
+            started = time.perf_counter()
+            evaluates = state.step % settings.evaluate_every == 0 or last
+            if evaluates:
+                self._evaluate(epoch)
+            if evaluates or state.step % settings.checkpoint_every == 0 or self.interruption.requested:
+                save_checkpoint(self.output, self.model, state)
+                self.meter.pause(time.perf_counter() - started)
+            if self.interruption.requested or self._stops_early():
+                return
+
+    def _evaluate(self, epoch):
+        """Measures the averaged weights on dev, and keeps them."""
+        state, metric = self.state, self.settings.early_stop_metric
+        with averaged_weights(self.model):
+            values = self._measure()
+            save_weights(self.model, self._evaluated(state.step))
+            if values:
+                if metric not in values:
+                    raise ConfigError(f"training.early_stop_metric '{metric}' is not measured on dev; "
+                                      f"measured: {', '.join(values)}")
+                state.without_improvement += 1
+                if is_better(metric, values[metric], state.best):
+                    state.best, state.best_step, state.without_improvement = values[metric], state.step, 0
+                    save_weights(self.model, self.output / "best.weights.h5")
+        state.evaluations.append({"step": state.step, "epoch": epoch, **values})
+        for old in state.evaluations[:-max(self.settings.average_checkpoints, 1)]:
+            self._evaluated(old["step"]).unlink(missing_ok=True)
+        self._record("dev", values, epoch)
+        self._write_data_report()
+        plot_curves(self.log.path, self.output / "curves.png")
+
+    def _finish(self, ended):
+        """Averages the last evaluated weights into the final ones, and measures those."""
+        if not self.state.evaluations:  # of a run that was cut short and now has fewer epochs
+            self._evaluate(self.settings.epochs - 1)
+        averaged = self.state.evaluations[-max(self.settings.average_checkpoints, 1):]
+        final = self.output / "final.weights.h5"
+        average_files([self._evaluated(evaluation["step"]) for evaluation in averaged], final)
+        load_weights(self.model, final)
+        values = averaged[0]
+        if len(averaged) > 1:
+            values = self._measure()
+        metrics = {name: value for name, value in values.items() if name not in ("step", "epoch")}
+        self._record("final", metrics, averaged[-1]["epoch"])
+        return self._result(ended, metrics)
+
+    def _measure(self):
+        batches = self.data.dev_batches()
+        return {} if batches is None else evaluate_on_dev(self.model, batches, self.data.loss_weights)
+
+    def _stops_early(self):
+        return 0 < self.settings.early_stop_patience <= self.state.without_improvement
+
+    def _evaluated(self, step):
+        return self.output / "evaluated" / f"{step:08d}.weights.h5"
+
+    def _record(self, event, values, epoch):
+        record = {"event": event, "step": self.state.step, "total_steps": self.total_steps, "epoch": epoch,
+                  "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)), **values}
+        self.log.write(record)
+        if self.on_record:
+            self.on_record(record)
+
+    def _check_finite(self, loss):
+        state = self.state
+        if not math.isfinite(loss):
+            raise DivergedError(f"the loss is {loss} at step {state.step + 1} (epoch {state.epoch + 1}, batch {state.batch + 1}); "
+                                "check the utterances of that batch, or lower training.learning_rate: "
+                                f"{', '.join(self.data.ids(state.epoch, state.batch))}")
+
+    def _write_data_report(self):
+        write_atomically(self.output / "data.json", json.dumps(self.data.report(), indent=1).encode())
+
+    def _result(self, ended, metrics=None):
+        return TrainingResult(self.output, ended, self.state.step, self.total_steps, self.state.best, self.state.best_step,
+                              metrics or {}, self.load_report)
+
+
+def _optimizer(settings, total_steps):
+    averaging = {"use_ema": True, "ema_momentum": settings.ema_momentum} if settings.ema_momentum else {}
+    return keras.optimizers.AdamW(WarmupCosine(settings.learning_rate, settings.warmup_steps, total_steps),
+                                  weight_decay=settings.weight_decay, global_clipnorm=settings.gradient_clip_norm, **averaging)
+
+
+def _clear(output):
+    """Removes what an earlier run left in `output`, and nothing else."""
+    remove_checkpoints(output)
+    for name in ("log.jsonl", "best.weights.h5", "final.weights.h5"):
+        (output / name).unlink(missing_ok=True)
+    for path in (output / "evaluated").glob("*.weights.h5"):
+        path.unlink()
