@@ -9,7 +9,9 @@ from speechzoo.decoding.greedy import greedy_decode
 from speechzoo.decoding.word import Word
 
 CLASSIFIER_FIELDS = ("intent", "keyword", "gender", "age_group", "event")
-"""Labels that have a field of their own in a Recognition; any other goes into `labels`."""
+"""Classifiers' labels that have a field of their own in a Recognition; any other goes into `labels`."""
+
+ANSWER_FIELDS = ("transcript", "phones", "slots", "speaker", *CLASSIFIER_FIELDS)
 
 
 @dataclass
@@ -47,6 +49,10 @@ class Recognition:
     labels: dict[str, str] = field(default_factory=dict)
     confidence: dict[str, float] = field(default_factory=dict)
     slot_confidence: dict[str, float] = field(default_factory=dict)
+
+    def answer(self, label: str):
+        """The answer to a label, wherever it is kept: text, a dict of slots, an embedding, or None."""
+        return getattr(self, label) if label in ANSWER_FIELDS else self.labels.get(label)
 
     def to_dict(self) -> dict:
         """The answers as plain values that JSON can hold; fields without an answer are left out."""
@@ -175,7 +181,7 @@ def _read_head(result: Recognition, label: str, output: np.ndarray, head_spec: d
     elif kind == "slots":
         slots, confidence, together = read_slots(output, head_spec)
         result.slots, result.slot_confidence = slots, confidence
-        result.confidence["slots"] = together
+        result.confidence[label] = together
     elif kind == "speaker":
         if not np.isfinite(output).all():
             raise ValueError("the embedding has NaN or infinite values; check the weights and that the audio is finite")

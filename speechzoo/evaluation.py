@@ -1,0 +1,289 @@
+"""How well a model does on labelled recordings: every head, per corpus and overall."""
+
+import contextlib
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from speechzoo.audio import AudioError, audio_info, load_audio
+from speechzoo.data.manifest import audio_path, read_manifest
+from speechzoo.data.records import RecordError, decode_example, read_record
+from speechzoo.data.transcript import normalize_transcript
+from speechzoo.decoding.greedy import greedy_decode
+from speechzoo.decoding.recognition import recognize_outputs, select_heads
+from speechzoo.metrics.scores import score_head
+
+UNKNOWN = "_unknown_"
+UNREADABLE = (AudioError, RecordError, OSError)
+MAXIMUM_ROWS = 256
+
+
+def evaluate(model, manifests: str | Path | Iterable[str | Path], heads: list[str] | None = None, *,
+             split: str | None = None, decoder=greedy_decode, batch_seconds: float = 96.0,
+             maximum_seconds: float = 120.0, confusions: bool = False, predictions: str | Path | None = None,
+             progress: Callable[[int, int], None] | None = None) -> dict:
+    """Measures every head that has labels in the manifests.
+
+    Transcripts are compared in lower case letters, apostrophe and space; phones without stress. A label that a
+    classifier has no class for counts as `_unknown_` where the head has that class, and is skipped where it hasn't.
+    For a speaker head, all trials among the utterances are scored.
+
+    Args:
+        model: A MultiTaskModel, an EdgeModel, or what `open_model` takes: the name of a zoo model, the folder of a
+            training run, or the path of a `.tflite` file.
+        manifests: One manifest or several; paths of audio in them may be absolute.
+        heads: Heads to measure; all with labels when None.
+        split: Only utterances of this split.
+        decoder: For transcripts; see `recognize_outputs`.
+        batch_seconds: Seconds of padded audio in one batch. It bounds memory and changes no result.
+        maximum_seconds: Longer recordings are skipped.
+        confusions: Add tables of classes and confusion matrices of the classifiers.
+        predictions: JSONL file to write every utterance's Recognition to, unlabelled ones' too.
+        progress: Called with (utterances done, utterances in all).
+
+    Returns:
+        `{"overall": {head: {metric: value, "<metric>_interval": [low, high], "n": count}}, "<corpus>": {...}}`; the
+        intervals are 95 % bootstrap intervals over speakers (over utterances where no speaker is given). An utterance
+        without a corpus counts under its manifest's name. What could not be used stands under "_skipped", a key that
+        is there only when it is needed: `{"audio": {id: reason}, "labels": {head: {label: count}}}`.
+
+    Raises:
+        ManifestError: A manifest can't be read.
+        ValueError: The model hasn't the head asked for, or nothing could be measured.
+
+    Example:
+        evaluate("mtl_conformer_small", "dev.jsonl")["overall"]["transcript"]["wer"]
+    """
+    model = open_model(model)
+    spec = select_heads(model_spec(model), heads)
+    manifests = [manifests] if isinstance(manifests, (str, Path)) else list(manifests)
+    utterances = [_Utterance(Path(manifest), values) for manifest in manifests for values in read_manifest(manifest)
+                  if split is None or values.get("split") == split]
+    skipped_labels = {name: Counter() for name in spec["heads"]}
+    for utterance in utterances:
+        utterance.find_references(spec, skipped_labels)
+    if predictions is None:
+        utterances = [utterance for utterance in utterances if utterance.references]
+    skipped_audio = []
+    done = 0
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(open(predictions, "w", encoding="utf-8")) if predictions else None
+        for batch in make_batches(utterances, batch_seconds, maximum_seconds, skipped_audio):
+            usable, audio = [], []
+            for utterance in batch:
+                try:
+                    audio.append(utterance.load(spec["sample_rate"], maximum_seconds))
+                    usable.append(utterance)
+                except UNREADABLE as error:
+                    skipped_audio.append(f"{utterance.id}: {error}")
+            for utterance, outputs in zip(usable, batch_outputs(model, audio)):
+                utterance.read(outputs, spec, decoder, file)
+            done += len(batch)
+            if progress:
+                progress(done, len(utterances))
+    return _gather(utterances, spec, confusions, manifests, skipped_audio, skipped_labels, predictions is None)
+
+
+def open_model(source):
+    """Opens what people call a model.
+
+    Args:
+        source: Name of a zoo model, folder of a training run, path of a `.tflite` file, or a model, which is returned.
+
+    Raises:
+        ValueError, OSError: There is no such model, or its files can't be used; the message says why.
+    """
+    if not isinstance(source, (str, Path)):
+        return source
+    path = Path(source)
+    if path.suffix == ".tflite":
+        from speechzoo.edge.edge_model import EdgeModel
+
+        return EdgeModel(path)
+    if path.is_dir():
+        return _open_run(path)
+    from speechzoo.registry import load
+
+    return load(str(source))
+
+
+def model_spec(model) -> dict:
+    """The spec of a MultiTaskModel or of an EdgeModel."""
+    return model.spec() if callable(model.spec) else model.spec
+
+
+def make_batches(utterances: list, batch_seconds: float, maximum_seconds: float,
+                 skipped: list[str]) -> list[list]:
+    """Groups utterances of similar length under a budget of padded audio; a longer one stands alone.
+
+    Args:
+        utterances: With `id` and `seconds()`.
+        batch_seconds: Budget of a batch, seconds.
+        maximum_seconds: Longer ones are left out.
+        skipped: Receives "id: reason" of those left out.
+    """
+    timed = []
+    for utterance in utterances:
+        try:
+            seconds = utterance.seconds()
+        except UNREADABLE as error:
+            skipped.append(f"{utterance.id}: {error}")
+            continue
+        if seconds > maximum_seconds:
+            skipped.append(f"{utterance.id}: {seconds:.0f} s long; at most {maximum_seconds:g} s are evaluated")
+        else:
+            timed.append((seconds, utterance))
+    batches, batch = [], []
+    for seconds, utterance in sorted(timed, key=lambda pair: pair[0]):
+        if batch and ((len(batch) + 1) * seconds > batch_seconds or len(batch) == MAXIMUM_ROWS):
+            batches.append(batch)
+            batch = []
+        batch.append(utterance)
+    return batches + [batch] if batch else batches
+
+
+def batch_outputs(model, audio: list[np.ndarray]) -> list[dict[str, np.ndarray]]:
+    """The heads' outputs of several utterances.
+
+    Args:
+        model: A MultiTaskModel, which takes them in one padded batch, or an EdgeModel, which takes one by one.
+        audio: float32 (samples,) each.
+    """
+    if not audio:
+        return []
+    if not hasattr(model, "predict_on_batch"):
+        return [model.outputs(samples) for samples in audio]
+    # Shorter than a window there is nothing to hear; silence completes it, as in `MultiTaskModel.outputs_of`.
+    shortest = 2 * model.frontend.window_length
+    lengths = np.array([max(len(samples), shortest) for samples in audio], np.int32)
+    padded = np.zeros((len(audio), lengths.max()), np.float32)
+    for row, samples in zip(padded, audio):
+        row[:len(samples)] = samples
+    outputs = model.predict_on_batch({"audio": padded, "audio_length": lengths})
+    outputs = {name: np.asarray(output) for name, output in outputs.items()}
+    return [{name: output[row] for name, output in outputs.items()} for row in range(len(audio))]
+
+
+@dataclass
+class _Utterance:
+    """A line of a manifest on its way to figures."""
+
+    manifest: Path
+    values: dict
+    references: dict = field(default_factory=dict)  # head -> label as the head writes it
+    answers: dict = field(default_factory=dict)  # head -> (answer, confidence)
+
+    @property
+    def id(self):
+        return self.values["id"]
+
+    @property
+    def corpus(self):
+        return self.values.get("corpus", self.manifest.stem)
+
+    @property
+    def group(self):
+        """Who speaks; where nobody knows, the utterance stands for itself."""
+        return (self.corpus, self.values["speaker"]) if "speaker" in self.values else (self.manifest, self.id)
+
+    def find_references(self, spec, skipped):
+        for name, head_spec in spec["heads"].items():
+            value = self.values.get(head_spec["label"])
+            if value is None:
+                continue
+            if head_spec["type"] == "classifier" and str(value) not in head_spec["classes"]:
+                if UNKNOWN not in head_spec["classes"]:
+                    skipped[name][str(value)] += 1
+                    continue
+                value = UNKNOWN
+            self.references[name] = self._normalize(value, head_spec)
+
+    def _normalize(self, value, head_spec):
+        if head_spec["type"] == "slots":
+            return {str(name): str(filled) for name, filled in value.items()}
+        if head_spec["type"] == "speaker":
+            return f"{self.corpus}/{value}"
+        if head_spec["type"] == "ctc":
+            if head_spec["kind"] == "phones":
+                return " ".join(re.sub("[0-9]", "", phone) for phone in value.split())
+            return normalize_transcript(value, self.values.get("language", "en"))
+        return str(value)
+
+    def seconds(self):
+        if "duration" in self.values:
+            return self.values["duration"]
+        return max(audio_info(self._recording()).duration - self.values.get("start", 0.0), 0.0)
+
+    def load(self, sample_rate, maximum_seconds):
+        # A record holds exactly the utterance; a file may hold more.
+        part = {} if "record" in self.values else {key: self.values[key] for key in ("start", "duration")
+                                                   if key in self.values}
+        return load_audio(self._recording(), sample_rate, maximum_seconds=maximum_seconds, **part)
+
+    def _recording(self):
+        record = self.values.get("record")
+        if not record:
+            return audio_path(self.manifest, self.values)
+        data = read_record(self.manifest.parent / record["shard"], record["offset"], record["length"])
+        return decode_example(data)["audio"]
+
+    def read(self, outputs, spec, decoder, file):
+        """Keeps the answers that there are labels for, and writes all of them to `file`."""
+        for name in self.references:
+            head_spec = spec["heads"][name]
+            result = recognize_outputs(outputs, {"heads": {name: head_spec}}, decoder=decoder)
+            label = head_spec["label"]
+            answer = result.slots if head_spec["type"] == "slots" else result.answer(label)
+            self.answers[name] = (answer, result.confidence.get(label, 0.0))
+        if file:
+            line = {"id": self.id, **recognize_outputs(outputs, spec, decoder=decoder).to_dict()}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _open_run(folder: Path):
+    from speechzoo.config import load_config
+    from speechzoo.multitask.build import build_model
+    from speechzoo.weights import load_weights
+
+    weights = [folder / name for name in ("final.weights.h5", "best.weights.h5") if (folder / name).is_file()]
+    if not (folder / "config.yaml").is_file() or not weights:
+        raise ValueError(f"{folder}: not a finished training run; expected config.yaml and final.weights.h5 in it")
+    model = build_model(load_config(folder / "config.yaml"))
+    report = load_weights(model, weights[0], strict=False)  # what only training needs is left over
+    if report.missing or report.mismatched:
+        raise ValueError(f"{weights[0]} doesn't fit config.yaml beside it: {(report.missing + report.mismatched)[0]}")
+    return model
+
+
+def _gather(utterances, spec, confusions, manifests, skipped_audio, skipped_labels, required) -> dict:
+    result = {}
+    corpora = sorted({utterance.corpus for utterance in utterances})
+    for scope in ("overall", *corpora):
+        members = [utterance for utterance in utterances if scope in ("overall", utterance.corpus)]
+        scores = {}
+        for name, head_spec in spec["heads"].items():
+            labelled = [utterance for utterance in members if name in utterance.answers]
+            figures = score_head(head_spec, [utterance.references[name] for utterance in labelled],
+                                 [utterance.answers[name][0] for utterance in labelled],
+                                 [utterance.answers[name][1] for utterance in labelled],
+                                 [utterance.group for utterance in labelled], confusions)
+            if figures:
+                scores[name] = figures
+        result[scope] = scores
+    labels = {name: dict(counts.most_common()) for name, counts in skipped_labels.items() if counts}
+    if required and not result["overall"]:
+        why = ""
+        if skipped_audio:
+            why = f"; {len(skipped_audio)} recordings could not be used, the first: {skipped_audio[0]}"
+        elif labels:
+            why = f"; labels without a class: {labels}"
+        raise ValueError(f"nothing to measure in {', '.join(map(str, manifests))}: no usable utterance has a label for "
+                         f"{', '.join(spec['heads'])}{why}")
+    if skipped_audio or labels:
+        result["_skipped"] = {key: value for key, value in (("audio", skipped_audio), ("labels", labels)) if value}
+    return result

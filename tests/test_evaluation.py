@@ -1,0 +1,165 @@
+import json
+
+import numpy as np
+import pytest
+
+from speechzoo.data.manifest import ManifestError
+from speechzoo.decoding.hypothesis import Hypothesis
+from speechzoo.evaluation import evaluate, make_batches, open_model
+from tests.helpers import tone, write_wav
+
+TEXTS = ["go up", "stop", "go left now", "yes"]
+VOICES = np.array([[1, 0], [1, 0.2], [0, 1], [0.2, 1]], np.float32)
+
+
+class FakeModel:
+    """Answers by loudness: a recording that peaks at 0.2, 0.4, 0.6 or 0.8 is number 0, 1, 2 or 3."""
+
+    spec = {"name": "fake", "sample_rate": 16000, "heads": {
+        "transcript": {"type": "ctc", "label": "transcript", "units": list("abcdefghijklmnopqrstuvwxyz' "),
+                       "kind": "characters", "frame_seconds": 0.04},
+        "phones": {"type": "ctc", "label": "phones", "units": ["G", "OW", "AH", "P"], "kind": "phones",
+                   "frame_seconds": 0.04},
+        "keyword": {"type": "classifier", "label": "keyword", "classes": ["yes", "no", "_unknown_"]},
+        "event": {"type": "classifier", "label": "event", "classes": ["rain", "dog_bark"]},
+        "slots": {"type": "slots", "label": "slots", "slots": {"size": ["small", "large"]}},
+        "speaker": {"type": "speaker", "label": "speaker", "embedding_size": 2},
+    }}
+
+    def __init__(self):
+        self.calls = 0
+
+    def outputs(self, audio):
+        self.calls += 1
+        number = int(round(float(np.abs(audio).max()) * 5)) - 1
+        units = self.spec["heads"]["transcript"]["units"]
+        path = [index for letter in TEXTS[number] for index in (units.index(letter) + 1, 0)]
+        return {"transcript": 20 * np.eye(len(units) + 1)[path], "phones": 20 * np.eye(5)[[1, 2, 3, 4]],
+                "keyword": 9 * np.eye(3)[number % 3], "event": 9 * np.eye(2)[number % 2],
+                "slots": 9 * np.eye(3)[number % 3], "speaker": VOICES[number]}
+
+
+@pytest.fixture
+def make_manifest(tmp_path):
+    def make(lines, name="dev.jsonl"):
+        for line in lines:
+            if "audio" not in line:
+                number = line.pop("number")
+                line["audio"] = f"{number}.wav"
+                write_wav(tmp_path / line["audio"], tone(0.3 + 0.1 * number) * 3 * 0.2 * (number + 1))
+        path = tmp_path / name
+        path.write_text("\n".join(json.dumps(line) for line in lines))
+        return path
+    return make
+
+
+def test_every_labelled_head_per_corpus_and_overall(make_manifest):
+    manifest = make_manifest([
+        {"number": 0, "corpus": "a", "speaker": "x", "transcript": "Go up!", "keyword": "yes", "slots": {}},
+        {"number": 1, "corpus": "a", "speaker": "x", "transcript": "stop it", "keyword": "yes"},
+        {"number": 2, "corpus": "b", "speaker": "x", "transcript": "go left now", "keyword": "marvin"},
+        {"number": 3, "corpus": "b", "speaker": "z", "phones": "G OW P", "slots": {"size": "large"}},
+    ])
+    result = evaluate(FakeModel(), manifest)
+    assert set(result) == {"overall", "a", "b"}
+    assert set(result["overall"]) == {"transcript", "phones", "keyword", "slots"}
+    assert result["overall"]["transcript"]["wer"] == pytest.approx(1 / 7, abs=1e-6)  # "it" of seven words is missing
+    assert result["overall"]["transcript"]["cer"] == pytest.approx(3 / 23, abs=1e-6)
+    assert result["overall"]["transcript"]["n"] == 3
+    low, high = result["overall"]["transcript"]["wer_interval"]
+    assert low == 0 and high == 0.25  # two speakers: a/x with 1 error in 4 words, b/x without any
+    assert result["a"]["transcript"]["wer"] == 0.25 and "wer_interval" not in result["a"]["transcript"]
+    assert result["overall"]["phones"]["per"] == pytest.approx(1 / 3, abs=1e-6)
+    assert result["overall"]["keyword"]["accuracy"] == pytest.approx(2 / 3, abs=1e-6)  # marvin is _unknown_
+    assert result["overall"]["slots"] == {"f1": 0.0, "accuracy": 0.5, "n": 2, "f1_interval": [0, 1],
+                                          "accuracy_interval": [0, 1]}
+    json.dumps(result, allow_nan=False)
+
+
+def test_speakers_are_told_apart_by_all_trials(make_manifest):
+    lines = [{"number": number, "speaker": "ab"[number // 2], "corpus": "c"} for number in range(4)]
+    result = evaluate(FakeModel(), make_manifest(lines))
+    assert result["overall"]["speaker"]["eer"] == 0 and result["overall"]["speaker"]["trials"] == 6
+    swapped = [{**line, "speaker": "ab"[number % 2]} for number, line in enumerate(lines)]
+    assert evaluate(FakeModel(), make_manifest(swapped))["overall"]["speaker"]["eer"] == 0.5
+    with pytest.raises(ValueError, match="nothing to measure"):
+        evaluate(FakeModel(), make_manifest([{**line, "speaker": "a"} for line in lines]))
+
+
+def test_what_cannot_be_used_is_skipped_and_reported(make_manifest, tmp_path):
+    (tmp_path / "text.wav").write_text("this is no recording")
+    write_wav(tmp_path / "long.wav", tone(3))
+    manifest = make_manifest([
+        {"number": 0, "event": "rain"}, {"number": 1, "event": "chainsaw"},
+        {"audio": "missing.wav", "event": "rain", "id": "gone"}, {"audio": "text.wav", "event": "rain"},
+        {"audio": "long.wav", "event": "rain"}, {"audio": "missing.wav", "gender": "male"},
+    ])
+    result = evaluate(FakeModel(), manifest, maximum_seconds=2)
+    assert result["overall"]["event"] == {"accuracy": 1.0, "macro_f1": 1.0, "n": 1,
+                                          "calibration_error": pytest.approx(0, abs=1e-3)}
+    assert result["_skipped"]["labels"] == {"event": {"chainsaw": 1}}
+    reasons = result["_skipped"]["audio"]
+    assert len(reasons) == 3
+    assert any(reason.startswith("gone: ") and "missing.wav" in reason for reason in reasons)
+    assert any("3 s long; at most 2 s" in reason for reason in reasons)
+
+
+def test_only_what_is_asked_for(make_manifest):
+    lines = [{"number": n, "transcript": TEXTS[n], "keyword": "yes", "split": "ab"[n % 2]} for n in range(4)]
+    manifest = make_manifest(lines)
+    model = FakeModel()
+    result = evaluate(model, manifest, heads=["keyword"], split="b")
+    assert set(result["overall"]) == {"keyword"} and result["overall"]["keyword"]["n"] == 2 and model.calls == 2
+    with pytest.raises(ValueError, match="no head 'mood'"):
+        evaluate(model, manifest, heads=["mood"])
+    with pytest.raises(ValueError, match="nothing to measure in .*dev.jsonl"):
+        evaluate(model, manifest, split="test")
+    with pytest.raises(ManifestError, match="no such manifest"):
+        evaluate(model, "nowhere.jsonl")
+
+
+def test_a_decoder_replaces_greedy_and_progress_is_told(make_manifest):
+    manifest = make_manifest([{"number": 0, "transcript": "go up"}, {"number": 1, "transcript": "go up"}])
+    seen = []
+    result = evaluate(FakeModel(), manifest, decoder=lambda logits, spec: Hypothesis("go up"), batch_seconds=0.4,
+                      progress=lambda done, total: seen.append((done, total)))
+    assert result["overall"]["transcript"]["wer"] == 0
+    assert seen == [(1, 2), (2, 2)]
+
+
+def test_predictions_and_confusions(make_manifest, tmp_path):
+    manifest = make_manifest([{"number": 0, "keyword": "yes"}, {"number": 1, "keyword": "yes"}, {"number": 2}])
+    result = evaluate(FakeModel(), manifest, confusions=True, predictions=tmp_path / "out.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [line["transcript"] for line in lines] == TEXTS[:3] and lines[0]["id"] == "dev.jsonl:1"
+    keyword = result["overall"]["keyword"]
+    assert keyword["confusions"] == {"classes": ["yes", "no", "_unknown_"], "counts": [[1, 1, 0], [0, 0, 0], [0, 0, 0]]}
+    assert keyword["classes"]["yes"] == {"f1": pytest.approx(2 / 3, abs=1e-6), "precision": 1, "recall": 0.5, "n": 2}
+
+
+def test_parts_of_a_file_and_absolute_paths(make_manifest, tmp_path):
+    loud, soft = tone(0.5) * 0.6, tone(0.5) * 3 * 0.8
+    path = write_wav(tmp_path / "far" / "both.wav", np.concatenate([loud, soft]))
+    manifest = make_manifest([
+        {"audio": str(path), "start": 0.0, "duration": 0.5, "transcript": TEXTS[0]},
+        {"audio": "far/both.wav", "start": 0.5, "transcript": TEXTS[3]}])
+    assert evaluate(FakeModel(), manifest)["overall"]["transcript"]["wer"] == 0
+
+
+def test_batches_stay_within_the_budget():
+    class Clip:
+        def __init__(self, seconds):
+            self.id, self.length = f"{seconds}", seconds
+
+        def seconds(self):
+            return self.length
+
+    skipped = []
+    batches = make_batches([Clip(s) for s in (3, 1, 2, 9, 1, 30)], 4, 20, skipped)
+    assert [[clip.length for clip in batch] for batch in batches] == [[1, 1], [2], [3], [9]]
+    assert skipped == ["30: 30 s long; at most 20 s are evaluated"]
+
+
+def test_folders_that_are_no_run(tmp_path):
+    with pytest.raises(ValueError, match="not a finished training run"):
+        open_model(tmp_path)
