@@ -57,22 +57,17 @@ def edit_distance(reference, reference_length, hypothesis, hypothesis_length):
 
     One row of the table a step; within a row the insertions are a running minimum: d[j] = j + min_{k<=j}(t[k] - k).
     """
+    hypothesis = hypothesis[:, :ops.max(hypothesis_length)]
     columns = ops.cast(ops.arange(ops.shape(hypothesis)[1] + 1), "float32")
-    first = ops.broadcast_to(columns, (ops.shape(hypothesis)[0], ops.shape(hypothesis)[1] + 1))
+    later = ops.where(columns[:, None] <= columns[None, :], 0.0, 1e9)  # (k, j)
+    first = columns[None, :] + 0.0 * ops.cast(reference_length, "float32")[:, None]
 
-    def step(row, inputs):
-        unit, number = inputs
+    def step(number, row):
+        unit = ops.take(reference, number, axis=1)
         substitute = row[:, :-1] + ops.cast(hypothesis != unit[:, None], "float32")
         best = ops.concatenate([row[:, :1] + 1.0, ops.minimum(row[:, 1:] + 1.0, substitute)], axis=1)
-        best = columns + running_minimum(best - columns)
-        row = ops.where((number < reference_length)[:, None], best, row)
-        return row, ()
+        best = columns + ops.min((best - columns)[:, :, None] + later[None], axis=1)
+        return number + 1, ops.where((number < reference_length)[:, None], best, row)
 
-    numbers = ops.arange(ops.shape(reference)[1], dtype="int32")
-    last, _ = ops.scan(step, first, (ops.transpose(reference), numbers))
-    return ops.take_along_axis(last, hypothesis_length[:, None], axis=1)[:, 0]
-
-
-def running_minimum(tensor):
-    """Smallest value so far along axis 1."""
-    return ops.associative_scan(ops.minimum, tensor, axis=1)
+    _, last = ops.while_loop(lambda number, row: number < ops.shape(reference)[1], step, (0, first))
+    return ops.take_along_axis(last, ops.cast(hypothesis_length, "int32")[:, None], axis=1)[:, 0]
