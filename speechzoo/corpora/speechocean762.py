@@ -10,6 +10,7 @@ from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, read_table, r
 from speechzoo.data.transcript import normalize_transcript
 
 _ADULT_AGE = 18
+_GENDERS = {"m": "male", "f": "female"}
 
 
 @register(CORPORA, "speechocean762")
@@ -48,8 +49,12 @@ def _read_folder(folder: Path, phones: dict[str, str]) -> Iterator[dict]:
         if name in phones:
             utterance["phones"] = phones[name]
         if speaker in genders:
-            utterance["gender"] = {"m": "male", "f": "female"}[genders[speaker]]
+            if genders[speaker] not in _GENDERS:
+                raise CorpusError(f"{folder / 'spk2gender'}: gender of speaker {speaker} is '{genders[speaker]}', expected m or f")
+            utterance["gender"] = _GENDERS[genders[speaker]]
         if speaker in ages:
+            if not ages[speaker].isdecimal():
+                raise CorpusError(f"{folder / 'spk2age'}: age of speaker {speaker} is '{ages[speaker]}', expected years")
             utterance["age"] = int(ages[speaker])
             utterance["age_group"] = "child" if utterance["age"] < _ADULT_AGE else "adult"
         yield utterance

