@@ -1,0 +1,218 @@
+"""Back-off n-gram language models: ARPA files read, and small ones estimated from text."""
+
+import gzip
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+SENTENCE_START, SENTENCE_END, UNKNOWN = "<s>", "</s>", "<unk>"
+# Probability of a word that a model without <unk> has never seen; also what ARPA files write for log 0.
+_IMPOSSIBLE = -99.0
+
+
+class NGram:
+    """A back-off n-gram model over words (Katz 1987).
+
+    Args:
+        entries: Words (1 to `order` of them) -> (log10 probability of the last after the others, log10 back-off
+            weight of all of them as a history).
+
+    Attributes:
+        order: Words in the longest n-gram.
+
+    Example:
+        >>> model = build_ngram(["go up", "go down"], order=2)
+        >>> model.log10("up", ("go",)) > model.log10("go", ("go",))
+        True
+    """
+
+    def __init__(self, entries: dict[tuple[str, ...], tuple[float, float]]):
+        if not entries:
+            raise ValueError("a language model without n-grams")
+        self.entries = entries
+        self.order = max(map(len, entries))
+
+    @property
+    def words(self) -> set[str]:
+        """The vocabulary, without `<s>`, `</s>` and `<unk>`."""
+        return {words[0] for words in self.entries if len(words) == 1} - {SENTENCE_START, SENTENCE_END, UNKNOWN}
+
+    def known(self, word: str) -> str:
+        """The word as histories hold it: itself, or `<unk>` where the model doesn't know it."""
+        return word if (word,) in self.entries else UNKNOWN
+
+    def log10(self, word: str, history: tuple[str, ...] = ()) -> float:
+        """log10 of the probability of `word` after `history`; an unseen word counts as `<unk>`.
+
+        Args:
+            word: The word, or `</s>`.
+            history: Words before it, oldest first; `<s>` begins a sentence. Only the last `order` - 1 matter.
+        """
+        word = self.known(word)
+        history = tuple(history[max(len(history) - self.order + 1, 0):])
+        backoff = 0.0
+        while True:
+            entry = self.entries.get((*history, word))
+            if entry is not None:
+                return backoff + entry[0]
+            if not history:
+                return backoff + _IMPOSSIBLE
+            if history in self.entries:
+                backoff += self.entries[history][1]
+            history = history[1:]
+
+    def sentence_log10(self, text: str) -> float:
+        """log10 of the probability of a sentence, its end included."""
+        history, total = (SENTENCE_START,), 0.0
+        for word in [*text.split(), SENTENCE_END]:
+            total += self.log10(word, history)
+            history = (*history, self.known(word))
+        return total
+
+    def perplexity(self, texts: Iterable[str]) -> float:
+        """Perplexity a word, sentence ends counted as words."""
+        total, words = 0.0, 0
+        for text in texts:
+            total += self.sentence_log10(text)
+            words += len(text.split()) + 1
+        return 10 ** (-total / max(words, 1))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "NGram":
+        """Reads an ARPA file, plain or gzip-compressed. Words are lower-cased, as transcripts are.
+
+        Raises:
+            ValueError: Not an ARPA file; the message names file and line.
+            OSError: The file can't be read.
+        """
+        path = Path(path)
+        with open(path, "rb") as raw:
+            compressed = raw.read(2) == b"\x1f\x8b"
+        try:
+            with (gzip.open if compressed else open)(path, "rt", encoding="utf-8") as file:
+                return cls(_read_arpa(file, path))
+        except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+            raise ValueError(f"{path}: not an ARPA file: {error}") from None
+
+    def save(self, path: str | Path):
+        """Writes the model as an ARPA file; a name that ends in `.gz` is compressed."""
+        path = Path(path)
+        opener = gzip.open if path.suffix == ".gz" else open
+        with opener(path, "wt", encoding="utf-8", newline="\n") as file:
+            orders = [sorted(words for words in self.entries if len(words) == n) for n in range(1, self.order + 1)]
+            file.write("\\data\\\n")
+            for n, group in enumerate(orders, 1):
+                file.write(f"ngram {n}={len(group)}\n")
+            for n, group in enumerate(orders, 1):
+                file.write(f"\n\\{n}-grams:\n")
+                for words in group:
+                    probability, backoff = self.entries[words]
+                    tail = f"\t{backoff:.7f}" if n < self.order else ""
+                    file.write(f"{probability:.7f}\t{' '.join(words)}{tail}\n")
+            file.write("\n\\end\\\n")
+
+
+def _read_arpa(file, path) -> dict:
+    entries, declared, order, ended = {}, {}, None, False
+    for number, line in enumerate(file, 1):
+        line = line.strip()
+        if not line or order is None and not line.startswith(("\\", "ngram ")):
+            continue  # what stands before \data\ is a comment
+        try:
+            if line == "\\end\\":
+                ended = True
+                break
+            if line == "\\data\\":
+                order = 0
+            elif line.startswith("\\"):
+                order = int(line.removeprefix("\\").removesuffix("-grams:"))
+            elif order == 0:
+                n, count = line.removeprefix("ngram ").split("=")
+                declared[int(n)] = int(count)
+            elif order:
+                fields = line.split()
+                words = tuple(word.lower() for word in fields[1:order + 1])
+                if len(words) != order or len(fields) > order + 2:
+                    raise ValueError
+                probability = float(fields[0])
+                backoff = float(fields[order + 1]) if len(fields) == order + 2 else 0.0
+                if not math.isfinite(probability + backoff) or probability > 1e-3:
+                    raise ValueError
+                if words not in entries or entries[words][0] < probability:  # words that differ in case only
+                    entries[words] = (probability, backoff)
+        except ValueError:
+            raise ValueError(f"{path}:{number}: not a line of an ARPA file: '{line[:60]}'") from None
+    if not entries or not ended:
+        problem = "truncated: no final line" if entries else "not an ARPA file: no n-grams and no"
+        raise ValueError(f"{path}: {problem} \\end\\")
+    for n, count in declared.items():
+        found = sum(1 for words in entries if len(words) == n)
+        if found > count:
+            raise ValueError(f"{path}: declares {count} {n}-grams and holds {found}")
+    return entries
+
+
+def build_ngram(texts: Iterable[str], order: int = 3) -> NGram:
+    """Estimates a model with interpolated Kneser-Ney smoothing, one discount an order.
+
+    Source: Chen & Goodman 1999, "An empirical study of smoothing techniques for language modeling", section 3 and
+    equation 18; discounts as in Ney et al. 1994. Unigrams are interpolated with a uniform distribution over the
+    vocabulary, `</s>` and `<unk>`.
+
+    Args:
+        texts: Sentences, words separated by spaces, as transcripts are written.
+        order: Words in the longest n-gram.
+
+    Raises:
+        ValueError: No words, or an order below 1.
+    """
+    if order < 1:
+        raise ValueError(f"order of an n-gram model is 1 or more, got {order}")
+    sentences = [(SENTENCE_START, *words, SENTENCE_END) for words in (text.split() for text in texts) if words]
+    if not sentences:
+        raise ValueError("no words to estimate a language model from")
+    counts = [None, *(_counts(sentences, n) for n in range(1, order + 1))]
+    for n in range(order - 1, 0, -1):  # below the highest order, how many different words come before
+        different = defaultdict(int)
+        for words in counts[n + 1]:
+            different[words[1:]] += 1
+        # Nothing comes before the start of a sentence, so n-grams that begin with it keep their counts.
+        counts[n] = {words: count if words[0] == SENTENCE_START else different[words]
+                     for words, count in counts[n].items()}
+    counts[1].pop((SENTENCE_START,), None)
+    vocabulary = [words[0] for words in counts[1]] + [UNKNOWN]
+    probabilities = {}
+    backoffs = {}
+    for n in range(1, order + 1):
+        discount = _discount(counts[n].values())
+        totals, kinds = defaultdict(int), defaultdict(int)
+        for words, count in counts[n].items():
+            totals[words[:-1]] += count
+            kinds[words[:-1]] += 1
+        for history, total in totals.items():
+            backoffs[history] = discount * kinds[history] / total
+        for words, count in counts[n].items():
+            history = words[:-1]
+            lower = probabilities[words[1:]] if n > 1 else 1 / len(vocabulary)
+            probabilities[words] = (count - discount) / totals[history] + backoffs[history] * lower
+        if n == 1:
+            probabilities[(UNKNOWN,)] = backoffs[()] / len(vocabulary)
+    entries = {words: (math.log10(probability), math.log10(backoffs.get(words, 1.0)))
+               for words, probability in probabilities.items()}
+    entries[(SENTENCE_START,)] = (_IMPOSSIBLE, math.log10(backoffs.get((SENTENCE_START,), 1.0)))
+    return NGram(entries)
+
+
+def _counts(sentences, n):
+    counts = defaultdict(int)
+    for words in sentences:
+        for start in range(len(words) - n + 1):
+            counts[words[start:start + n]] += 1
+    return dict(counts)
+
+
+def _discount(counts):
+    once, twice = sum(count == 1 for count in counts), sum(count == 2 for count in counts)
+    # A text so small or so regular that the estimate fails gets the middle of its range.
+    return once / (once + 2 * twice) if once and twice else 0.5
