@@ -264,7 +264,7 @@ def decode_audio_in_graph(contents, sample_rate: int = SAMPLE_RATE, container: s
     import tensorflow as tf
 
     def with_soundfile():
-        audio = tf.numpy_function(lambda data: load_audio(data, sample_rate), [contents], tf.float32)
+        audio = tf.numpy_function(lambda data: load_audio(_bytes(data), sample_rate), [contents], tf.float32)
         return tf.ensure_shape(audio, [None])
 
     decoders = _graph_decoders()
@@ -298,10 +298,15 @@ def decode_audio_in_graph(contents, sample_rate: int = SAMPLE_RATE, container: s
         return finished(decoders.decode_vorbis(contents), vorbis_rate)
 
     def mp3():
-        rate = tf.numpy_function(lambda data: np.int32(audio_info(data).sample_rate), [contents], tf.int32)
+        rate = tf.numpy_function(lambda data: np.int32(audio_info(_bytes(data)).sample_rate), [contents], tf.int32)
         return finished(decoders.decode_mp3(contents), rate)
 
     return tf.case([(is_flac, flac), (is_vorbis, vorbis), (is_mp3, mp3)], default=with_soundfile, exclusive=False)
+
+
+def _bytes(data) -> bytes:
+    # A string comes to tf.numpy_function as bytes inside of a graph and as an array of one object outside.
+    return data if isinstance(data, bytes) else data.item()
 
 
 @functools.cache

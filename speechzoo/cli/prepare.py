@@ -5,8 +5,9 @@ import os
 
 HELP = "Check a corpus and write it as a manifest and TFRecord shards for training."
 
-# Labels with more distinct values than this are counted, not listed.
+# Labels of many values are counted, not listed.
 _LISTED_VALUES = 48
+_COUNTED = ("speaker", "transcript", "phones")
 
 
 def add_arguments(parser):
@@ -45,7 +46,7 @@ def run(arguments):
     print(f"{summary.manifest}: {summary.utterances} utterances, {summary.seconds / 3600:.2f} h, {summary.shards} shards")
     for name, values in sorted(summary.labels.items()):
         labelled = sum(values.values())
-        if len(values) > _LISTED_VALUES:
+        if name in _COUNTED or len(values) > _LISTED_VALUES:
             print(f"  {name}: {labelled} utterances, {len(values)} different")
         else:
             print(f"  {name}: {labelled} utterances: " + ", ".join(f"{value} {n}" for value, n in sorted(values.items())))

@@ -99,21 +99,28 @@ def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | No
     _check_folder(source, out)
     settings = {"root": str(audio_root(source).resolve()), "out": str(out.resolve()), "trim_silence": trim_silence,
                 "maximum_seconds": maximum_seconds}
-    (out / _PARTIAL).mkdir(parents=True, exist_ok=True)
     selected = _select(reader.read(source), set(splits), hold_out, lexicon)
+    chunks = iter(lambda: list(itertools.islice(selected, _UTTERANCES_PER_SHARD)), [])
+    chunks = itertools.chain([next(chunks)], chunks)  # so that a wrong source is noticed before anything is written
+    (out / _PARTIAL).mkdir(parents=True, exist_ok=True)
     shards, done = [], 0
     with _Workers(workers) as workers:
-        while chunk := list(itertools.islice(selected, _UTTERANCES_PER_SHARD)):
+        for chunk in chunks:
             name = f"shard-{len(shards):05d}"
             shards.append(_finished_shard(out / _PARTIAL, name, chunk, settings)
                           or _write_shard(out / _PARTIAL, name, chunk, settings, workers, done, on_progress))
             done += len(chunk)
             if on_progress:
                 on_progress(done)
+    if not any(shard["utterances"] for shard in shards):
+        first = shards[0]["skipped"][0]
+        raise CorpusError(f"{source}: none of the {done} recordings can be used; the first, {first['id']}: {first['reason']}")
     return _publish(out, shards)
 
 
 def _check_folder(source: Path, out: Path):
+    if not source.exists():
+        raise CorpusError(f"{source}: no such file or folder")
     if out.resolve() == audio_root(source).resolve():
         raise CorpusError(f"{out}: is the source itself; give another folder to write to")
     if out.exists() and not out.is_dir():
@@ -123,12 +130,13 @@ def _check_folder(source: Path, out: Path):
 
 
 def _select(utterances: Iterator[dict], splits: set[str], hold_out: float, lexicon) -> Iterator[dict]:
-    """Applies what only needs the labels. `_skip` says why an utterance can't be used."""
+    """Applies what only needs the labels, to at least one utterance. `_skip` says why one can't be used."""
     if lexicon is not None:
         from speechzoo.corpora.lexicon import load_lexicon, phones_of
         words = load_lexicon(lexicon)
-    ids = set()
+    ids, known_splits = set(), set()
     for utterance in utterances:
+        known_splits.add(utterance.get("split", "none"))
         if splits and utterance.get("split") not in splits:
             continue
         utterance = dict(utterance)
@@ -147,6 +155,9 @@ def _select(utterances: Iterator[dict], splits: set[str], hold_out: float, lexic
             utterance["_skip"] = f"id: '{utterance['id']}' occurs twice"
         ids.add(utterance["id"])
         yield utterance
+    if not ids:
+        found = f"; it has: {', '.join(sorted(known_splits))}" if known_splits else ""
+        raise CorpusError(f"the corpus has no utterance{' of split ' + ', '.join(sorted(splits)) if splits else ''}{found}")
 
 
 def _public(utterance: dict) -> dict:

@@ -50,12 +50,15 @@ class RecordWriter:
 
     def close(self):
         """Ends the shard; it is on the disk when this returns."""
-        if not self._file.closed:
-            try:
-                self._name_errors(self._file.flush)
-                self._name_errors(os.fsync, self._file.fileno())
-            finally:
-                self._file.close()
+        if self._file.closed:
+            return
+        try:
+            self._name_errors(self._file.flush)
+            self._name_errors(os.fsync, self._file.fileno())
+        except OSError:
+            self._abandon()
+            raise
+        self._file.close()
 
     def _name_errors(self, action, *arguments):
         try:

@@ -6,9 +6,10 @@ _FRAME_SECONDS = 0.02
 _MARGIN_SECONDS = 0.15
 # What is this much weaker than the loudest frame is never speech, in however quiet a room.
 _RANGE_DB = 40.0
-# Speech stands out from steady noise by this much; in louder noise by what is left below the loudest frame.
+# Speech stands out from steady noise by this much, but where the noise is loud or there are no pauses to measure it in, what
+# is within 20 dB of the loudest frame may be speech and stays.
 _ABOVE_NOISE_DB = 10.0
-_BELOW_PEAK_DB = 15.0
+_BELOW_PEAK_DB = 20.0
 # Recordings whose loudest frame is below this are silence altogether, and stay whole.
 _SILENCE_DB = -60.0
 
