@@ -19,24 +19,28 @@ from speechzoo.corpora.manifest import Manifest
 from speechzoo.corpora.snips import Snips
 from speechzoo.corpora.speech_commands import SpeechCommands
 from speechzoo.corpora.speechocean762 import SpeechOcean762
+from speechzoo.corpora.tfds_corpus import TfdsCorpus
 from speechzoo.corpora.wake_words import WakeWords
 
 __all__ = ["CORPORA", "ArabicSpeechCommands", "Corpus", "CorpusError", "Esc10", "Esc50", "Folder", "FreeSpokenDigits",
-           "Hwu64", "LibriSpeech", "Manifest", "Snips", "SpeechCommands", "SpeechOcean762", "TextCorpus", "WakeWords", "audio_root",
-           "make_reader", "read_corpus"]
+           "Hwu64", "LibriSpeech", "Manifest", "Snips", "SpeechCommands", "SpeechOcean762", "TextCorpus", "TfdsCorpus",
+           "WakeWords", "audio_root", "make_reader", "read_corpus"]
 
 
 def make_reader(name: str, **options) -> Corpus:
     """Makes the reader of a corpus.
 
     Args:
-        name: Name in `CORPORA`.
+        name: Name in `CORPORA`, or "tfds:" and a dataset of TensorFlow Datasets ("tfds:librispeech", "tfds:fleurs/af_za").
         **options: Arguments of the reader's constructor, such as `label="speaker"` of `folder`.
 
     Raises:
         CorpusError: No such corpus.
         ConfigError: The reader has no such option.
     """
+    if name.startswith("tfds:"):
+        check_options(TfdsCorpus, options, f"corpus '{name}'")
+        return TfdsCorpus(name.removeprefix("tfds:"), **options)
     if name not in CORPORA:
         raise CorpusError(f"unknown corpus '{name}'; {nearest(name, CORPORA)}")
     check_options(CORPORA[name], options, f"corpus '{name}'")

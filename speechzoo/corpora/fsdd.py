@@ -8,6 +8,7 @@ from speechzoo.config import register
 from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, audio_files
 
 _DIGITS = "zero one two three four five six seven eight nine".split()
+_NAME = re.compile(r"([0-9])_(\w+)_(\d+)")
 _TEST_TAKES = 5  # "recordings 0-4 are the test set, 5-49 the training set"
 
 
@@ -19,21 +20,27 @@ class FreeSpokenDigits(Corpus):
 
     def read(self, source: str | Path) -> Iterator[dict]:
         source = Path(source)
-        names = [(path, re.fullmatch(r"([0-9])_(\w+)_(\d+)", path.stem)) for path in audio_files(source / "recordings")]
-        if not any(name for _, name in names):
+        clips = [path for path in audio_files(source / "recordings") if _NAME.fullmatch(path.stem)]
+        if not clips:
             raise CorpusError(f"{source / 'recordings'}: no clips in it; expected <digit>_<speaker>_<take>.wav")
         metadata = source / "metadata.py"
         # metadata.py is Python; it is read as text, never run.
         text = metadata.read_text(encoding="utf-8") if metadata.is_file() else ""
         genders = dict(re.findall(r"'(\w+)':\s*\{\s*'gender':\s*'(male|female)'", text))
-        for path, name in names:
-            if not name:
-                continue
-            digit, speaker, take = name.groups()
-            audio = path.relative_to(source).as_posix()
-            utterance = {"id": f"fsdd/{path.stem}", "audio": audio, "corpus": "fsdd",
-                         "split": "test" if int(take) < _TEST_TAKES else "train", "keyword": _DIGITS[int(digit)],
-                         "transcript": _DIGITS[int(digit)], "speaker": f"fsdd_{speaker}", "language": "en"}
+        for path in clips:
+            utterance = {"audio": path.relative_to(source).as_posix(), "corpus": "fsdd",
+                         **labels_of_clip(path.name, int(path.name[0]))}
+            speaker = utterance["speaker"].removeprefix("fsdd_")
             if speaker in genders:
                 utterance["gender"] = genders[speaker]
             yield utterance
+
+
+def labels_of_clip(file_name: str, digit: int) -> dict:
+    """What the name of a clip, "<digit>_<speaker>_<take>.wav", says about it; the digit alone when it isn't such a name."""
+    labels = {"keyword": _DIGITS[digit], "transcript": _DIGITS[digit], "language": "en"}
+    name = _NAME.fullmatch(file_name.removesuffix(".wav"))
+    if name:
+        labels |= {"id": f"fsdd/{name[0]}", "split": "test" if int(name[3]) < _TEST_TAKES else "train",
+                   "speaker": f"fsdd_{name[2]}"}
+    return labels
