@@ -80,6 +80,11 @@ class BatchPlan:
         """Whether the waveforms of epoch `number` are augmented."""
         return not (self.sort_first_epoch and number == 0)
 
+    def check_augmenter(self, number: int | None, augmenter):
+        """Raises ValueError when epoch `number` counts on another speed and there is no augmenter to change it."""
+        if augmenter is None and number is not None and self._speed and self.augmented(number):
+            raise ValueError("the plan's batches count on another playing speed: give an Augmenter, or leave augment.speed out")
+
     def sequential(self) -> list[Batch]:
         """Every utterance exactly once, from short to long; the last batch of a bucket is filled up with weight 0."""
         order = np.argsort(self.examples.seconds, kind="stable")

@@ -9,11 +9,13 @@ import tensorflow as tf
 
 from speechzoo.audio import decode_audio_in_graph
 from speechzoo.config import AugmentConfig, DataConfig, SourceConfig
+from speechzoo.data.augment import Augmenter
+from speechzoo.data.augment_graph import GraphAugmenter
 from speechzoo.data.batching import BatchPlan
 from speechzoo.data.reader import AudioReader
 
 
-def make_dataset(plan: BatchPlan, epoch: int | None = None, step: int = 0, augmenter=None,
+def make_dataset(plan: BatchPlan, epoch: int | None = None, step: int = 0, augmenter: Augmenter | None = None,
                  reader: AudioReader | None = None, decoder: str = "soundfile", threads: int | None = None
                  ) -> tf.data.Dataset:
     """The batches of one epoch.
@@ -36,8 +38,9 @@ def make_dataset(plan: BatchPlan, epoch: int | None = None, step: int = 0, augme
         A dataset of `({"audio": float32 (B, T), "audio_length": int32 (B,)}, {head: int32 (B, ...)}, {head: float32 (B,)})`.
 
     Raises:
-        ValueError: `decoder` is neither of the two.
+        ValueError: `decoder` is neither of the two, or the plan changes the speed and no augmenter is given.
     """
+    plan.check_augmenter(epoch, augmenter)
     return _dataset(plan, lambda: _numbered(plan, epoch, step), augmenter, reader, decoder, threads)
 
 
@@ -72,7 +75,6 @@ def dataset_from_manifest(model, manifest: str | os.PathLike, training: bool = T
     frame_seconds = model.frontend.frame_seconds * model.backbone.subsampling
     plan = BatchPlan([source], config, model.heads, seed, frame_seconds, training,
                      sample_rate=model.spec()["sample_rate"])
-    from speechzoo.data.augment import Augmenter
     augmenter = Augmenter(augment, seed, sample_rate=plan.sample_rate) if training and augment else None
     epochs = itertools.count()
     return _dataset(plan, lambda: _numbered(plan, next(epochs) if training else None, 0), augmenter)
@@ -88,10 +90,7 @@ def _dataset(plan, batches: Callable[[], Iterator], augmenter, reader=None, deco
     if decoder not in ("soundfile", "graph"):
         raise ValueError(f"decoder '{decoder}': choose 'soundfile' or 'graph'")
     reader = reader or AudioReader(plan.examples, plan.sample_rate)
-    graph_augmenter = None
-    if augmenter is not None:
-        from speechzoo.data.augment_graph import GraphAugmenter
-        graph_augmenter = GraphAugmenter(augmenter)
+    graph_augmenter = GraphAugmenter(augmenter) if augmenter else None
     threads = threads or len(os.sched_getaffinity(0))
 
     def generate():

@@ -1,0 +1,237 @@
+"""Waveform augmentation: the numbers it draws, and its NumPy form.
+
+What is random is drawn here, per batch and row, as a small vector of numbers; applying them is a pure function of the audio, the
+numbers, the noises and the rooms. It exists twice: here for feeds without TensorFlow, and in `augment_graph` inside the
+graph of tf.data. Both give the same samples to 1e-4.
+"""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from speechzoo.audio import AudioError, load_audio
+from speechzoo.config import AugmentConfig, ConfigError
+from speechzoo.data.manifest import audio_path, read_manifest
+from speechzoo.data.rooms import make_rooms
+
+LOGGER = logging.getLogger(__name__)
+
+# Columns of the numbers. Neutral: speed 1, room -1, noise place -1, gain 0 dB, band 0, shift 0.
+SPEED, ROOM, NOISE_PLACE, NOISE_SNR, GAIN, BAND, SHIFT = range(7)
+NEUTRAL = np.array([1, -1, -1, 0, 0, 0, 0], np.float32)
+NUM_ROOMS = 48
+# A place in the noises is a number of milliseconds, exact in float32; in samples it fits int32 x 1000 no longer than this.
+MAXIMUM_NOISE_SECONDS = 1800
+# Telephone channels also lack what lies below 300 Hz (ITU-T G.712); wider codecs keep it.
+TELEPHONE_UPPER, TELEPHONE_LOWER = 4000.0, 300.0
+# Filters fall from one to zero within this share of their edge, half at the edge itself.
+TRANSITION = 0.1
+# Silence behind the signal into which filters ring, samples.
+RINGING = 512
+
+
+def _fft_sizes(limit=1 << 23):
+    """Even sizes whose only prime factors are 2, 3, 5, 7 and 11: fast to transform, and at most 2 % apart."""
+    sizes = np.array([2])
+    for prime in (2, 3, 5, 7, 11):
+        powers = prime ** np.arange(int(np.log(limit) / np.log(prime)) + 1)
+        sizes = np.outer(sizes, powers).ravel()
+        sizes = sizes[sizes <= limit]
+    return np.sort(sizes).astype(np.int32)
+
+
+FFT_SIZES = _fft_sizes()
+
+
+class Augmenter:
+    """Draws augmentations and applies them in NumPy.
+
+    Args:
+        config: Which augmentations, how probable and between which bounds.
+        seed: Seed of the rooms and of every draw.
+        root: Folder that `config.noise_manifest` is relative to.
+        sample_rate: Hz.
+
+    Attributes:
+        noises: int16 (samples,), all noises end to end.
+        rooms: float32 (rooms, samples), impulse responses.
+
+    Raises:
+        ConfigError: Noise without a manifest, or a bound that makes no sense.
+    """
+
+    def __init__(self, config: AugmentConfig, seed: int, root: str | Path = "", sample_rate: int = 16000):
+        self.config, self.seed, self.sample_rate = config, seed, sample_rate
+        for name, positive in (("speed", True), ("reverberation", True), ("band_limit", True), ("gain", False),
+                               ("noise", False), ("shift", False)):
+            bounds = getattr(config, name)
+            if bounds.probability > 0 and (bounds.minimum > bounds.maximum or positive and bounds.minimum <= 0):
+                raise ConfigError(f"augment.{name}: bounds {bounds.minimum:g} to {bounds.maximum:g} can't be used; "
+                                  f"minimum must {'be above 0 and ' if positive else ''}not exceed maximum")
+        self.noises, self.rooms = np.zeros(1, np.int16), np.zeros((1, 1), np.float32)
+        if config.noise.probability > 0:
+            if not config.noise_manifest:
+                raise ConfigError("augment.noise needs noise_manifest, a manifest of noises")
+            self.noises = load_noises(Path(root) / config.noise_manifest, sample_rate)
+        if config.reverberation.probability > 0:
+            bounds = config.reverberation
+            self.rooms = make_rooms(NUM_ROOMS, (bounds.minimum, bounds.maximum), seed, sample_rate)
+
+    def neutral(self, rows: int) -> np.ndarray:
+        """Numbers that change nothing, float32 (rows, 7)."""
+        return np.tile(NEUTRAL, (rows, 1))
+
+    def draw(self, epoch: int, step: int, speeds: np.ndarray) -> np.ndarray:
+        """The numbers of one batch, a pure function of seed, epoch and step.
+
+        Args:
+            epoch: Number of the epoch.
+            step: Number of the batch in it.
+            speeds: Playing speed of each row, which the batch plan has drawn, float (rows,).
+
+        Returns:
+            float32 (rows, 7), the columns as named above.
+        """
+        random = np.random.default_rng([self.seed, 100, epoch, step])
+        rows = len(speeds)
+        numbers = self.neutral(rows)
+        numbers[:, SPEED] = speeds
+
+        def uniform(bounds):
+            chosen, value = random.random((2, rows))
+            return chosen < bounds.probability, bounds.minimum + value * (bounds.maximum - bounds.minimum)
+
+        chosen, _ = uniform(self.config.reverberation)
+        numbers[:, ROOM] = np.where(chosen, random.integers(len(self.rooms), size=rows), -1)
+        chosen, numbers[:, NOISE_SNR] = uniform(self.config.noise)
+        milliseconds = len(self.noises) * 1000 // self.sample_rate
+        numbers[:, NOISE_PLACE] = np.where(chosen, random.integers(max(1, milliseconds), size=rows), -1)
+        for column, bounds in ((GAIN, self.config.gain), (BAND, self.config.band_limit), (SHIFT, self.config.shift)):
+            numbers[:, column] = np.where(*uniform(bounds), 0)
+        return numbers
+
+    def __call__(self, audio: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        """Augments one utterance.
+
+        The order is that of the world: the talker speaks, the room answers, noise joins, the device amplifies, limits
+        the band and cuts.
+
+        Args:
+            audio: float32 (samples,).
+            numbers: float32 (7,), one row of `draw`.
+
+        Returns:
+            float32 (samples,) in [-1, 1]; another number of samples when the speed changes.
+        """
+        if not len(audio):
+            return audio
+        if numbers[SPEED] != 1:
+            audio = change_speed(audio, numbers[SPEED])
+        if numbers[ROOM] >= 0:
+            audio = reverberate(audio, self.rooms[int(numbers[ROOM])])
+        if numbers[NOISE_PLACE] >= 0:
+            first = int(numbers[NOISE_PLACE]) * self.sample_rate // 1000
+            places = (first + np.arange(len(audio))) % len(self.noises)
+            audio = add_noise(audio, self.noises[places].astype(np.float32), numbers[NOISE_SNR])
+        if numbers[GAIN] != 0:
+            audio = change_gain(audio, numbers[GAIN])
+        if numbers[BAND] > 0:
+            audio = limit_band(audio, numbers[BAND], self.sample_rate)
+        if numbers[SHIFT] != 0:
+            audio = shift(audio, int(np.rint(numbers[SHIFT] * np.float32(self.sample_rate))))
+        return np.clip(audio, -1.0, 1.0).astype(np.float32)
+
+
+def load_noises(manifest: Path, sample_rate: int) -> np.ndarray:
+    """All recordings of a manifest end to end, int16 (samples,); half an hour at most.
+
+    Raises:
+        ConfigError: There is no such manifest, or none of its recordings can be read.
+    """
+    if not manifest.is_file():
+        raise ConfigError(f"{manifest}: no such manifest of noises")
+    parts, remaining = [], MAXIMUM_NOISE_SECONDS * sample_rate
+    for utterance in read_manifest(manifest):
+        if remaining <= 0 or "audio" not in utterance:
+            continue
+        try:
+            audio = load_audio(audio_path(manifest, utterance), sample_rate, utterance.get("start", 0.0),
+                               utterance.get("duration"))[:remaining]
+        except AudioError as error:
+            LOGGER.warning("skipped noise %s: %s", utterance["id"], error)
+            continue
+        parts.append(np.rint(audio * 32767).astype(np.int16))
+        remaining -= len(audio)
+    if not parts:
+        raise ConfigError(f"{manifest}: none of the noises can be read")
+    return np.concatenate(parts)
+
+
+def change_speed(audio: np.ndarray, speed: float) -> np.ndarray:
+    """Plays faster (above 1) or slower: pitch and tempo together, (samples,) -> (samples / speed,).
+
+    Resamples by cropping or extending the spectrum, which is ideal band-limited interpolation: nothing aliases, and what
+    would lie above half the sample rate is gone. The factor is rounded up to the next ratio of two fast transform sizes (below 2 %,
+    about 0.5 % beyond a second), so that the result is never longer than asked for.
+    """
+    samples = len(audio)
+    target = _fast_size(np.ceil(np.float32(samples) / speed) + RINGING)
+    source = _fast_size(max(np.ceil(np.float32(target) * speed), samples))
+    spectrum = np.fft.rfft(audio, source)
+    kept = min(source, target) // 2  # without the bin at half the sample rate
+    resized = np.zeros(target // 2 + 1, spectrum.dtype)
+    resized[:kept] = spectrum[:kept]
+    length = -(-samples * target // source)
+    return (np.fft.irfft(resized, target)[:length] * (target / source)).astype(np.float32)
+
+
+def reverberate(audio: np.ndarray, response: np.ndarray) -> np.ndarray:
+    """Convolves (samples,) with a room's impulse response; what rings on after the end is dropped."""
+    size = _fast_size(len(audio) + len(response))
+    spectrum = np.fft.rfft(audio, size) * np.fft.rfft(response, size)
+    return np.fft.irfft(spectrum, size)[:len(audio)].astype(np.float32)
+
+
+def add_noise(audio: np.ndarray, noise: np.ndarray, snr: float) -> np.ndarray:
+    """Adds noise (samples,) of any level so that the ratio of mean powers is `snr` dB; silence stays silent."""
+    noise_power = np.mean(np.square(noise))
+    if not noise_power:
+        return audio
+    return audio + noise * np.sqrt(np.mean(np.square(audio)) / noise_power * np.float32(10) ** (-snr / 10))
+
+
+def change_gain(audio: np.ndarray, gain: float) -> np.ndarray:
+    """Changes the level by `gain` dB."""
+    return audio * np.float32(10) ** (gain / 20)
+
+
+def limit_band(audio: np.ndarray, upper: float, sample_rate: int) -> np.ndarray:
+    """Removes what lies above `upper` Hz, and below 300 Hz too where that is a telephone's band (up to 4 kHz)."""
+    size = _fast_size(len(audio) + RINGING)
+    frequency = np.arange(size // 2 + 1, dtype=np.float32) * np.float32(sample_rate / size)
+    passed = _low_pass(frequency, upper)
+    if upper <= TELEPHONE_UPPER:
+        passed = passed * (1 - _low_pass(frequency, TELEPHONE_LOWER))
+    return np.fft.irfft(np.fft.rfft(audio, size) * passed, size)[:len(audio)].astype(np.float32)
+
+
+def shift(audio: np.ndarray, samples: int) -> np.ndarray:
+    """Moves later (positive) or earlier; the length stays, what leaves is dropped and silence follows."""
+    moved = np.zeros_like(audio)
+    kept = max(0, len(audio) - abs(samples))
+    if samples >= 0:
+        moved[len(audio) - kept:] = audio[:kept]
+    else:
+        moved[:kept] = audio[len(audio) - kept:]
+    return moved
+
+
+def _low_pass(frequency, edge):
+    """Gain that falls from 1 to 0 around the edge along half a cosine."""
+    position = np.clip((frequency / edge - 1) / np.float32(TRANSITION) + 0.5, 0, 1)
+    return 0.5 + 0.5 * np.cos(np.float32(np.pi) * position)
+
+
+def _fast_size(samples) -> int:
+    return int(FFT_SIZES[np.searchsorted(FFT_SIZES, int(samples))])

@@ -1,0 +1,107 @@
+"""Waveform augmentation inside of TensorFlow's graph; each function is the twin of the one in `augment`, see there."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from speechzoo.data.augment import (BAND, FFT_SIZES, GAIN, NOISE_PLACE, NOISE_SNR, RINGING, ROOM, SHIFT, SPEED, TELEPHONE_LOWER,
+                                    TELEPHONE_UPPER, TRANSITION, Augmenter)
+
+
+class GraphAugmenter:
+    """Applies the numbers that `augmenter` draws; what is off for an utterance is skipped and costs nothing.
+
+    Args:
+        augmenter: Holds the settings, noises and rooms.
+    """
+
+    def __init__(self, augmenter: Augmenter):
+        self.config, self.sample_rate = augmenter.config, augmenter.sample_rate
+        self.noises = tf.constant(augmenter.noises)
+        self.rooms = tf.constant(augmenter.rooms)
+
+    def __call__(self, audio: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+        """Augments one utterance: float32 (samples,) and (7,) -> float32 (samples,)."""
+        return tf.cond(tf.size(audio) > 0, lambda: self._augment(audio, numbers), lambda: audio)
+
+    def _augment(self, audio, numbers):
+        def noise(audio):
+            first = tf.cast(numbers[NOISE_PLACE], tf.int32) * self.sample_rate // 1000
+            places = (first + tf.range(tf.size(audio))) % tf.size(self.noises)
+            return add_noise(audio, tf.cast(tf.gather(self.noises, places), tf.float32), numbers[NOISE_SNR])
+
+        def room(audio):
+            return reverberate(audio, self.rooms[tf.cast(numbers[ROOM], tf.int32)])
+
+        def move(audio):
+            return shift(audio, tf.cast(tf.round(numbers[SHIFT] * self.sample_rate), tf.int32))
+
+        stages = [
+            (self.config.speed, numbers[SPEED] != 1, lambda audio: change_speed(audio, numbers[SPEED])),
+            (self.config.reverberation, numbers[ROOM] >= 0, room),
+            (self.config.noise, numbers[NOISE_PLACE] >= 0, noise),
+            (self.config.gain, numbers[GAIN] != 0, lambda audio: change_gain(audio, numbers[GAIN])),
+            (self.config.band_limit, numbers[BAND] > 0, lambda audio: limit_band(audio, numbers[BAND], self.sample_rate)),
+            (self.config.shift, numbers[SHIFT] != 0, move),
+        ]
+        for bounds, chosen, apply in stages:
+            if bounds.probability > 0:
+                audio = tf.ensure_shape(tf.cond(chosen, lambda: apply(audio), lambda: audio), [None])
+        return tf.clip_by_value(audio, -1.0, 1.0)
+
+
+def change_speed(audio, speed):
+    """See `augment.change_speed`."""
+    samples = tf.size(audio)
+    target = _fast_size(tf.cast(tf.math.ceil(tf.cast(samples, tf.float32) / speed), tf.int32) + RINGING)
+    source = _fast_size(tf.maximum(tf.cast(tf.math.ceil(tf.cast(target, tf.float32) * speed), tf.int32), samples))
+    spectrum = tf.signal.rfft(audio, [source])
+    kept = tf.minimum(source, target) // 2
+    resized = tf.pad(spectrum[:kept], [[0, target // 2 + 1 - kept]])
+    # 64 bits: samples x size passes 2^31 after three seconds.
+    length = -(-tf.cast(samples, tf.int64) * tf.cast(target, tf.int64) // tf.cast(source, tf.int64))
+    return tf.signal.irfft(resized, [target])[:length] * (tf.cast(target, tf.float32) / tf.cast(source, tf.float32))
+
+
+def reverberate(audio, response):
+    """See `augment.reverberate`."""
+    size = _fast_size(tf.size(audio) + tf.size(response))
+    spectrum = tf.signal.rfft(audio, [size]) * tf.signal.rfft(response, [size])
+    return tf.signal.irfft(spectrum, [size])[:tf.size(audio)]
+
+
+def add_noise(audio, noise, snr):
+    """See `augment.add_noise`."""
+    ratio = tf.math.divide_no_nan(tf.reduce_mean(tf.square(audio)), tf.reduce_mean(tf.square(noise)))
+    return audio + noise * tf.sqrt(ratio * 10.0 ** (-snr / 10.0))
+
+
+def change_gain(audio, gain):
+    """See `augment.change_gain`."""
+    return audio * 10.0 ** (gain / 20.0)
+
+
+def limit_band(audio, upper, sample_rate):
+    """See `augment.limit_band`."""
+    size = _fast_size(tf.size(audio) + RINGING)
+    frequency = tf.cast(tf.range(size // 2 + 1), tf.float32) * (sample_rate / tf.cast(size, tf.float32))
+    telephone = 1.0 - _low_pass(frequency, TELEPHONE_LOWER)
+    passed = _low_pass(frequency, upper) * tf.where(upper <= TELEPHONE_UPPER, telephone, tf.ones_like(telephone))
+    return tf.signal.irfft(tf.signal.rfft(audio, [size]) * tf.cast(passed, tf.complex64), [size])[:tf.size(audio)]
+
+
+def shift(audio, samples):
+    """See `augment.shift`."""
+    samples = tf.clip_by_value(samples, -tf.size(audio), tf.size(audio))
+    padded = tf.pad(audio, [[tf.maximum(samples, 0), tf.maximum(-samples, 0)]])
+    return padded[tf.maximum(-samples, 0):][:tf.size(audio)]
+
+
+def _low_pass(frequency, edge):
+    position = tf.clip_by_value((frequency / edge - 1.0) / TRANSITION + 0.5, 0.0, 1.0)
+    return 0.5 + 0.5 * tf.cos(np.float32(math.pi) * position)
+
+
+def _fast_size(samples):
+    return tf.gather(FFT_SIZES, tf.searchsorted(FFT_SIZES, tf.expand_dims(samples, 0))[0])

@@ -1,0 +1,73 @@
+"""The same batches as `pipeline`, as a plain generator of NumPy arrays: for backends and machines without TensorFlow."""
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from speechzoo.data.augment import Augmenter
+from speechzoo.data.batching import Batch, BatchPlan
+from speechzoo.data.reader import AudioReader
+
+
+def make_feed(plan: BatchPlan, epoch: int | None = None, step: int = 0, augmenter: Augmenter | None = None,
+              reader: AudioReader | None = None, threads: int | None = None, prefetch: int = 4) -> Iterator[tuple]:
+    """The batches of one epoch, prepared by threads ahead of time and yielded in order.
+
+    Args:
+        plan: Which utterances stand in which batch.
+        epoch: Number of the epoch, from 0. None: every utterance once, from short to long, for evaluation.
+        step: Batches of the epoch to leave out at its beginning.
+        augmenter: Augments the waveforms of the epochs that `plan` augments; none when absent.
+        reader: Reads the audio; given by who wants to know its `failures`.
+        threads: Threads that read, decode and augment; the cores that this process may use when absent.
+        prefetch: Batches prepared ahead.
+
+    Yields:
+        `({"audio": float32 (B, T), "audio_length": int32 (B,)}, {head: int32 (B, ...)}, {head: float32 (B,)})`.
+
+    Raises:
+        ValueError: The plan changes the speed and no augmenter is given.
+    """
+    plan.check_augmenter(epoch, augmenter)
+    return _feed(plan, epoch, step, augmenter, reader or AudioReader(plan.examples, plan.sample_rate),
+                 threads or len(os.sched_getaffinity(0)), prefetch)
+
+
+def _feed(plan, epoch, step, augmenter, reader, threads, prefetch):
+    batches = plan.sequential() if epoch is None else plan.epoch(epoch)
+    augmented = augmenter is not None and epoch is not None and plan.augmented(epoch)
+
+    def prepare(number):
+        numbers = augmenter.draw(epoch, number, batches[number].speeds) if augmented else None
+        return _prepare(plan, batches[number], reader, augmenter, numbers)
+
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = deque()
+        try:
+            for number in range(step, len(batches)):
+                waiting.append(pool.submit(prepare, number))
+                if len(waiting) > prefetch:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _prepare(plan: BatchPlan, batch: Batch, reader, augmenter, numbers):
+    rows = len(batch.indices)
+    audio, lengths = np.zeros((rows, batch.num_samples), np.float32), np.zeros(rows, np.int32)
+    readable = np.zeros(rows, np.float32)
+    for row, index in enumerate(batch.indices):
+        samples = reader.read(index)
+        readable[row] = len(samples) > 0
+        if numbers is not None:
+            samples = augmenter(samples, numbers[row])
+        lengths[row] = min(len(samples), batch.num_samples)
+        audio[row, :lengths[row]] = samples[:batch.num_samples]
+    targets, weights = plan.targets(batch)
+    return {"audio": audio, "audio_length": lengths}, targets, {head: weight * readable for head, weight in weights.items()}
