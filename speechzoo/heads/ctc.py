@@ -4,14 +4,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from speechzoo.heads.ctc_loss import IMPOSSIBLE, CTCLoss
 from speechzoo.heads.error_rate import TokenErrorRate
 from speechzoo.heads.head import Head
 from speechzoo.heads.units import CHARACTERS, PHONES, split_characters, split_phones, split_pieces
 from speechzoo.masking import sequence_mask
-
-# Logit of every unit but blank in the padding: probability exactly zero in float32.
-IMPOSSIBLE = -1e9
-
 
 class CTCHead(Head):
     """Logits of units at each frame; index 0 is blank.
@@ -86,24 +83,3 @@ class CTCHead(Head):
     def get_config(self):
         units = self.kind if self.kind != "pieces" else self.units
         return {**super().get_config(), "units": units, "dropout": self.dropout_rate}
-
-
-class CTCLoss(keras.losses.Loss):
-    """Negative log likelihood of the units, nats per example; examples that can't be aligned count as zero.
-
-    Call arguments:
-        y_true: int32 (batch, units), padded with 0.
-        y_pred: logits (batch, frames, units + 1) whose padding is blank.
-    """
-
-    def __init__(self, name="ctc_loss", reduction="mean_with_sample_weight", **kwargs):
-        super().__init__(name=name, reduction=reduction, **kwargs)
-
-    def call(self, y_true, y_pred):
-        target = ops.cast(y_true, "int32")
-        target_length = ops.sum(ops.cast(target > 0, "int32"), axis=1)
-        frames = ops.shape(y_pred)[1]
-        output_length = ops.full_like(target_length, frames)
-        loss = ops.ctc_loss(target, y_pred, target_length, output_length, mask_index=0)
-        # More units than frames: the only paths run through impossible padding.
-        return ops.where(loss < -IMPOSSIBLE / 2, loss, ops.zeros_like(loss))
