@@ -184,7 +184,8 @@ def sha256_of(path: str | Path) -> str:
 
 def _cast(array, dtype):
     if dtype == "float16" and array.dtype == np.float32:
-        half = array.astype(np.float16)
+        with np.errstate(over="ignore"):
+            half = array.astype(np.float16)
         # A value beyond float16's range (65504) would come back infinite: such an array stays float32.
         return half if np.isfinite(half).all() or not np.isfinite(array).all() else array
     return array

@@ -10,6 +10,10 @@ from speechzoo import __version__
 # `run(arguments)`, which returns the exit code or None. What is slow to import is imported inside `run`.
 COMMANDS = {
     "prepare": "speechzoo.cli.prepare",
+    "train": "speechzoo.cli.train",
+    "evaluate": "speechzoo.cli.evaluate",
+    "recognize": "speechzoo.cli.recognize",
+    "ngram": "speechzoo.cli.ngram",
 }
 
 

@@ -25,6 +25,7 @@ class TrainingData:
     Attributes:
         plan: `BatchPlan` of the training sources.
         epoch_steps: Number of batches of each epoch.
+        dev_steps: Number of dev batches; 0 without dev sources.
         loss_weights: Head -> factor of its loss, for the heads that dev has labels of.
     """
 
@@ -41,10 +42,11 @@ class TrainingData:
         self._augmenter = make_augmenter(config)
         self._reader = AudioReader(self.plan.examples, config.sample_rate)
         self._dev = self._dev_reader = None
-        self.loss_weights = {}
+        self.dev_steps, self.loss_weights = 0, {}
         if config.data.dev:
             self._dev = BatchPlan(config.data.dev, config.data, model.heads, settings.seed, frame_seconds, training=False,
                                   sample_rate=config.sample_rate)
+            self.dev_steps = len(self._dev.sequential())
             self._dev_reader = AudioReader(self._dev.examples, config.sample_rate)
             self.loss_weights = {name: head.loss_weight for name, head in config.heads.items()
                                  if name in model.heads and self._dev.examples.labelled[name].any()}
@@ -53,9 +55,9 @@ class TrainingData:
         """The batches of `epoch` from number `first` on."""
         return _batches(self.plan, epoch, first, self._augmenter, self._reader)
 
-    def dev_batches(self) -> Iterable | None:
-        """Every dev utterance once; None without dev sources."""
-        return None if self._dev is None else _batches(self._dev, None, 0, None, self._dev_reader)
+    def dev_batches(self) -> Iterable:
+        """Every dev utterance once."""
+        return _batches(self._dev, None, 0, None, self._dev_reader)
 
     def ids(self, epoch: int, batch: int) -> list[str]:
         """Names of the utterances of one batch."""

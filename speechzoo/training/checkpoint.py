@@ -1,6 +1,7 @@
 """The whole state of a training run in one file, so that a killed run goes on as if nothing had happened."""
 
 import json
+import logging
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from speechzoo.weights import assign_values, model_values, read_arrays, write_ar
 
 FILE_NAME = "checkpoint.h5"
 PREVIOUS_NAME = "checkpoint.previous.h5"
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclass
@@ -74,6 +76,7 @@ def load_checkpoint(folder: str | Path, model: keras.Model) -> RunState | None:
             arrays = read_arrays(path)
         except ValueError as error:
             damage = damage or error
+            LOGGER.warning("%s", error)
             continue
         return _restore(path, arrays, model)
     if damage:

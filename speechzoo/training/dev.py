@@ -9,18 +9,19 @@ import numpy as np
 FALLING = ("loss", "cer", "per", "ter", "wer", "eer", "error", "error_rate", "min_dcf")
 
 
-def evaluate_on_dev(model: keras.Model, batches: Iterable, loss_weights: dict[str, float]) -> dict[str, float]:
+def evaluate_on_dev(model: keras.Model, batches: Iterable, steps: int, loss_weights: dict[str, float]) -> dict[str, float]:
     """Losses and metrics of the heads that have labels in `batches`.
 
     Args:
         model: A compiled MultiTaskModel; its current weights are evaluated.
         batches: `({"audio", "audio_length"}, {head: target}, {head: weight})`, once through.
+        steps: Number of batches.
         loss_weights: Factor in "loss" of each head that has labels in `batches`.
 
     Returns:
         "loss" (weighted sum of the heads' losses), "head/loss" (nats per labelled example) and "head/<metric>".
     """
-    logs = model.evaluate(batches, verbose=0, return_dict=True)
+    logs = model.evaluate(batches, steps=steps, verbose=0, return_dict=True)
     values = {}
     for name in loss_weights:
         if name in model.head_losses:

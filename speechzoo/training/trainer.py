@@ -192,8 +192,9 @@ class _Run:
         return self._result(ended, metrics)
 
     def _measure(self):
-        batches = self.data.dev_batches()
-        return {} if batches is None else evaluate_on_dev(self.model, batches, self.data.loss_weights)
+        if not self.data.dev_steps:
+            return {}
+        return evaluate_on_dev(self.model, self.data.dev_batches(), self.data.dev_steps, self.data.loss_weights)
 
     def _stops_early(self):
         return 0 < self.settings.early_stop_patience <= self.state.without_improvement

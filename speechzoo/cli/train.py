@@ -1,0 +1,104 @@
+"""`speechzoo train`: a config and its data -> weights."""
+
+import datetime
+import os
+import sys
+
+HELP = "Train a model of the zoo, or a config of your own; started again, it goes on where it stopped."
+
+
+def add_arguments(parser):
+    """Adds the arguments of the command to its parser."""
+    parser.add_argument("config", metavar="CONFIG", help="name of a zoo model, or path of a YAML file")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE",
+                        help="changes to the config: training.epochs=3 data.root=prepared 'data.train=[{manifest: a.jsonl}]'")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run: checkpoint, weights, log and curves")
+    parser.add_argument("--weights", metavar="FILE", help="weights to start from; what doesn't fit starts from random values")
+    parser.add_argument("--restart", action="store_true", help="start over, dropping what an earlier run left in DIR")
+
+
+def run(arguments):
+    """Trains, showing progress on a terminal and plain lines elsewhere; 130 when it was interrupted."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from speechzoo.training.trainer import train
+
+    with (_Bar() if sys.stdout.isatty() else _Lines()) as display:
+        result = train(arguments.config, arguments.out, not arguments.restart, arguments.overrides, arguments.weights,
+                       display.show)
+    report = result.load_report
+    if report is not None and not report.complete:
+        print(f"{arguments.weights}: not in the file: {len(report.missing)} variables{_first(report.missing)}; not in the model: "
+              f"{len(report.unexpected)}{_first(report.unexpected)}; of another shape: {len(report.mismatched)}"
+              f"{_first(report.mismatched)}")
+    if result.ended == "interrupted":
+        print(f"stopped at step {result.step} of {result.total_steps}; the same command goes on from there")
+        return 130
+    if result.ended == "early":
+        print(f"stopped early at step {result.step} of {result.total_steps}: no improvement since step {result.best_step}")
+    print(f"{result.output / 'final.weights.h5'}: step {result.step}{_values(result.metrics, ': ')}")
+    if result.best is not None:
+        print(f"{result.output / 'best.weights.h5'}: step {result.best_step}: {result.best:.4g}")
+    return 0
+
+
+class _Lines:
+    """One plain line a record, for logs."""
+
+    def __enter__(self):
+        self._first = None
+        return self
+
+    def __exit__(self, *exception):
+        pass
+
+    def show(self, record):
+        now = datetime.datetime.now()
+        first_time, first_step = self._first = self._first or (now, record["step"])
+        done = record["step"] - first_step
+        line = f"{now:%H:%M:%S} {_line(record)}"
+        if record["event"] == "train" and done:
+            left = (now - first_time) / done * (record["total_steps"] - record["step"])
+            line += f", {datetime.timedelta(seconds=round(left.total_seconds()))} left"
+        print(line, flush=True)
+
+
+class _Bar:
+    """A progress bar with every head's loss; evaluations stay above it."""
+
+    def __enter__(self):
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._progress = Progress(BarColumn(20), MofNCompleteColumn(), TextColumn("{task.fields[values]}"),
+                                  TimeRemainingColumn(), speed_estimate_period=600)
+        self._task = None
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception):
+        self._progress.stop()
+
+    def show(self, record):
+        if self._task is None:
+            self._task = self._progress.add_task("train", total=record["total_steps"], completed=record["step"], values="")
+        if record["event"] == "train":
+            losses = {name: value for name, value in record.items() if name == "loss" or name.endswith("/loss")}
+            self._progress.update(self._task, completed=record["step"],
+                                  values=f"{_values(losses)}, {record['speed']:.0f} s audio/s")
+        else:
+            self._progress.console.print(_line(record), highlight=False)
+
+
+def _line(record):
+    where = f"{record['event']} step {record['step']}/{record['total_steps']} epoch {record['epoch'] + 1}"
+    measured = {name: value for name, value in record.items()
+                if isinstance(value, float) and name not in ("learning_rate", "speed")}
+    speed = f", {record['speed']:.0f} s audio/s" if "speed" in record else ""
+    return f"{where}{_values(measured, ': ')}{speed}"
+
+
+def _values(values, before=""):
+    return before + ", ".join(f"{name.replace('/loss', '')} {value:.4g}" for name, value in values.items()) if values else ""
+
+
+def _first(paths):
+    return f" ({paths[0]}{', ...' if len(paths) > 1 else ''})" if paths else ""
