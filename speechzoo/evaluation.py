@@ -274,7 +274,8 @@ def _gather(utterances, spec, confusions, manifests, skipped_audio, skipped_labe
                                  [utterance.group for utterance in labelled], confusions)
             if figures:
                 scores[name] = figures
-        result[scope] = scores
+        if scores or scope == "overall":
+            result[scope] = scores
     labels = {name: dict(counts.most_common()) for name, counts in skipped_labels.items() if counts}
     if required and not result["overall"]:
         why = ""

@@ -6,37 +6,8 @@ import pytest
 from speechzoo.data.manifest import ManifestError
 from speechzoo.decoding.hypothesis import Hypothesis
 from speechzoo.evaluation import evaluate, make_batches, open_model
+from tests.fake_model import TEXTS, FakeModel
 from tests.helpers import tone, write_wav
-
-TEXTS = ["go up", "stop", "go left now", "yes"]
-VOICES = np.array([[1, 0], [1, 0.2], [0, 1], [0.2, 1]], np.float32)
-
-
-class FakeModel:
-    """Answers by loudness: a recording that peaks at 0.2, 0.4, 0.6 or 0.8 is number 0, 1, 2 or 3."""
-
-    spec = {"name": "fake", "sample_rate": 16000, "heads": {
-        "transcript": {"type": "ctc", "label": "transcript", "units": list("abcdefghijklmnopqrstuvwxyz' "),
-                       "kind": "characters", "frame_seconds": 0.04},
-        "phones": {"type": "ctc", "label": "phones", "units": ["G", "OW", "AH", "P"], "kind": "phones",
-                   "frame_seconds": 0.04},
-        "keyword": {"type": "classifier", "label": "keyword", "classes": ["yes", "no", "_unknown_"]},
-        "event": {"type": "classifier", "label": "event", "classes": ["rain", "dog_bark"]},
-        "slots": {"type": "slots", "label": "slots", "slots": {"size": ["small", "large"]}},
-        "speaker": {"type": "speaker", "label": "speaker", "embedding_size": 2},
-    }}
-
-    def __init__(self):
-        self.calls = 0
-
-    def outputs(self, audio):
-        self.calls += 1
-        number = int(round(float(np.abs(audio).max()) * 5)) - 1
-        units = self.spec["heads"]["transcript"]["units"]
-        path = [index for letter in TEXTS[number] for index in (units.index(letter) + 1, 0)]
-        return {"transcript": 20 * np.eye(len(units) + 1)[path], "phones": 20 * np.eye(5)[[1, 2, 3, 4]],
-                "keyword": 9 * np.eye(3)[number % 3], "event": 9 * np.eye(2)[number % 2],
-                "slots": 9 * np.eye(3)[number % 3], "speaker": VOICES[number]}
 
 
 @pytest.fixture
@@ -158,6 +129,46 @@ def test_batches_stay_within_the_budget():
     batches = make_batches([Clip(s) for s in (3, 1, 2, 9, 1, 30)], 4, 20, skipped)
     assert [[clip.length for clip in batch] for batch in batches] == [[1, 1], [2], [3], [9]]
     assert skipped == ["30: 30 s long; at most 20 s are evaluated"]
+
+
+def test_a_training_run_in_batches_of_any_size(make_manifest, tmp_path):
+    import yaml
+
+    from speechzoo.config import HeadConfig, PartConfig, ZooConfig
+    from speechzoo.multitask.build import build_model
+    from speechzoo.weights import save_weights
+
+    config = ZooConfig(
+        name="tiny", summary="For this test.", frontend=PartConfig("log_mel", {"num_mel_bins": 16}),
+        backbone=PartConfig("ds_cnn", {"channels": 8, "num_blocks": 1}),
+        heads={"transcript": HeadConfig("ctc"), "speaker": HeadConfig("speaker", options={"embedding_size": 8}),
+               "gender": HeadConfig("classifier", options={"classes": ["female", "male"]})})
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text(yaml.safe_dump(config.to_dict()))
+    save_weights(build_model(config, speakers=["a", "b"]), run / "final.weights.h5")
+    lines = [{"number": n, "speaker": "ab"[n % 2], "gender": "male", "transcript": "go"} for n in range(4)]
+    write_wav(tmp_path / "click.wav", tone(0.005))  # shorter than a window
+    manifest = make_manifest([*lines, {"audio": "click.wav", "gender": "male", "transcript": "", "duration": 0.3}])
+    model = open_model(run)
+    alone = evaluate(model, manifest, batch_seconds=0.01, predictions=tmp_path / "alone.jsonl")
+    together = evaluate(model, manifest, batch_seconds=1e6, predictions=tmp_path / "together.jsonl")
+    counts = {head: figures["n"] for head, figures in alone["overall"].items()}
+    assert counts == {"transcript": 5, "speaker": 4, "gender": 5}
+    for head, figures in alone["overall"].items():
+        for metric, value in figures.items():
+            assert together["overall"][head][metric] == pytest.approx(value, abs=1e-4)
+    clips = [{line["id"]: line for line in map(json.loads, (tmp_path / f"{name}.jsonl").read_text().splitlines())}
+             for name in ("alone", "together")]
+    assert set(clips[0]) == set(clips[1])
+    for identity, clip in clips[0].items():
+        assert clips[1][identity]["speaker"] == pytest.approx(clip["speaker"], abs=1e-4)
+        assert clips[1][identity]["transcript"] == clip["transcript"]
+    answer = clips[0]["dev.jsonl:5"]
+    assert model.recognize(tmp_path / "click.wav").to_dict()["speaker"] == pytest.approx(answer["speaker"], abs=1e-4)
+    (run / "final.weights.h5").unlink()
+    with pytest.raises(ValueError, match="not a finished training run"):
+        open_model(run)
 
 
 def test_folders_that_are_no_run(tmp_path):

@@ -1,0 +1,41 @@
+"""Options of the decoder, shared by the commands that write transcripts."""
+
+
+def add_decoder_arguments(parser):
+    """Adds the options of beam search to a command's parser."""
+    group = parser.add_argument_group("decoding of transcripts", "greedy unless one of these is given")
+    group.add_argument("--beam", type=int, metavar="N",
+                       help="prefix beam search that keeps N texts (16 with --lm or --words)")
+    group.add_argument("--lm", metavar="FILE",
+                       help="n-gram language model, ARPA or ARPA.gz; 'speechzoo ngram' makes one")
+    group.add_argument("--lm-weight", type=float, default=0.5, metavar="W", help="its weight (%(default)g)")
+    group.add_argument("--word-bonus", type=float, metavar="B", help="added for every word, nats (1 with --lm, else 0)")
+    group.add_argument("--words", metavar="FILE", help="only words of this text file")
+    group.add_argument("--lm-words", action="store_true", help="only words that the language model knows")
+
+
+def make_decoder(arguments):
+    """The decoder that the options ask for.
+
+    Raises:
+        ValueError, OSError: An option or a file can't be used.
+    """
+    from speechzoo.decoding.beam import BeamSearch, read_words
+    from speechzoo.decoding.greedy import greedy_decode
+    from speechzoo.decoding.ngram import NGram
+
+    if arguments.lm_words and not arguments.lm:
+        raise ValueError("--lm-words needs a language model: add --lm FILE")
+    if arguments.lm_words and arguments.words:
+        raise ValueError("--words and --lm-words exclude each other")
+    if arguments.beam is None and not arguments.lm and not arguments.words:
+        return greedy_decode
+    model = NGram.load(arguments.lm) if arguments.lm else None
+    words = read_words(arguments.words) if arguments.words else model.words if arguments.lm_words else None
+    beam_width = 16 if arguments.beam is None else arguments.beam
+    return BeamSearch(beam_width, model, arguments.lm_weight, arguments.word_bonus, words)
+
+
+def split_names(text: str) -> list[str]:
+    """`a,b` as a list of names, for argparse."""
+    return [name.strip() for name in text.split(",") if name.strip()]

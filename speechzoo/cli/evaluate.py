@@ -1,0 +1,87 @@
+"""`speechzoo evaluate`: a model and labelled recordings -> figures."""
+
+import json
+from pathlib import Path
+
+from speechzoo.cli.decoder_options import add_decoder_arguments, make_decoder, split_names
+
+HELP = "Measure every head of a model on labelled recordings."
+
+# Skipped recordings that are named one by one.
+_LISTED = 10
+
+
+def add_arguments(parser):
+    """Adds the arguments of the command to its parser."""
+    parser.add_argument("model", metavar="MODEL", help="zoo model, folder of a training run, or .tflite file")
+    parser.add_argument("--manifest", nargs="+", required=True, metavar="FILE", help="manifests, JSONL")
+    parser.add_argument("--split", metavar="NAME", help="only utterances of this split")
+    parser.add_argument("--heads", type=split_names, metavar="A,B",
+                        help="only these heads; all that have labels otherwise")
+    parser.add_argument("--json", metavar="FILE", help="write the figures to this file")
+    parser.add_argument("--predictions", metavar="FILE", help="write every utterance's answers to this JSONL file")
+    parser.add_argument("--confusions", action="store_true",
+                        help="add tables of classes and confusion matrices to the JSON")
+    parser.add_argument("--batch-seconds", type=float, default=96.0, metavar="S",
+                        help="seconds of audio in one batch (%(default)g); changes speed and memory, no result")
+    parser.add_argument("--maximum-seconds", type=float, default=120.0, metavar="S",
+                        help="skip longer recordings (%(default)g)")
+    add_decoder_arguments(parser)
+
+
+def run(arguments):
+    """Evaluates, showing progress, prints a table and writes the files asked for."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from speechzoo.evaluation import evaluate
+
+    decoder = make_decoder(arguments)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("evaluate", total=None)
+        result = evaluate(arguments.model, arguments.manifest, arguments.heads, split=arguments.split, decoder=decoder,
+                          batch_seconds=arguments.batch_seconds, maximum_seconds=arguments.maximum_seconds,
+                          confusions=arguments.confusions, predictions=arguments.predictions,
+                          progress=lambda done, total: progress.update(task, completed=done, total=total))
+    Console().print(make_table(result, arguments.model))
+    _print_skipped(result.get("_skipped", {}))
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def make_table(result: dict, title: str):
+    """The figures as a rich table, one metric a row; rates in per cent."""
+    from rich.table import Table
+
+    table = Table(title=str(title), title_justify="left")
+    for column, justify in (("corpus", "left"), ("head", "left"), ("n", "right"), ("metric", "left"),
+                            ("value", "right"), ("95 % interval", "right")):
+        table.add_column(column, justify=justify)
+    scopes = [scope for scope in result if scope != "_skipped"]
+    for scope in scopes[:1] if len(scopes) == 2 else scopes:  # one corpus alone is what "overall" says
+        previous = None
+        for head, figures in result[scope].items():
+            for metric, value in figures.items():
+                if not isinstance(value, float):
+                    continue
+                bounds = figures.get(f"{metric}_interval")
+                interval = f"{bounds[0]:.1%} to {bounds[1]:.1%}" if bounds else ""
+                shown = f"{value:.3f}" if metric == "min_dcf" else f"{value:.1%}"
+                names = (head, str(figures["n"])) if head != previous else ("", "")
+                table.add_row(scope if previous is None else "", *names, metric, shown, interval)
+                previous = head
+        table.add_section()
+    return table
+
+
+def _print_skipped(skipped):
+    audio = skipped.get("audio", [])
+    if audio:
+        print(f"skipped {len(audio)} recordings:")
+        for reason in audio[:_LISTED]:
+            print(f"  {reason}")
+        if len(audio) > _LISTED:
+            print(f"  and {len(audio) - _LISTED} more, listed in the JSON")
+    for head, labels in skipped.get("labels", {}).items():
+        listed = ", ".join(f"{label} {count}" for label, count in list(labels.items())[:_LISTED])
+        print(f"skipped {sum(labels.values())} labels that head '{head}' has no class for: {listed}")

@@ -1,0 +1,69 @@
+"""`speechzoo recognize`: recordings -> what every head says."""
+
+import json
+import sys
+
+from speechzoo.cli.decoder_options import add_decoder_arguments, make_decoder, split_names
+
+HELP = "Say what is heard in recordings: transcript, words, speaker and whatever else the model answers."
+
+
+def add_arguments(parser):
+    """Adds the arguments of the command to its parser."""
+    parser.add_argument("model", metavar="MODEL", help="zoo model, folder of a training run, or .tflite file")
+    parser.add_argument("audio", nargs="*", metavar="AUDIO", help="recordings: WAV, FLAC, OGG, MP3, ...")
+    parser.add_argument("--heads", type=split_names, metavar="A,B", help="only these heads")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, with times of the words")
+    parser.add_argument("--microphone", action="store_true", help="record from the microphone and recognise that")
+    parser.add_argument("--seconds", type=float, default=4.0, metavar="S", help="how long to record (%(default)g)")
+    parser.add_argument("--maximum-seconds", type=float, default=120.0, metavar="S",
+                        help="refuse longer recordings (%(default)g)")
+    add_decoder_arguments(parser)
+
+
+def run(arguments):
+    """Recognises recording after recording; one that can't be used costs one line, and exit code 2 at the end."""
+    from speechzoo.audio import load_audio
+    from speechzoo.decoding.recognition import recognize_outputs, select_heads
+    from speechzoo.evaluation import batch_outputs, model_spec, open_model
+
+    if not arguments.audio and not arguments.microphone:
+        raise ValueError("nothing to recognise; name recordings, or add --microphone")
+    decoder = make_decoder(arguments)
+    model = open_model(arguments.model)
+    spec = select_heads(model_spec(model), arguments.heads)
+    sources = [(path, path) for path in arguments.audio]
+    if arguments.microphone:
+        sources.append(("microphone", (_record(arguments.seconds, spec["sample_rate"]), spec["sample_rate"])))
+    failed = False
+    for name, source in sources:
+        try:
+            audio = load_audio(source, spec["sample_rate"], maximum_seconds=arguments.maximum_seconds)
+            result = recognize_outputs(batch_outputs(model, [audio])[0], spec, decoder=decoder)
+        except ValueError as error:  # AudioError among them
+            print(f"speechzoo: error: {error}", file=sys.stderr)
+            failed = True
+            continue
+        if arguments.json:
+            print(json.dumps({"audio": name, **result.to_dict()}, ensure_ascii=False), flush=True)
+        else:
+            print(f"{name} ({len(audio) / spec['sample_rate']:.1f} s)")
+            print("".join(f"  {line}\n" for line in str(result).splitlines()), flush=True)
+    return 2 if failed else 0
+
+
+def _record(seconds: float, sample_rate: int):
+    """float32 (samples,) from the default microphone."""
+    try:
+        import sounddevice
+    except ImportError:
+        raise ImportError("the microphone needs the package sounddevice: pip install sounddevice") from None
+    except OSError as error:  # its binding finds no PortAudio
+        raise OSError(f"the microphone can't be used: {error}; install PortAudio") from None
+    print(f"recording {seconds:g} s ...", file=sys.stderr, flush=True)
+    try:
+        audio = sounddevice.rec(int(seconds * sample_rate), samplerate=sample_rate, channels=1, dtype="float32")
+        sounddevice.wait()
+    except sounddevice.PortAudioError as error:
+        raise OSError(f"the microphone can't be used: {error}") from None
+    return audio[:, 0]

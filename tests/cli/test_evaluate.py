@@ -1,0 +1,74 @@
+import json
+
+import pytest
+
+from speechzoo.cli import main
+from tests.fake_model import TEXTS, FakeModel
+from tests.helpers import tone, write_wav
+
+
+@pytest.fixture(autouse=True)
+def fake_model(monkeypatch):
+    monkeypatch.setattr("speechzoo.evaluation.open_model", lambda source: FakeModel())
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    lines = [{"audio": "missing.wav", "transcript": "x"}]
+    for number, text in enumerate(TEXTS):
+        write_wav(tmp_path / f"{number}.wav", tone(0.3) * 3 * 0.2 * (number + 1))
+        lines.append({"audio": f"{number}.wav", "transcript": text, "keyword": "yes", "event": "thunder",
+                      "corpus": "ab"[number % 2], "speaker": str(number)})
+    path = tmp_path / "dev.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    return path
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    return ended.value.code
+
+
+def test_table_json_and_predictions(manifest, tmp_path, capsys):
+    code = run("evaluate", "fake", "--manifest", manifest, "--json", tmp_path / "out.json",
+               "--predictions", tmp_path / "answers.jsonl", "--confusions")
+    printed = capsys.readouterr().out
+    assert code == 0
+    result = json.loads((tmp_path / "out.json").read_text())
+    assert set(result) == {"overall", "a", "b", "_skipped"}
+    assert result["overall"]["transcript"]["wer"] == 0 and result["overall"]["keyword"]["accuracy"] == 0.5
+    assert "confusions" in result["a"]["keyword"]
+    assert len((tmp_path / "answers.jsonl").read_text().splitlines()) == 4
+    assert "50.0%" in printed and "keyword" in printed
+    assert "skipped 1 recordings" in printed and "missing.wav" in printed
+    assert "skipped 4 labels that head 'event' has no class for: thunder 4" in printed
+
+
+def test_heads_and_word_list(manifest, tmp_path):
+    (tmp_path / "words.txt").write_text("go left now stop yes")  # without "up"
+    code = run("evaluate", "fake", "--manifest", manifest, "--heads", "transcript", "--words", tmp_path / "words.txt",
+               "--json", tmp_path / "out.json")
+    assert code == 0
+    overall = json.loads((tmp_path / "out.json").read_text())["overall"]
+    assert set(overall) == {"transcript"} and overall["transcript"]["wer"] == pytest.approx(1 / 7, abs=1e-6)
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["--heads", "mood"], "no head 'mood'"),
+    (["--lm", "nowhere.arpa"], "nowhere.arpa: no such file"),
+    (["--lm-words"], "--lm-words needs a language model"),
+    (["--beam", "0"], "beam_width is 1 or more"),
+    (["--json", "no/such/folder/out.json"], "no such file or directory"),
+])
+def test_one_line_and_exit_code_2(manifest, capsys, arguments, message):
+    assert run("evaluate", "fake", "--manifest", manifest, *arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error and len(error.strip().splitlines()) == 1
+
+
+def test_ngram_from_text_and_manifest(manifest, tmp_path, capsys):
+    (tmp_path / "more.txt").write_text("Go up!\nTurn on 2 lights\n")
+    assert run("ngram", manifest, tmp_path / "more.txt", "--order", "2", "--out", tmp_path / "lm.arpa.gz") == 0
+    assert "11 words from 7 sentences" in capsys.readouterr().out
+    assert run("evaluate", "fake", "--manifest", manifest, "--lm", tmp_path / "lm.arpa.gz", "--lm-words") == 0

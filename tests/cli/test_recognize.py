@@ -1,0 +1,69 @@
+import json
+import sys
+
+import pytest
+
+from speechzoo.cli import main
+from speechzoo.decoding.recognition import Recognition
+from tests.fake_model import FakeModel
+from tests.helpers import tone, write_wav
+
+
+@pytest.fixture(autouse=True)
+def fake_model(monkeypatch):
+    monkeypatch.setattr("speechzoo.evaluation.open_model", lambda source: FakeModel())
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    (tmp_path / "broken.wav").write_text("no recording")
+    return [write_wav(tmp_path / "up.wav", tone(0.5) * 0.6), tmp_path / "broken.wav",
+            write_wav(tmp_path / "stop.wav", tone(0.5) * 1.2)]
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    return ended.value.code
+
+
+def test_a_bad_file_costs_one_line(recordings, capsys):
+    assert run("recognize", "fake", *recordings) == 2
+    out, err = capsys.readouterr()
+    assert "up.wav (0.5 s)" in out and "go up" in out and "stop" in out
+    assert len(err.strip().splitlines()) == 1 and "broken.wav" in err
+
+
+def test_json_lines(recordings, capsys):
+    assert run("recognize", "fake", recordings[0], recordings[2], "--json", "--heads", "transcript,keyword") == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line.pop("audio") for line in lines] == [str(recordings[0]), str(recordings[2])]
+    assert [line["transcript"] for line in lines] == ["go up", "stop"]
+    assert set(lines[0]) == {"transcript", "words", "keyword", "confidence"}
+    assert Recognition.from_dict(lines[0]).words[1].text == "up"
+
+
+def test_microphone(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    assert run("recognize", "fake", "--microphone") == 2
+    assert "pip install sounddevice" in capsys.readouterr().err
+
+    class Device:
+        PortAudioError = RuntimeError
+
+        @staticmethod
+        def rec(frames, samplerate, channels, dtype):
+            return (tone(frames / samplerate) * 0.6)[:, None]
+
+        @staticmethod
+        def wait():
+            pass
+
+    monkeypatch.setitem(sys.modules, "sounddevice", Device)
+    assert run("recognize", "fake", "--microphone", "--seconds", "0.5") == 0
+    assert "microphone (0.5 s)" in capsys.readouterr().out
+
+
+def test_nothing_to_do(capsys):
+    assert run("recognize", "fake") == 2
+    assert "nothing to recognise" in capsys.readouterr().err
