@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 
 HELP = "Check a corpus and write it as a manifest and TFRecord shards for training."
 
@@ -30,19 +31,20 @@ def add_arguments(parser):
 
 def run(arguments):
     """Prepares the corpus, showing progress, and prints what was found and what was skipped."""
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
     from speechzoo.data.prepare import SKIPPED, prepare
 
     options = dict(arguments.option)
     if arguments.label:
         options["label"] = arguments.label
-    columns = (SpinnerColumn(), TextColumn("{task.completed:.0f} recordings"), TimeElapsedColumn())
-    with Progress(*columns, transient=True) as progress:
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("prepare", total=None)
         summary = prepare(arguments.corpus, arguments.source, arguments.out, options, arguments.split, arguments.hold_out,
                           arguments.lexicon, arguments.trim_silence, arguments.maximum_seconds, arguments.workers,
-                          lambda done: progress.update(task, completed=done))
+                          lambda done, total: progress.update(task, completed=done, total=total))
     print(f"{summary.manifest}: {summary.utterances} utterances, {summary.seconds / 3600:.2f} h, {summary.shards} shards")
     for name, values in sorted(summary.labels.items()):
         labelled = sum(values.values())

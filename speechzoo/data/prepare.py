@@ -23,7 +23,7 @@ from speechzoo import __version__
 from speechzoo.audio import SAMPLE_RATE, AudioError, encode_flac, load_audio
 from speechzoo.corpora import CorpusError, audio_root, make_reader
 from speechzoo.data.manifest import check_utterance, write_manifest
-from speechzoo.data.records import RecordError, RecordWriter, encode_example, read_record
+from speechzoo.data.records import RecordWriter, encode_example, read_record
 from speechzoo.data.trimming import speech_bounds
 
 MANIFEST = "manifest.jsonl"
@@ -61,7 +61,7 @@ class PrepareSummary:
 def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | None = None, splits: Iterable[str] = (),
             hold_out: float = 0.0, lexicon: str | Path | None = None, trim_silence: bool = False,
             maximum_seconds: float = 600.0, workers: int = 1,
-            on_progress: Callable[[int], None] | None = None) -> PrepareSummary:
+            on_progress: Callable[[int, int | None], None] | None = None) -> PrepareSummary:
     """Checks and resamples a corpus and writes `out/manifest.jsonl` beside its TFRecord shards.
 
     Each line of the manifest has `record` (where the audio lies in the shards: 16 kHz mono FLAC) and `duration`. Its `audio`
@@ -84,7 +84,7 @@ def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | No
         trim_silence: Cut silence off both ends.
         maximum_seconds: Longer recordings are skipped.
         workers: Processes that decode.
-        on_progress: Called with the number of utterances done so far.
+        on_progress: Called with the number of utterances done so far and the number of all, None where the reader streams.
 
     Raises:
         CorpusError: The source isn't that corpus, has no audio, or `out` is not a folder to write prepared data to.
@@ -100,18 +100,24 @@ def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | No
     settings = {"root": str(audio_root(source).resolve()), "out": str(out.resolve()), "trim_silence": trim_silence,
                 "maximum_seconds": maximum_seconds}
     selected = _select(reader.read(source), set(splits), hold_out, lexicon)
-    chunks = iter(lambda: list(itertools.islice(selected, _UTTERANCES_PER_SHARD)), [])
-    chunks = itertools.chain([next(chunks)], chunks)  # so that a wrong source is noticed before anything is written
+    first, total = next(selected), None  # a wrong source is noticed here, before anything is written
+    selected = itertools.chain([first], selected)
+    if "_audio" not in first:  # only names and labels: they can all be held
+        selected = list(selected)
+        total, selected = len(selected), iter(selected)
     (out / _PARTIAL).mkdir(parents=True, exist_ok=True)
     shards, done = [], 0
     with _Workers(workers) as workers:
-        for chunk in chunks:
+        while chunk := list(itertools.islice(selected, _UTTERANCES_PER_SHARD)):
             name = f"shard-{len(shards):05d}"
-            shards.append(_finished_shard(out / _PARTIAL, name, chunk, settings)
-                          or _write_shard(out / _PARTIAL, name, chunk, settings, workers, done, on_progress))
+            index = _finished_shard(out / _PARTIAL, name, chunk, settings)
+            if index is None:
+                progress = on_progress and (lambda written, before=done: on_progress(before + written, total))
+                index = _write_shard(out / _PARTIAL, name, chunk, settings, workers, progress)
+            shards.append(index)
             done += len(chunk)
             if on_progress:
-                on_progress(done)
+                on_progress(done, total)
     if not any(shard["utterances"] for shard in shards):
         first = shards[0]["skipped"][0]
         raise CorpusError(f"{source}: none of the {done} recordings can be used; the first, {first['id']}: {first['reason']}")
@@ -164,12 +170,12 @@ def _public(utterance: dict) -> dict:
     return {key: value for key, value in utterance.items() if not key.startswith("_")}
 
 
-def _write_shard(partial, name, chunk, settings, workers, done, on_progress) -> dict:
+def _write_shard(partial, name, chunk, settings, workers, on_progress) -> dict:
     """Decodes a chunk of utterances into one shard. Its index, written last, says that the shard is complete."""
     index = {"fingerprint": _fingerprint(chunk, settings), "utterances": [], "skipped": []}
     with RecordWriter(partial / f"{name}.tfrecord") as writer:
-        for utterance, audio, problem in workers.map(_decode, ((utterance, settings) for utterance in chunk)):
-            done += 1
+        results = workers.map(_decode, ((utterance, settings) for utterance in chunk))
+        for done, (utterance, audio, problem) in enumerate(results, 1):
             if problem:
                 index["skipped"].append({"id": utterance["id"], "audio": utterance.get("audio"), "reason": problem})
             else:
@@ -192,7 +198,7 @@ def _finished_shard(partial, name, chunk, settings) -> dict | None:
             record = utterance["record"]
             read_record(partial / f"{name}.tfrecord", record["offset"], record["length"], verify=True)
         return index
-    except (OSError, ValueError, KeyError, RecordError):
+    except (OSError, ValueError, KeyError, TypeError):  # absent, cut off or damaged
         return None
 
 
@@ -224,6 +230,8 @@ def _decode(task: tuple[dict, dict]) -> tuple[dict, bytes | None, str | None]:
         audio = load_audio(in_memory or path, SAMPLE_RATE, start, line.get("duration"), settings["maximum_seconds"], strict=True)
     except AudioError as error:
         return line, None, str(error).removeprefix(f"{path}: ").removeprefix("the array: ")
+    except OSError as error:  # the disk fails while reading
+        return line, None, f"can't be read ({error.strerror})"
     if settings["trim_silence"]:
         first, last = speech_bounds(audio, SAMPLE_RATE)
         audio = audio[first:last]
