@@ -5,81 +5,79 @@ import numpy as np
 from keras import ops
 
 
-def relative_positions(length, size: int):
-    """Sinusoids of the distances length - 1 ... -(length - 1), sines and cosines interleaved: (2 length - 1, size)."""
-    distance = ops.cast(ops.arange(2 * length - 1), "float32") - ops.cast(length - 1, "float32")
+def sinusoids(frames, size: int):
+    """Sine and cosine of each position at `size / 2` frequencies (Vaswani et al. 2017): two (frames, size / 2)."""
     frequency = np.exp(-np.log(10000.0) * np.arange(0, size, 2) / size).astype(np.float32)
-    angle = -distance[:, None] * frequency[None, :]
-    return ops.reshape(ops.stack([ops.sin(angle), ops.cos(angle)], axis=-1), (2 * length - 1, size))
+    angle = ops.cast(ops.arange(frames), "float32")[:, None] * frequency[None, :]
+    return ops.sin(angle), ops.cos(angle)
 
 
 class RelativeAttention(keras.layers.Layer):
     """Self-attention whose scores see content and distance.
 
-    Reference: Transformer-XL (Dai et al. 2019, https://arxiv.org/abs/1901.02860), section 3.3 and the shift of appendix B.
+    The scores are those of Transformer-XL (Dai et al. 2019, https://arxiv.org/abs/1901.02860, section 3.3). Their
+    positional part is a product with a sinusoid of i - j for every pair; it is computed without a table of distances and
+    without shifting rows, by sin(i - j) = sin i cos j - cos i sin j and its sibling for the cosine: turn the query by
+    its own position, then multiply with the sinusoids of j.
 
     Args:
-        size: Channels in and out.
+        size: Channels in and out; even.
         num_heads: Attention heads; must divide `size`.
-        dropout: Dropout rate of the attention weights.
 
     Call arguments:
         inputs: (batch, frames, size).
-        positions: (2 frames - 1, size) from `relative_positions`.
+        positions: The two tensors of `sinusoids`.
         valid: (batch, frames, 1) of ones and zeros, or None.
     """
 
-    def __init__(self, size: int, num_heads: int, dropout: float = 0.0, **kwargs):
+    def __init__(self, size: int, num_heads: int, **kwargs):
         super().__init__(**kwargs)
-        if size % num_heads:
-            raise ValueError(f"attention: {num_heads} heads do not divide {size} channels")
+        if size % num_heads or size % 2:
+            raise ValueError(f"attention: {num_heads} heads do not divide {size} channels, or the channels are odd")
         self.size = size
         self.num_heads = num_heads
-        self.dropout_rate = dropout
         self.query = keras.layers.Dense(size, name="query")
         self.key = keras.layers.Dense(size, name="key")
         self.value = keras.layers.Dense(size, name="value")
         self.output_projection = keras.layers.Dense(size, name="output")
-        self.position = keras.layers.Dense(size, use_bias=False, name="position")
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
-    def build(self, inputs_shape, *_):
-        for layer in (self.query, self.key, self.value, self.output_projection, self.position):
+    def build(self, *_):
+        for layer in (self.query, self.key, self.value, self.output_projection):
             layer.build((None, None, self.size))
-        shape = (self.num_heads, 1, self.size // self.num_heads)
-        self.content_bias = self.add_weight(name="content_bias", shape=shape, initializer="zeros")
-        self.position_bias = self.add_weight(name="position_bias", shape=shape, initializer="zeros")
-
-    def call(self, inputs, positions, valid=None, training=False):
-        batch, frames = ops.shape(inputs)[0], ops.shape(inputs)[1]
         depth = self.size // self.num_heads
+        for name in ("content_bias", "position_bias"):
+            setattr(self, name, self.add_weight(name=name, shape=(self.num_heads, 1, depth), initializer="zeros"))
+        for name in ("position_sine", "position_cosine"):
+            setattr(self, name, self.add_weight(name=name, shape=(self.num_heads, depth, self.size // 2),
+                                                initializer=keras.initializers.RandomNormal(stddev=self.size ** -0.5)))
+
+    def call(self, inputs, positions, valid=None):
+        batch, frames = ops.shape(inputs)[0], ops.shape(inputs)[1]
+        scale = (self.size // self.num_heads) ** -0.5
         # The scale goes into the queries: one small multiplication instead of one on every score.
-        query = self._split(self.query(inputs), batch, frames) * depth ** -0.5
+        query = self._split(self.query(inputs), batch, frames) * scale
         key = self._split(self.key(inputs), batch, frames)
         value = self._split(self.value(inputs), batch, frames)
-        distance = ops.reshape(self.position(positions), (2 * frames - 1, self.num_heads, depth))
-        scale = depth ** -0.5
-        content = ops.matmul(query + self.content_bias * scale, ops.transpose(key, (0, 1, 3, 2)))
-        position = ops.matmul(query + self.position_bias * scale, ops.transpose(distance, (1, 2, 0)))
-        scores = content + self._shift(position, batch, frames)
+        scores = ops.matmul(query + self.content_bias * scale, ops.transpose(key, (0, 1, 3, 2)))
+        scores = scores + self._position_scores(query + self.position_bias * scale, *positions)
         if valid is not None:
             scores = scores + (ops.transpose(valid, (0, 2, 1))[:, None] - 1.0) * 1e9
-        weights = self.dropout(ops.softmax(scores), training=training)
-        context = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
+        context = ops.transpose(ops.matmul(ops.softmax(scores), value), (0, 2, 1, 3))
         return self.output_projection(ops.reshape(context, (batch, frames, self.size)))
 
     def _split(self, tensor, batch, frames):
         tensor = ops.reshape(tensor, (batch, frames, self.num_heads, self.size // self.num_heads))
         return ops.transpose(tensor, (0, 2, 1, 3))
 
-    def _shift(self, scores, batch, frames):
-        """Column d of row i, the score of distance frames - 1 - d, goes to column j with i - j at that distance."""
-        scores = ops.pad(scores, ((0, 0), (0, 0), (0, 0), (1, 0)))
-        scores = ops.reshape(scores, (batch, self.num_heads, 2 * frames, frames))[:, :, 1:]
-        return ops.reshape(scores, (batch, self.num_heads, frames, 2 * frames - 1))[..., :frames]
+    def _position_scores(self, query, sine, cosine):
+        """Score of the distance i - j for every pair: (batch, heads, frames i, frames j)."""
+        of_sine = ops.matmul(query, self.position_sine)
+        of_cosine = ops.matmul(query, self.position_cosine)
+        turned = ops.concatenate([of_sine * sine + of_cosine * cosine, of_cosine * sine - of_sine * cosine], axis=-1)
+        return ops.matmul(turned, ops.transpose(ops.concatenate([cosine, sine], axis=-1)))
 
     def compute_output_shape(self, inputs_shape, *_):
         return inputs_shape
 
     def get_config(self):
-        return {**super().get_config(), "size": self.size, "num_heads": self.num_heads, "dropout": self.dropout_rate}
+        return {**super().get_config(), "size": self.size, "num_heads": self.num_heads}

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from speechzoo.backbones.attention import RelativeAttention, relative_positions
+from speechzoo.backbones.attention import RelativeAttention, sinusoids
 from speechzoo.backbones.convolution import ConvolutionModule
 from speechzoo.backbones.subsampling import ConvSubsampling
 from speechzoo.masking import sequence_mask
@@ -22,7 +22,8 @@ class Conformer(keras.layers.Layer):
         kernel_size: Width of the depthwise convolution, frames.
         subsampling: Feature frames for one output frame: 4 or 8.
         subsampling_channels: Channels of the subsampling convolutions.
-        dropout: Dropout rate everywhere.
+        dropout: Dropout rate of what each module adds (not inside attention and feed-forward, where drawing the random
+            numbers costs as much as the layer).
 
     Call arguments:
         features: (batch, frames, bins).
@@ -57,7 +58,7 @@ class Conformer(keras.layers.Layer):
     def call(self, features, lengths=None, training=False):
         hidden, lengths = self.subsample(features, lengths)
         hidden = self.dropout(hidden * self.size ** 0.5, training=training)
-        positions = relative_positions(ops.shape(hidden)[1], self.size)
+        positions = sinusoids(ops.shape(hidden)[1], self.size)
         valid = sequence_mask(lengths, hidden)
         outputs = []
         for block in self.blocks:
@@ -78,10 +79,10 @@ class ConformerBlock(keras.layers.Layer):
     def __init__(self, size: int, num_heads: int, feed_forward_size: int, kernel_size: int, dropout: float, **kwargs):
         super().__init__(**kwargs)
         self.size = size
-        self.feed_forward_1 = FeedForward(size, feed_forward_size, dropout, name="feed_forward_1")
-        self.attention = RelativeAttention(size, num_heads, dropout, name="attention")
+        self.feed_forward_1 = FeedForward(size, feed_forward_size, name="feed_forward_1")
+        self.attention = RelativeAttention(size, num_heads, name="attention")
         self.convolution = ConvolutionModule(size, kernel_size, name="convolution")
-        self.feed_forward_2 = FeedForward(size, feed_forward_size, dropout, name="feed_forward_2")
+        self.feed_forward_2 = FeedForward(size, feed_forward_size, name="feed_forward_2")
         names = ("norm_feed_forward_1", "norm_attention", "norm_convolution", "norm_feed_forward_2", "norm_output")
         self.norms = [keras.layers.LayerNormalization(epsilon=1e-5, name=name) for name in names]
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
@@ -92,12 +93,14 @@ class ConformerBlock(keras.layers.Layer):
 
     def call(self, inputs, positions, valid=None, training=False):
         norm = iter(self.norms)
-        hidden = inputs + 0.5 * self.dropout(self.feed_forward_1(next(norm)(inputs), training=training), training=training)
-        attended = self.attention(next(norm)(hidden), positions, valid, training=training)
+        expanded = self.feed_forward_1(next(norm)(inputs))
+        hidden = inputs + 0.5 * self.dropout(expanded, training=training)
+        attended = self.attention(next(norm)(hidden), positions, valid)
         hidden = hidden + self.dropout(attended, training=training)
         convolved = self.convolution(next(norm)(hidden), valid, training=training)
         hidden = hidden + self.dropout(convolved, training=training)
-        hidden = hidden + 0.5 * self.dropout(self.feed_forward_2(next(norm)(hidden), training=training), training=training)
+        expanded = self.feed_forward_2(next(norm)(hidden))
+        hidden = hidden + 0.5 * self.dropout(expanded, training=training)
         return next(norm)(hidden)
 
     def compute_output_shape(self, inputs_shape, *_):
@@ -107,20 +110,19 @@ class ConformerBlock(keras.layers.Layer):
 class FeedForward(keras.layers.Layer):
     """Two dense layers with a swish between them."""
 
-    def __init__(self, size: int, inner_size: int, dropout: float, **kwargs):
+    def __init__(self, size: int, inner_size: int, **kwargs):
         super().__init__(**kwargs)
         self.size = size
         self.inner_size = inner_size
         self.expand = keras.layers.Dense(inner_size, name="expand")
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
         self.project = keras.layers.Dense(size, name="project")
 
-    def build(self, inputs_shape, *_):
+    def build(self, *_):
         self.expand.build((None, None, self.size))
         self.project.build((None, None, self.inner_size))
 
-    def call(self, inputs, training=False):
-        return self.project(self.dropout(ops.silu(self.expand(inputs)), training=training))
+    def call(self, inputs):
+        return self.project(ops.silu(self.expand(inputs)))
 
     def compute_output_shape(self, inputs_shape, *_):
         return inputs_shape
