@@ -136,6 +136,11 @@ class LogMel(keras.layers.Layer):
         """Frames that `samples` samples give."""
         return samples // self.hop_length
 
+    @property
+    def needs_adaptation(self) -> bool:
+        """Whether `adapt` has to see training audio before the first step."""
+        return self.normalization == "stored"
+
     def adapt(self, audio_batches):
         """Sets the stored mean and variance per mel bin from training audio.
 

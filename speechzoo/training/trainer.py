@@ -4,6 +4,7 @@ The same code trains on TensorFlow (batches from tf.data) and on JAX (the same b
 `KERAS_BACKEND=jax speechzoo train ...`.
 """
 
+import itertools
 import json
 import math
 import time
@@ -26,6 +27,8 @@ from speechzoo.training.run_log import RunLog, plot_curves
 from speechzoo.training.schedule import WarmupCosine
 from speechzoo.weights import LoadReport, load_weights, save_weights, write_atomically
 
+# Batches that the front end's stored mean and variance are computed from.
+ADAPTATION_BATCHES = 40
 # Steps between two records of the log.
 LOG_EVERY = 10
 
@@ -111,7 +114,11 @@ class _Run:
         self.load_report = load_weights(self.model, weights, strict=False) if weights else None
         self.model.compile(_optimizer(self.settings, self.total_steps))
         fingerprint = self.data.fingerprint()
-        self.state = load_checkpoint(output, self.model) or RunState(fingerprint)
+        self.state = load_checkpoint(output, self.model)
+        if self.state is None:
+            self.state = RunState(fingerprint)
+            if not weights and self.model.frontend.needs_adaptation:
+                self.model.frontend.adapt(self._adaptation_batches())
         if self.state.fingerprint != fingerprint:
             raise ValueError(f"{output}: its checkpoint was trained on other batches (data, batching or seed have changed); "
                              "undo the change, restart the run, or choose another output folder")
@@ -121,6 +128,12 @@ class _Run:
         self._write_data_report()
         self.log = RunLog(output, self.state.step)
         self.meter = Meter(self.model, config.sample_rate)
+
+    def _adaptation_batches(self):
+        """Audio of the first batches of a shuffled epoch."""
+        epoch = min(1, self.settings.epochs - 1)
+        for inputs, _, _ in itertools.islice(self.data.training_batches(epoch, 0), ADAPTATION_BATCHES):
+            yield keras.ops.convert_to_numpy(inputs["audio"]), keras.ops.convert_to_numpy(inputs["audio_length"])
 
     def train(self):
         try:
