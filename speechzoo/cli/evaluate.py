@@ -56,7 +56,7 @@ def make_table(result: dict, title: str):
     table = Table(title=str(title), title_justify="left")
     for column, justify in (("corpus", "left"), ("head", "left"), ("n", "right"), ("metric", "left"),
                             ("value", "right"), ("95 % interval", "right")):
-        table.add_column(column, justify=justify)
+        table.add_column(column, justify=justify, no_wrap=column != "corpus")
     scopes = [scope for scope in result if scope != "_skipped"]
     for scope in scopes[:1] if len(scopes) == 2 else scopes:  # one corpus alone is what "overall" says
         previous = None
@@ -65,7 +65,7 @@ def make_table(result: dict, title: str):
                 if not isinstance(value, float):
                     continue
                 bounds = figures.get(f"{metric}_interval")
-                interval = f"{bounds[0]:.1%} to {bounds[1]:.1%}" if bounds else ""
+                interval = f"{100 * bounds[0]:.1f} - {bounds[1]:.1%}" if bounds else ""
                 shown = f"{value:.3f}" if metric == "min_dcf" else f"{value:.1%}"
                 names = (head, str(figures["n"])) if head != previous else ("", "")
                 table.add_row(scope if previous is None else "", *names, metric, shown, interval)
