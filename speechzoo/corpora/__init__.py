@@ -31,7 +31,8 @@ def make_reader(name: str, **options) -> Corpus:
     """Makes the reader of a corpus.
 
     Args:
-        name: Name in `CORPORA`, or "tfds:" and a dataset of TensorFlow Datasets ("tfds:librispeech", "tfds:fleurs/af_za").
+        name: Name in `CORPORA`, or "tfds:" and a dataset of TensorFlow Datasets, such as "tfds:librispeech" or
+            "tfds:fleurs/af_za".
         **options: Arguments of the reader's constructor, such as `label="speaker"` of `folder`.
 
     Raises:

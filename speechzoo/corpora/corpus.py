@@ -18,8 +18,8 @@ class Corpus(abc.ABC):
     """A corpus on disk, in its own layout -> utterances.
 
     Attributes:
-        has_audio: Whether its utterances are recordings; those of a text corpus carry `transcript`, `intent` and `slots`
-            only.
+        has_audio: Whether its utterances are recordings; those of a text corpus only carry `transcript`, `intent` and
+            `slots`.
         labels: Fields that its utterances may have, where that is the same for every copy of the corpus.
     """
 
@@ -34,8 +34,8 @@ class Corpus(abc.ABC):
             source: The corpus' folder, as it comes out of its archive.
 
         Yields:
-            Dicts of `docs/architecture.md`: `id`, `audio` (relative to `source`), `corpus`, `split` where the corpus has
-            one, and its labels. Where a corpus is in memory, `_audio` (int16 or float32 (samples,) or
+            Dicts of `docs/architecture.md`: `id`, `audio` (relative to `source`), `corpus`, `split` where the corpus
+            has one, and its labels. Where a corpus is in memory, `_audio` (int16 or float32 (samples,) or
             (samples, channels)) and `_sample_rate` (Hz) stand for `audio`. Keys that start with an underscore never
             reach a manifest.
 
@@ -45,7 +45,7 @@ class Corpus(abc.ABC):
 
 
 class TextCorpus(Corpus):
-    """A corpus of written requests: `transcript`, `intent` and `slots` without audio, to be spoken or learnt from as text."""
+    """A corpus of written requests: `transcript`, `intent` and `slots` without audio."""
 
     has_audio = False
 

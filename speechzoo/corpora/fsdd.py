@@ -14,7 +14,7 @@ _TEST_TAKES = 5  # "recordings 0-4 are the test set, 5-49 the training set"
 
 @register(CORPORA, "fsdd")
 class FreeSpokenDigits(Corpus):
-    """Labels: keyword (the digit as a word), transcript (the same), speaker, gender, language; `split` is train or test."""
+    """Labels: keyword (the digit as a word), transcript (the same), speaker, gender, language; splits train, test."""
 
     labels = ("keyword", "transcript", "speaker", "gender", "language")
 
@@ -37,7 +37,7 @@ class FreeSpokenDigits(Corpus):
 
 
 def labels_of_clip(file_name: str, digit: int) -> dict:
-    """What the name of a clip, "<digit>_<speaker>_<take>.wav", says about it; the digit alone when it isn't such a name."""
+    """What the name of a clip, "<digit>_<speaker>_<take>.wav", says; just the digit's labels for any other name."""
     labels = {"keyword": _DIGITS[digit], "transcript": _DIGITS[digit], "language": "en"}
     name = _NAME.fullmatch(file_name.removesuffix(".wav"))
     if name:

@@ -36,7 +36,8 @@ class Hwu64(TextCorpus):
                     utterance = _utterance(row)
                     if utterance["transcript"]:
                         # Not `answerid`, which is "null" for many.
-                        yield {"id": f"hwu64/{split}/{path.stem}/{number}", "corpus": "hwu64", "split": split, **utterance}
+                        yield {"id": f"hwu64/{split}/{path.stem}/{number}", "corpus": "hwu64", "split": split,
+                               **utterance}
 
 
 def _utterance(row: dict) -> dict:

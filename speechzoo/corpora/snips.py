@@ -38,7 +38,8 @@ class Snips(TextCorpus):
                     value = normalize_transcript(chunk["text"])
                     if "entity" in chunk and value:
                         slots.setdefault(chunk["entity"], value)
-                utterance = {"id": f"snips/{split}/{intent}/{number}", "corpus": "snips", "split": split, "language": "en",
+                utterance = {"id": f"snips/{split}/{intent}/{number}", "corpus": "snips", "split": split,
+                             "language": "en",
                              "transcript": normalize_transcript("".join(chunk["text"] for chunk in chunks)),
                              "intent": intent}
                 if slots:

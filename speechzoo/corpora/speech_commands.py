@@ -45,8 +45,8 @@ class SpeechCommands(Corpus):
 
     The set's own lists decide the split of what they hold, its hash that of the rest. The long recordings of
     `_background_noise_` are cut into clips of one second with the keyword `_silence_`: the first 80 % of each are for
-    training, the next 10 % for validation, the last 10 % for testing. A classifier that has the class `_unknown_` takes the
-    words it doesn't know for it.
+    training, the next 10 % for validation, the last 10 % for testing. A classifier that has the class `_unknown_` takes
+    the words it doesn't know for it.
 
     Args:
         background_noise: Folder of the long noises, `_background_noise_` in the corpus' folder by default.

@@ -17,8 +17,8 @@ _GENDERS = {"m": "male", "f": "female"}
 class SpeechOcean762(Corpus):
     """Labels: transcript, phones (the canonical ones), speaker, gender, age_group, age (years), language.
 
-    Reads the Kaldi layout of the corpus; `split` is the folder, train or test. Phones come from `resource/text-phone`, or
-    from `resource/scores.json` where that is missing.
+    Reads the Kaldi layout of the corpus; `split` is the folder, train or test. Phones come from `resource/text-phone`,
+    or from `resource/scores.json` where that is missing.
     """
 
     labels = ("transcript", "phones", "speaker", "gender", "age_group", "age", "language")
@@ -27,7 +27,7 @@ class SpeechOcean762(Corpus):
         source = Path(source)
         folders = [source / name for name in ("train", "test") if (source / name / "wav.scp").is_file()]
         if not folders:
-            raise CorpusError(f"{source / 'train' / 'wav.scp'}: not found; expected the Kaldi folders of speechocean762")
+            raise CorpusError(f"{source / 'train' / 'wav.scp'}: not found; expected speechocean762's Kaldi folders")
         phones = _read_phones(source / "resource")
         for folder in folders:
             yield from _read_folder(folder, phones)
@@ -50,11 +50,13 @@ def _read_folder(folder: Path, phones: dict[str, str]) -> Iterator[dict]:
             utterance["phones"] = phones[name]
         if speaker in genders:
             if genders[speaker] not in _GENDERS:
-                raise CorpusError(f"{folder / 'spk2gender'}: gender of speaker {speaker} is '{genders[speaker]}', expected m or f")
+                raise CorpusError(f"{folder / 'spk2gender'}: gender of speaker {speaker} is '{genders[speaker]}', "
+                                  "expected m or f")
             utterance["gender"] = _GENDERS[genders[speaker]]
         if speaker in ages:
             if not ages[speaker].isdecimal():
-                raise CorpusError(f"{folder / 'spk2age'}: age of speaker {speaker} is '{ages[speaker]}', expected years")
+                raise CorpusError(f"{folder / 'spk2age'}: age of speaker {speaker} is '{ages[speaker]}', "
+                                  "expected years")
             utterance["age"] = int(ages[speaker])
             utterance["age_group"] = "child" if utterance["age"] < _ADULT_AGE else "adult"
         yield utterance

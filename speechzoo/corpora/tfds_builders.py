@@ -1,11 +1,13 @@
 """The corpora as builders of TensorFlow Datasets, made from their own readers.
 
-Importing this module registers `librispeech_local`, `speech_commands_local`, `speechocean762_local`, ..., for `tfds.load` and
+Importing this module registers `librispeech_local`, `speech_commands_local`, `speechocean762_local`, ..., for
+`tfds.load` and
 
     tfds build speechocean762_local --imports speechzoo.corpora.tfds_builders --manual_dir FOLDER
 
-where FOLDER is the corpus' folder, or holds it under the reader's name. Recordings become 16 kHz mono int16; a label that an
-utterance doesn't have is an empty text (-1 in a number).
+(a command that itself needs the package mlcroissant), where FOLDER is the corpus' folder, or holds it under the
+reader's name. Recordings become 16 kHz mono int16; a label that an utterance doesn't have is an empty text (-1 in a
+number).
 """
 
 import logging

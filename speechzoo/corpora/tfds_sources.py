@@ -121,7 +121,8 @@ TFDS_SOURCES = {
     "voxceleb": TfdsSource("voxceleb", "audio", 16000, _THREE_SPLITS, _voxceleb),
     # TFDS doesn't keep the rate of the MP3 files, which is 48 kHz in the release it reads. Its split "validation" is
     # validated.tsv, every sentence of the other splits over again, and left out.
-    "common_voice": TfdsSource("common_voice/{config}", "voice", 48000, {"train": "train", "dev": "dev", "test": "test"},
-                               _common_voice, default_config="en"),
+    "common_voice": TfdsSource(
+        "common_voice/{config}", "voice", 48000, {"train": "train", "dev": "dev", "test": "test"}, _common_voice,
+        default_config="en"),
     "fleurs": TfdsSource("xtreme_s/fleurs.{config}", "audio", 16000, _THREE_SPLITS, _fleurs, default_config="en_us"),
 }

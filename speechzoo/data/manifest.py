@@ -104,16 +104,17 @@ def write_manifest(path: str | Path, utterances: Iterable[dict]) -> int:
             line = 0
             for line, utterance in enumerate(utterances, 1):
                 values = {key: value for key, value in utterance.items() if not str(key).startswith("_")}
-                problems = [ManifestProblem(str(path), line, field, message) for field, message in check_utterance(values)]
-                problems += _repeated(path, line, values.get("id"), lines_of_ids)
+                problems = _problems(path, line, values, lines_of_ids)
                 if problems:
                     raise ManifestError(problems)
                 file.write(json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.strerror:  # a full disk is reported without the file
+            raise OSError(error.errno, error.strerror, str(path)) from None
         raise
     return line
 
@@ -161,7 +162,8 @@ def _parse(path: Path) -> tuple[list[tuple[int, dict]], list[ManifestProblem]]:
             if not data.strip():
                 continue
             try:
-                utterance = json.loads(data.decode("utf-8-sig" if line == 1 else "utf-8"), parse_constant=_reject_constant)
+                text = data.decode("utf-8-sig" if line == 1 else "utf-8")
+                utterance = json.loads(text, parse_constant=_reject_constant)
             except (ValueError, RecursionError) as error:  # also UnicodeDecodeError and JSONDecodeError
                 problems.append(ManifestProblem(str(path), line, "", f"not valid JSON: {error}"))
                 continue
@@ -170,8 +172,7 @@ def _parse(path: Path) -> tuple[list[tuple[int, dict]], list[ManifestProblem]]:
                 problems.append(ManifestProblem(str(path), line, "", message))
                 continue
             utterance.setdefault("id", f"{path.name}:{line}")
-            found = [ManifestProblem(str(path), line, field, message) for field, message in check_utterance(utterance)]
-            found += _repeated(path, line, utterance["id"], lines_of_ids)
+            found = _problems(path, line, utterance, lines_of_ids)
             problems += found
             if not found:
                 utterances.append((line, utterance))
@@ -182,13 +183,15 @@ def _reject_constant(name):
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _repeated(path, line, identity, lines_of_ids) -> list[ManifestProblem]:
-    if not isinstance(identity, str):
-        return []
-    first = lines_of_ids.setdefault(identity, line)
-    if first == line:
-        return []
-    return [ManifestProblem(str(path), line, "id", f"{identity!r} is already the id of line {first}; ids are unique")]
+def _problems(path: Path, line: int, utterance: dict, lines_of_ids: dict[str, int]) -> list[ManifestProblem]:
+    """What is wrong with one utterance, given the ids of the lines before it; enters its own."""
+    problems = check_utterance(utterance)
+    identity = utterance.get("id")
+    if isinstance(identity, str):
+        first = lines_of_ids.setdefault(identity, line)
+        if first != line:
+            problems.append(("id", f"{identity!r} is already the id of line {first}; ids are unique"))
+    return [ManifestProblem(str(path), line, field, message) for field, message in problems]
 
 
 def _shown(value) -> str:
@@ -272,7 +275,8 @@ def _label(value) -> str | None:
     if isinstance(value, (list, tuple)):
         return next((message for message in map(_label, value) if message), None)
     if isinstance(value, dict):
-        return next((message for pair in value.items() for message in (_name(pair[0]), _label(pair[1])) if message), None)
+        messages = (_name(name) or _label(content) for name, content in value.items())
+        return next((message for message in messages if message), None)
     return _name(value)
 
 

@@ -8,7 +8,8 @@ from speechzoo.corpora.lexicon import LexiconError, load_lexicon, phones_of
 
 def test_reads_cmudict_and_kaldi_files(tmp_path):
     path = tmp_path / "lexicon.txt"
-    path.write_text(";;; a comment\nHELLO  HH AH0 L OW1\nHELLO(1)  HH EH0 L OW1\nhello(2) HH EH1 L OW0\n<UNK> SPN\n!SIL SIL\n\n"
+    path.write_text(";;; a comment\nHELLO  HH AH0 L OW1\nHELLO(1)  HH EH0 L OW1\nhello(2) HH EH1 L OW0\n"
+                    "<UNK> SPN\n!SIL SIL\n\n"
                     "the\tDH_B AH0_E # an article\nit's 0.5 IH_B T_I S_E\n#hash-mark M AA1 R K\n")
     assert load_lexicon(path) == {
         "hello": [["HH", "AH", "L", "OW"], ["HH", "EH", "L", "OW"]], "the": [["DH", "AH"]], "it's": [["IH", "T", "S"]]}

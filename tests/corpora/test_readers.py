@@ -17,7 +17,8 @@ TREES = {name: getattr(trees, name) for name in CORPORA if hasattr(trees, name)}
 
 def read(name, root, **options):
     """Utterances by id, without the corpus' name in front of it."""
-    return {utterance["id"].partition("/")[2]: utterance for utterance in read_corpus(name, TREES[name](root), **options)}
+    utterances = read_corpus(name, TREES[name](root), **options)
+    return {utterance["id"].partition("/")[2]: utterance for utterance in utterances}
 
 
 def test_every_corpus_has_a_tree():
@@ -61,7 +62,8 @@ def test_librispeech(tmp_path):
     assert list(utterances) == ["174-50561-0000", "84-121123-0000", "84-121123-0001"]
     assert utterances["84-121123-0001"] == {
         "id": "librispeech/84-121123-0001", "audio": "dev-clean/84/121123/84-121123-0001.flac", "corpus": "librispeech",
-        "split": "dev-clean", "transcript": "but it's", "speaker": "librispeech_84", "gender": "female", "language": "en"}
+        "split": "dev-clean", "transcript": "but it's", "speaker": "librispeech_84", "gender": "female",
+        "language": "en"}
     assert utterances["174-50561-0000"]["gender"] == "male"
     # The folder of one subset works too.
     subset = list(read_corpus("librispeech", tmp_path / "dev-clean"))
@@ -119,7 +121,8 @@ def test_which_set_is_the_published_function():
             return "testing"
         return "training"
 
-    names = [f"yes/{number:08x}_nohash_{number % 3}.wav" for number in np.random.default_rng(1).integers(0, 2 ** 32, 300)]
+    numbers = np.random.default_rng(1).integers(0, 2 ** 32, 300)
+    names = [f"yes/{number:08x}_nohash_{number % 3}.wav" for number in numbers]
     assert [which_set(name) for name in names] == [published(name, 10, 10) for name in names]
     # Clips that stand in the published validation_list.txt and testing_list.txt.
     assert which_set("bed/026290a7_nohash_0.wav") == "validation"
@@ -163,8 +166,9 @@ def test_speechocean762_names_the_broken_table(tmp_path, table, text, message):
 def test_arabic_speech_commands(tmp_path):
     train, val = read_corpus("arabic_speech_commands", trees.arabic_speech_commands(tmp_path))
     assert train == {"id": "arabic_speech_commands/dataset/zoom in/00000021_NO_06.wav",
-                     "audio": "dataset/zoom in/00000021_NO_06.wav", "corpus": "arabic_speech_commands", "split": "train",
-                     "keyword": "zoom in", "speaker": "arabic_speech_commands_00000021", "language": "ar"}
+                     "audio": "dataset/zoom in/00000021_NO_06.wav", "corpus": "arabic_speech_commands",
+                     "split": "train", "keyword": "zoom in", "speaker": "arabic_speech_commands_00000021",
+                     "language": "ar"}
     assert (val["split"], val["keyword"]) == ("val", "left")
 
 

@@ -2,6 +2,7 @@ import types
 
 import numpy as np
 import pytest
+import soundfile
 import tensorflow_datasets as tfds
 
 from speechzoo.config import ConfigError
@@ -50,7 +51,8 @@ def labels(name, example, config="", **info):
 def test_librispeech():
     example = {"id": b"84-121123-0001", "text": b"BUT IT'S", "speaker_id": 84, "chapter_id": 121123}
     metadata = {"speakers": {"84": {"gender": "F"}}}
-    expected = {"id": "librispeech/84-121123-0001", "transcript": "but it's", "speaker": "librispeech_84", "language": "en"}
+    expected = {"id": "librispeech/84-121123-0001", "transcript": "but it's", "speaker": "librispeech_84",
+                "language": "en"}
     assert labels("librispeech", example, metadata=metadata) == {**expected, "gender": "female"}
     assert labels("librispeech", example, metadata=None) == expected
 
@@ -144,7 +146,6 @@ def test_builds_speechocean762(tmp_path):
     example = examples["train"]["speechocean762/000010011"]
     assert (example["transcript"], example["phones"], example["age"], example["gender"]) == (
         b"we call it bear", b"W IY K AO L IH T B EH R", 6, b"male")
-    import soundfile
     original, _ = soundfile.read(tmp_path / "manual/speechocean762/WAVE/SPEAKER0001/000010011.WAV", dtype="int16")
     np.testing.assert_array_equal(example["audio"], original)
 

@@ -13,10 +13,12 @@ def librispeech(root):
     """Two readers of dev-clean, two sentences and one."""
     for name in ("84/121123/84-121123-0000", "84/121123/84-121123-0001", "174/50561/174-50561-0000"):
         write_wav(root / "dev-clean" / f"{name}.flac", tone(0.2))
-    write_text(root / "dev-clean/84/121123/84-121123.trans.txt", "84-121123-0000 GO DO YOU HEAR\n84-121123-0001 BUT IT'S\n")
+    write_text(root / "dev-clean/84/121123/84-121123.trans.txt",
+               "84-121123-0000 GO DO YOU HEAR\n84-121123-0001 BUT IT'S\n")
     write_text(root / "dev-clean/174/50561/174-50561.trans.txt", "174-50561-0000 FORGOTTEN TOO\n")
     write_text(root / "SPEAKERS.TXT", "; ID |SEX| SUBSET | MINUTES | NAME\n"
-               "84   | F | dev-clean        |  8.02 | Christie Nowak\n174  | M | dev-clean        |  8.04 | Peter Eastman\n")
+               "84   | F | dev-clean        |  8.02 | Christie Nowak\n"
+               "174  | M | dev-clean        |  8.04 | Peter Eastman\n")
     return root
 
 
@@ -42,7 +44,8 @@ def speechocean762(root):
     write_text(root / "train/spk2gender", "0001 m\n1027 f\n")
     write_text(root / "train/spk2age", "0001 6\n1027 37\n")
     write_text(root / "resource/text-phone",
-               "000010011.0\tW_B IY0_E\n000010011.1\tK_B AO0_I L_E\n000010011.2\tIH0_B T_E\n000010011.3\tB_B EH1_I R_E\n"
+               "000010011.0\tW_B IY0_E\n000010011.1\tK_B AO0_I L_E\n000010011.2\tIH0_B T_E\n"
+               "000010011.3\tB_B EH1_I R_E\n"
                "010270001.0\tZ_B IH1_I R_I OW0_E\n")
     return root
 
@@ -58,7 +61,8 @@ def arabic_speech_commands(root):
 def fsdd(root):
     for name in ("7_jackson_32", "0_theo_4", "notes"):
         write_wav(root / "recordings" / f"{name}.wav", tone(0.1, sample_rate=8000), 8000)
-    write_text(root / "metadata.py", "metadata = {\n    'jackson': {\n        'gender': 'male',\n        'accent': 'USA'\n    }\n}\n")
+    write_text(root / "metadata.py",
+               "metadata = {\n    'jackson': {\n        'gender': 'male',\n        'accent': 'USA'\n    }\n}\n")
     return root
 
 
@@ -84,14 +88,16 @@ def esc50(root):
 
 def snips(root):
     write_text(root / "train_PlayMusic.json", """{"PlayMusic": [{"data": [{"text": "Play "},
-        {"text": "Caf\u00e9 del Mar", "entity": "playlist"}, {"text": " on "}, {"text": "Spotify ", "entity": "service"}]}]}""")
+        {"text": "Caf\u00e9 del Mar", "entity": "playlist"}, {"text": " on "},
+        {"text": "Spotify ", "entity": "service"}]}]}""")
     (root / "validate_PlayMusic.json").write_bytes(b'{"PlayMusic": [{"data": [{"text": "caf\xe9 music"}]}]}')
     return root
 
 
 def hwu64(root):
     header = "answerid;scenario;intent;answer_annotation;answer_from_anno;answer_from_user\n"
-    write_text(root / "train/alarm_set.csv", header + '2575;alarm;set;"set an alarm for [time : nine am] [date : today]";"";""\n'
+    write_text(root / "train/alarm_set.csv", header
+               + '2575;alarm;set;"set an alarm for [time : nine am] [date : today]";"";""\n'
                'null;alarm;set;"wake me";"";""\nnull;alarm;set;"";"";""\n')
     write_text(root / "test/play_music.csv", header + '9;play;music;"play [artist_name : the doors]";"";""\n')
     return root

@@ -1,6 +1,8 @@
 import json
 import math
+import os
 import string
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,8 @@ from tests.helpers import tone, write_wav
 _text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 _name = _text.filter(str.strip)
 _json = st.recursive(st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _name,
-                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_name, inner, max_size=3), max_leaves=5)
+                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_name, inner, max_size=3),
+                     max_leaves=5)
 _utterances = st.lists(st.fixed_dictionaries(
     {"audio": _name},
     optional={
@@ -32,6 +35,12 @@ _utterances = st.lists(st.fixed_dictionaries(
     }), max_size=5)
 
 
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    """One path for all examples of a property."""
+    return tmp_path_factory.mktemp("manifest") / "m.jsonl"
+
+
 def write_lines(path, *lines):
     """Writes a manifest of lines given as text or as values."""
     path.write_text("".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines))
@@ -40,22 +49,21 @@ def write_lines(path, *lines):
 
 @settings(deadline=None, max_examples=60)
 @given(_utterances)
-def test_what_is_written_is_read_back(tmp_path_factory, utterances):
-    path = tmp_path_factory.mktemp("manifest") / "m.jsonl"
-    assert write_manifest(path, utterances) == len(utterances)
-    assert read_manifest(path) == [{**utterance, "id": f"m.jsonl:{line}"} for line, utterance in enumerate(utterances, 1)]
+def test_what_is_written_is_read_back(scratch, utterances):
+    assert write_manifest(scratch, utterances) == len(utterances)
+    expected = [{**utterance, "id": f"m.jsonl:{line}"} for line, utterance in enumerate(utterances, 1)]
+    assert read_manifest(scratch) == expected
 
 
 @settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass"))
        | _json.map(lambda value: json.dumps(value).encode()))
-def test_any_line_is_read_or_named(tmp_path_factory, line):
-    path = tmp_path_factory.mktemp("manifest") / "m.jsonl"
-    path.write_bytes(b'{"audio": "a.wav"}\n' + line.replace(b"\n", b" ") + b"\n")
+def test_any_line_is_read_or_named(scratch, line):
+    scratch.write_bytes(b'{"audio": "a.wav"}\n' + line.replace(b"\n", b" ") + b"\n")
     try:
-        utterances = read_manifest(path)
+        utterances = read_manifest(scratch)
     except ManifestError as error:
-        assert str(error).startswith(f"{path}:2: ") and "\n" not in str(error)
+        assert str(error).startswith(f"{scratch}:2: ") and "\n" not in str(error)
     else:
         assert len(utterances) == (2 if line.strip() else 1)
 
@@ -95,7 +103,7 @@ def test_a_wrong_value_is_named_by_its_field(field, value):
     ({"audio": "a.wav", "two\nlines": None}, "'two\\nlines': null"),
     ({"audio": "a.wav", "mood": None}, "mood: null; leave the field out"),
     ({"audio": "a.wav", "record": {"shard": "x"}}, "record: expected an object with shard, offset and length"),
-    ({"audio": "a.wav", "record": {"shard": "x", "offset": -1, "length": 2}}, "record: offset: expected a number of bytes"),
+    ({"audio": "a.wav", "record": {"shard": "x", "offset": -1, "length": 2}}, "record: offset: expected a number"),
     ({"audio": "a.wav", "id": "one"}, "id: 'one' is already the id of line 1; ids are unique"),
 ])
 def test_names_file_line_and_field(tmp_path, line, expected):
@@ -134,7 +142,8 @@ def test_validate_looks_for_audio_and_shards(tmp_path):
                        {"audio": "gone.wav"}, {"audio": "gone.wav", "record": {"shard": "shard", **record}},
                        {"audio": "here.wav", "record": {"shard": "gone", **record}}, {"audio": "empty.wav"}, "nonsense")
     problems = validate_manifest(path)
-    assert [(problem.line, problem.field) for problem in problems] == [(3, "audio"), (5, "record"), (6, "audio"), (7, "")]
+    found = [(problem.line, problem.field) for problem in problems]
+    assert found == [(3, "audio"), (5, "record"), (6, "audio"), (7, "")]
     assert str(problems[0]).startswith(f"{path}:3: audio: no such file '{tmp_path / 'gone.wav'}'")
     assert problems[2].message.endswith("is empty")
 
@@ -160,6 +169,14 @@ def test_a_failed_write_leaves_the_old_manifest(tmp_path):
         write_manifest(path, interrupted())
     assert path.read_text() == '{"audio": "a.wav"}\n'
     assert [file.name for file in path.parent.iterdir()] == ["m.jsonl"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_is_reported_with_the_manifest(tmp_path):
+    (tmp_path / f".m.jsonl.{os.getpid()}.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device: .*m.jsonl'$"):
+        write_manifest(tmp_path / "m.jsonl", [{"audio": "a.wav"}])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_private_keys_never_reach_a_manifest(tmp_path):
