@@ -1,0 +1,1 @@
+"""Exported models on the device: NumPy, soundfile, soxr and LiteRT; no TensorFlow."""

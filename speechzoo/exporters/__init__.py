@@ -1,0 +1,52 @@
+"""Trained models -> files for servers and devices, each measured against Keras before it is written."""
+
+from pathlib import Path
+
+from speechzoo.exporters.errors import ExportError
+
+FORMATS = ("saved_model", "tflite")
+
+__all__ = ["FORMATS", "ExportError", "export"]
+
+
+def export(model, directory: str | Path, format: str = "saved_model", quantize: str = "none", representative=None,
+           heads: list[str] | None = None, card: str | None = None) -> Path:
+    """Writes a model for the place where it will run.
+
+    Args:
+        model: A `MultiTaskModel`, or the name of a zoo model or the folder of a training run.
+        directory: Folder to write to.
+        format: `saved_model` (TensorFlow Serving's versioned layout) or `tflite` (one file for a device).
+        quantize: TFLite only: `none`, `float16`, `dynamic` (int8 weights) or `int8` (int8 weights and activations).
+        representative: Recordings that the export is measured on and `int8` is calibrated with: a manifest, or a list of
+            float32 (samples,) arrays; the bundled recordings when None.
+        heads: Heads to export; all when None.
+        card: Text of the model's card, stored with it.
+
+    Returns:
+        What was written: the folder of a version, or the `.tflite` file.
+
+    Raises:
+        ExportError: The model can't be converted, or a head differs from Keras by more than is allowed.
+        ValueError: An unknown format or quantization, or a head that the model doesn't have.
+
+    Example:
+        speechzoo.export(speechzoo.load("mtl_ds_cnn_micro"), "exported", format="tflite", quantize="int8")
+    """
+    from speechzoo.config import nearest
+
+    if format not in FORMATS:
+        raise ValueError(f"unknown format '{format}'; {nearest(format, FORMATS)}")
+    if isinstance(model, (str, Path)):
+        from speechzoo.evaluation import open_model
+        model = open_model(model)
+    if format == "tflite":
+        from speechzoo.exporters.tflite import export_tflite
+        return export_tflite(model, directory, quantize, representative, heads, card).path
+    if quantize != "none":
+        raise ValueError(f"quantize='{quantize}' is for format 'tflite'; a SavedModel keeps float32")
+    from speechzoo.exporters.recordings import read_recordings
+    from speechzoo.exporters.saved_model import export_saved_model
+    from speechzoo.exporters.selection import keep_heads
+    examples = None if representative is None else read_recordings(representative, model.spec()["sample_rate"])
+    return export_saved_model(keep_heads(model, heads), directory, card=card, examples=examples)

@@ -1,0 +1,132 @@
+"""One `.tflite` file with everything a device needs: the network, and appended to it a zip of associated files.
+
+TFLite's own convention (https://ai.google.dev/edge/litert/models/metadata): a flatbuffer's reader ignores what follows
+the flatbuffer, and a zip's reader finds its directory from the end of the file. Inside: `speechzoo.json` (what decoding
+needs), `labels/<head>.txt` (one class or unit a line, for other readers), `parity.json` and `card.md`.
+"""
+
+import json
+import os
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FORMAT = 1
+FLATBUFFER_IDENTIFIER = b"TFL3"
+SETTINGS = "speechzoo.json"
+PARITY = "parity.json"
+CARD = "card.md"
+# Lists of labels are kilobytes; a directory that promises more is damaged or hostile.
+MAXIMUM_MEMBER_BYTES = 16 << 20
+# The same model gives the same bytes.
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+class ArtifactError(ValueError):
+    """A `.tflite` file that can't be used; the message names it and says what is wrong with it."""
+
+
+@dataclass
+class Artifact:
+    """What travels with the network.
+
+    Attributes:
+        spec: What decoding needs to read the outputs, as `MultiTaskModel.spec()` gives it.
+        minimum_samples: Shorter audio is completed with silence.
+        quantize: `none`, `float16`, `dynamic` or `int8`.
+        parity: How far each head is from the Keras model, one dict a head.
+        card: The model's card, Markdown.
+    """
+
+    spec: dict
+    minimum_samples: int = 0
+    quantize: str = "none"
+    parity: list[dict] = field(default_factory=list)
+    card: str = ""
+
+
+def write_artifact(path: str | Path, network: bytes, artifact: Artifact):
+    """Writes network and associated files as one file, whole or not at all.
+
+    Args:
+        path: The file; one that is there is replaced.
+        network: TFLite flatbuffer.
+        artifact: What travels with it.
+    """
+    path = Path(path)
+    settings = {"format": FORMAT, "spec": artifact.spec, "minimum_samples": artifact.minimum_samples,
+                "quantize": artifact.quantize, "decoder": {"type": "greedy", "blank_index": 0}}
+    members = {SETTINGS: _json(settings)}
+    for head, head_spec in artifact.spec["heads"].items():
+        labels = _labels(head_spec)
+        if labels:
+            members[f"labels/{head}.txt"] = "".join(f"{label}\n" for label in labels)
+    members[PARITY] = _json(artifact.parity)
+    if artifact.card:
+        members[CARD] = artifact.card
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_bytes(network)
+        # Stored, not deflated: TFLite's C++ readers map the members without unpacking.
+        with zipfile.ZipFile(partial, "a", zipfile.ZIP_STORED) as archive:
+            for name, text in members.items():
+                archive.writestr(zipfile.ZipInfo(name, _ZIP_TIME), text)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_artifact(path: str | Path) -> Artifact:
+    """Reads what travels with the network of a `.tflite` file.
+
+    Raises:
+        ArtifactError: No such file, not a TFLite file, a truncated one, or one that speechzoo didn't export.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+            if head[4:] != FLATBUFFER_IDENTIFIER:
+                raise ArtifactError(f"{path}: {'empty' if not head else 'not a TFLite file'}")
+            with zipfile.ZipFile(file) as archive:
+                texts = {name: _member(archive, name) for name in (SETTINGS, PARITY, CARD)}
+    except OSError as error:
+        raise ArtifactError(f"{path}: {error.strerror.lower() if error.strerror else error}") from None
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, UnicodeDecodeError, RuntimeError):
+        raise ArtifactError(f"{path}: holds no spec; it is truncated or was not written by speechzoo export") from None
+    if texts[SETTINGS] is None:
+        raise ArtifactError(f"{path}: holds no spec; it was not written by speechzoo export")
+    try:
+        settings = json.loads(texts[SETTINGS])
+        if settings["format"] != FORMAT or settings["decoder"]["type"] != "greedy":
+            raise ArtifactError(f"{path}: written for another version of speechzoo (format {settings['format']}); update it")
+        spec = settings["spec"]
+        if not isinstance(spec["sample_rate"], int) or not all(item["type"] for item in spec["heads"].values()):
+            raise TypeError
+        return Artifact(spec, int(settings["minimum_samples"]), str(settings["quantize"]),
+                        json.loads(texts[PARITY] or "[]"), texts[CARD] or "")
+    except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
+        raise ArtifactError(f"{path}: its spec is damaged; export the model again") from None
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> str | None:
+    if name not in archive.namelist():
+        return None
+    if archive.getinfo(name).file_size > MAXIMUM_MEMBER_BYTES:
+        raise zipfile.BadZipFile
+    return archive.read(name).decode("utf-8")
+
+
+def _labels(head_spec: dict) -> list[str]:
+    """The labels of a head in the order of its output; none for an embedding."""
+    if head_spec["type"] == "ctc":
+        return ["<blank>", *head_spec["units"]]
+    if head_spec["type"] == "classifier":
+        return head_spec["classes"]
+    if head_spec["type"] == "slots":
+        return [f"{slot}={value}" for slot, values in head_spec["slots"].items() for value in ("", *values)]
+    return []
+
+
+def _json(value) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1) + "\n"

@@ -1,0 +1,80 @@
+"""SavedModel -> TFLite flatbuffer, in a process of its own: TensorFlow's converter can die, and take its process with it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from speechzoo.exporters.errors import ExportError
+
+SIGNATURE = "recognize"
+
+
+def convert(folder: Path, quantize: str, recordings: list[np.ndarray]) -> bytes:
+    """Converts `folder/saved_model` in a child process.
+
+    Args:
+        folder: Scratch folder, where the child reads and writes.
+        quantize: `none`, `float16`, `dynamic` or `int8`.
+        recordings: float32 (samples,) each, to calibrate `int8` with.
+
+    Raises:
+        ExportError: The converter failed or died; the message holds the last thing it said.
+    """
+    for number, audio in enumerate(recordings):
+        np.save(folder / f"recording_{number}.npy", audio)
+    request = {"folder": str(folder), "quantize": quantize, "recordings": len(recordings)}
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+    child = subprocess.run([sys.executable, "-m", "speechzoo.exporters.conversion", json.dumps(request)],
+                           stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
+    if child.returncode:
+        raise ExportError(f"quantize='{quantize}': {_why(child.returncode, child.stderr.decode(errors='replace'))}")
+    return (folder / "network.tflite").read_bytes()
+
+
+def _why(code: int, said: str) -> str:
+    if code < 0:
+        names = {item.value: item.name for item in signal.Signals}
+        return f"the converter was killed ({names.get(-code, -code)}); it is out of memory or has a fault in this network"
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    return f"the converter failed: {lines[-1][:300] if lines else f'exit code {code}'}"
+
+
+def _run(folder: str, quantize: str, recordings: int):
+    """The child's work: `network.tflite` beside the SavedModel."""
+    import tensorflow as tf
+
+    from speechzoo.exporters.flatbuffer import custom_operators
+    from speechzoo.exporters.quantization import calibrated_nodes, quantize_weights
+
+    folder = Path(folder)
+    examples = [np.load(folder / f"recording_{number}.npy", allow_pickle=False)[None] for number in range(recordings)]
+
+    def converter():
+        result = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved_model"), signature_keys=[SIGNATURE])
+        result.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        return result
+
+    network = converter().convert()
+    if quantize in ("float16", "dynamic"):
+        network = quantize_weights(network, quantize)
+    elif quantize == "int8":
+        # The plain converter quantizes everything it can; the debugger's options are the public way to leave operators out.
+        calibrated = converter()
+        calibrated.optimizations = [tf.lite.Optimize.DEFAULT]
+        calibrated.representative_dataset = lambda: ((SIGNATURE, {"audio": audio}) for audio in examples)
+        options = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=calibrated_nodes(network))
+        debugger = tf.lite.experimental.QuantizationDebugger(
+            converter=calibrated, debug_dataset=lambda: ([audio] for audio in examples), debug_options=options)
+        network = quantize_weights(debugger.get_nondebug_quantized_model(), "float16")
+    if custom_operators(network):
+        raise ExportError(f"operators that no device has: {', '.join(custom_operators(network))}")
+    (folder / "network.tflite").write_bytes(network)
+
+
+if __name__ == "__main__":
+    _run(**json.loads(sys.argv[1]))

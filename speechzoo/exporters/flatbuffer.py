@@ -1,0 +1,70 @@
+"""Reading and rewriting TFLite flatbuffers with the schema that LiteRT ships."""
+
+import re
+from collections import Counter
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+# Operators that the interpreter does not have by itself.
+_CUSTOM = schema.BuiltinOperator.CUSTOM
+_OPERATOR_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if not name.startswith("_")}
+_BUFFER_ALIGNMENT = 16  # `force_align` of Buffer.data in schema.fbs, which Python's generated code leaves out
+
+
+class _AlignedBuffer(schema.BufferT):
+    """A buffer whose bytes start at a multiple of 16, as every TFLite runtime may expect."""
+
+    def Pack(self, builder):
+        offset = None
+        if self.data is not None:
+            values = np.asarray(self.data, np.uint8)
+            builder.StartVector(1, len(values), _BUFFER_ALIGNMENT)
+            builder.head -= len(values)
+            builder.Bytes[builder.head:builder.head + len(values)] = values.tobytes()
+            offset = builder.EndVector()
+        schema.BufferStart(builder)
+        if offset is not None:
+            schema.BufferAddData(builder, offset)
+        return schema.BufferEnd(builder)
+
+
+def parse(network: bytes) -> schema.ModelT:
+    """The flatbuffer as an object tree."""
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(network, 0))
+
+
+def serialize(model: schema.ModelT) -> bytes:
+    """The object tree as a flatbuffer."""
+    for buffer in model.buffers:
+        buffer.__class__ = _AlignedBuffer
+    builder = flatbuffers.Builder(1 << 20)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def operator_name(model: schema.ModelT, operator: schema.OperatorT) -> str:
+    """`CONV_2D`, ...; a custom operator's own name."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
+    return code.customCode.decode() if builtin == _CUSTOM else _OPERATOR_NAMES[builtin]
+
+
+def count_operators(network: bytes) -> Counter:
+    """How often each operator occurs, by name."""
+    model = parse(network)
+    return Counter(operator_name(model, operator) for graph in model.subgraphs for operator in graph.operators)
+
+
+def custom_operators(network: bytes) -> list[str]:
+    """Names of operators that are not TFLite's own, TensorFlow's (Flex) included, sorted."""
+    model = parse(network)
+    return sorted({code.customCode.decode() for code in model.operatorCodes
+                   if max(code.builtinCode, code.deprecatedBuiltinCode) == _CUSTOM})
+
+
+def in_layer(tensor_name: bytes, layer: str) -> bool:
+    """Whether a tensor was computed inside the Keras layer at the top of the model that is called `layer`."""
+    # Keras numbers the second call of a layer; a fused operator joins the names of its parts with semicolons.
+    return re.match(rf"(?:.*/)?{re.escape(layer)}(_\d+)?/", tensor_name.decode().split(";")[0]) is not None

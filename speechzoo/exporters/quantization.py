@@ -1,0 +1,161 @@
+"""Smaller networks: float16 weights, int8 weights, int8 weights and activations.
+
+The front end always computes in float32: its power spectra span ten orders of magnitude, and eight bits of them are noise (a
+converter that is left alone quantizes the Fourier matrix, and moves normalised log-mel features by four standard deviations).
+The matrices of the front end are stored as float16 when anything is quantized.
+"""
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from speechzoo.exporters.errors import ExportError
+from speechzoo.exporters.flatbuffer import in_layer, operator_name, parse, serialize
+
+QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
+FRONTEND = "frontend"
+# Operators that multiply with stored weights -> axis of the output channels in the weights.
+_WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
+# Versions of the operators that take int8 weights (one scale a channel) with float32 activations.
+_HYBRID_VERSIONS = {"CONV_2D": 5, "DEPTHWISE_CONV_2D": 6, "FULLY_CONNECTED": 12}
+# TFLite's own converter leaves smaller weights alone too: nothing to gain.
+_MINIMUM_ELEMENTS = 1024
+
+
+def quantize_weights(network: bytes, mode: str) -> bytes:
+    """Stores the weights of a float32 network in fewer bits; it goes on computing in float32.
+
+    Args:
+        network: TFLite flatbuffer.
+        mode: `float16` (all weights), or `dynamic` (int8 with one scale an output channel, symmetric; the kernels quantize
+            activations on the fly) with the front end's in float16.
+
+    Returns:
+        The smaller flatbuffer.
+    """
+    model = parse(network)
+    for graph in model.subgraphs:
+        frontend = _frontend_operators(graph)
+        if mode == "dynamic":
+            _store_int8(model, graph, frontend)
+        _store_float16(model, graph, None if mode == "float16" else frontend)
+    return serialize(model)
+
+
+def calibrated_nodes(network: bytes) -> list[str]:
+    """Names of the operators that stay in float32 when weights and activations become int8.
+
+    Besides the front end, where the network has attention (products of activations with activations): everything but the
+    operators with weights. Layer norms, softmax and gates hold values of many magnitudes, where 8 bits cost accuracy and, in
+    TFLite's kernels, time; the operators with weights do nearly all multiplications.
+
+    Args:
+        network: The float32 network.
+    """
+    model = parse(network)
+    names = []
+    for graph in model.subgraphs:
+        frontend = _frontend_operators(graph)
+        attention = any(operator_name(model, operator) == "BATCH_MATMUL" for operator in graph.operators)
+        for index, operator in enumerate(graph.operators):
+            if index in frontend or attention and operator_name(model, operator) not in _WEIGHTED:
+                names += [graph.tensors[output].name.decode() for output in operator.outputs]
+    return names
+
+
+def _frontend_operators(graph) -> set[int]:
+    found = {index for index, operator in enumerate(graph.operators)
+             if any(in_layer(graph.tensors[output].name, FRONTEND) for output in operator.outputs)}
+    if not found:
+        raise ExportError(f"no operator of the network belongs to a layer '{FRONTEND}', which must not be quantized")
+    return found
+
+
+def _constant(model, graph, tensor_index) -> np.ndarray | None:
+    """A stored float32 tensor, or None for anything else."""
+    if tensor_index < 0:
+        return None
+    tensor = graph.tensors[tensor_index]
+    data = model.buffers[tensor.buffer].data
+    if tensor.type != schema.TensorType.FLOAT32 or data is None or not len(data):
+        return None
+    return np.asarray(data, np.uint8).view(np.float32).reshape(tensor.shape)
+
+
+def _store_int8(model, graph, frontend):
+    consumers = {}
+    for index, operator in enumerate(graph.operators):
+        for position, tensor in enumerate(operator.inputs):
+            consumers.setdefault(tensor, []).append((index, position))
+    for tensor_index, uses in consumers.items():
+        weights = _constant(model, graph, tensor_index)
+        names = {operator_name(model, graph.operators[index]) for index, _ in uses}
+        if (weights is None or weights.size < _MINIMUM_ELEMENTS or len(names) > 1 or names.isdisjoint(_WEIGHTED)
+                or any(position != 1 or index in frontend for index, position in uses)):
+            continue
+        name = names.pop()
+        axis = _WEIGHTED[name]
+        others = tuple(other for other in range(weights.ndim) if other != axis)
+        scale = np.maximum(np.abs(weights).max(axis=others, keepdims=True) / 127, np.finfo(np.float32).tiny)
+        tensor = graph.tensors[tensor_index]
+        tensor.type = schema.TensorType.INT8
+        tensor.quantization = schema.QuantizationParametersT()
+        tensor.quantization.scale = scale.ravel().astype(np.float32)
+        tensor.quantization.zeroPoint = np.zeros(scale.size, np.int64)
+        tensor.quantization.quantizedDimension = axis
+        _replace_data(model, graph, tensor, np.rint(weights / scale).astype(np.int8))
+        for index, _ in uses:
+            operator = graph.operators[index]
+            operator.opcodeIndex = _operator_code(model, getattr(schema.BuiltinOperator, name), _HYBRID_VERSIONS[name])
+            if name == "FULLY_CONNECTED":
+                operator.builtinOptions.asymmetricQuantizeInputs = True
+
+
+def _store_float16(model, graph, operators):
+    """Weights of `operators` (all for None) as float16, widened by a DEQUANTIZE that the interpreter runs once."""
+    widened = {}
+    for index, operator in enumerate(graph.operators):
+        if operators is not None and index not in operators:
+            continue
+        for position, tensor_index in enumerate(operator.inputs):
+            weights = _constant(model, graph, tensor_index)
+            if weights is None or weights.size < _MINIMUM_ELEMENTS or np.abs(weights).max() > np.finfo(np.float16).max:
+                continue
+            if tensor_index not in widened:
+                stored = graph.tensors[tensor_index]
+                result = schema.TensorT()
+                result.shape, result.type, result.buffer = stored.shape, schema.TensorType.FLOAT32, 0
+                result.name = stored.name + b"/float32"
+                graph.tensors.append(result)
+                widened[tensor_index] = len(graph.tensors) - 1
+            operator.inputs = np.where(np.arange(len(operator.inputs)) == position, widened[tensor_index], operator.inputs)
+    code = _operator_code(model, schema.BuiltinOperator.DEQUANTIZE, 3)
+    for stored_index, result_index in widened.items():
+        stored = graph.tensors[stored_index]
+        weights = _constant(model, graph, stored_index)
+        stored.type = schema.TensorType.FLOAT16
+        _replace_data(model, graph, stored, weights.astype(np.float16))
+        operator = schema.OperatorT()
+        operator.opcodeIndex, operator.inputs, operator.outputs = code, [stored_index], [result_index]
+        operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
+        operator.builtinOptions = schema.DequantizeOptionsT()
+        graph.operators.insert(0, operator)
+
+
+def _replace_data(model, graph, tensor, values):
+    """Gives `tensor` new bytes, in a buffer of its own where it shares one."""
+    shared = sum(other.buffer == tensor.buffer for each in model.subgraphs for other in each.tensors) > 1
+    if shared:
+        model.buffers.append(schema.BufferT())
+        tensor.buffer = len(model.buffers) - 1
+    model.buffers[tensor.buffer].data = np.ascontiguousarray(values).view(np.uint8).ravel()
+
+
+def _operator_code(model, builtin, version) -> int:
+    for index, code in enumerate(model.operatorCodes):
+        if max(code.builtinCode, code.deprecatedBuiltinCode) == builtin and code.version == version:
+            return index
+    code = schema.OperatorCodeT()
+    code.builtinCode, code.version = builtin, version
+    code.deprecatedBuiltinCode = min(builtin, 127)  # the field of old schemas, 127 meaning "see builtinCode"
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
