@@ -1,7 +1,7 @@
 """Recordings as they come -> float32 mono at one sample rate.
 
-`load_audio` reads whatever libsndfile reads (WAV, FLAC, OGG Vorbis and Opus, MP3, AIFF, ...); the content decides, not the
-file's name. `decode_audio_in_graph` does the same inside a tf.data pipeline. Resampling is soxr's (quality HQ) in both.
+`load_audio` reads whatever libsndfile reads (WAV, FLAC, OGG Vorbis and Opus, MP3, AIFF, ...); the content decides, not
+the file's name. `decode_audio_in_graph` does the same inside a tf.data pipeline. Both resample with soxr (quality HQ).
 """
 
 import contextlib
@@ -51,8 +51,8 @@ def load_audio(source, sample_rate: int = SAMPLE_RATE, start: float = 0.0, durat
     recording still holds is decoded; with `strict` it is an error.
 
     Args:
-        source: A path, the bytes of a file, a binary file object, or an (array, sample rate) pair; the array is (samples,)
-            or (samples, channels), integers of full scale or floats in [-1, 1].
+        source: A path, the bytes of a file, a binary file object, or an (array, sample rate) pair; the array is
+            (samples,) or (samples, channels), integers of full scale or floats in [-1, 1].
         sample_rate: Hz of the result.
         start: Where to begin, seconds.
         duration: How much to read, seconds; to the end when absent. A recording that ends earlier gives what it has.
@@ -60,8 +60,8 @@ def load_audio(source, sample_rate: int = SAMPLE_RATE, start: float = 0.0, durat
         strict: Refuse a recording that ends before its header says, as a training label wouldn't fit what is left.
 
     Raises:
-        AudioError: The recording is missing, empty, not audio, damaged, longer than `maximum_seconds`, or holds samples that
-            are not finite.
+        AudioError: The recording is missing, empty, not audio, damaged, longer than `maximum_seconds`, or holds samples
+            that are not finite.
 
     Example:
         >>> load_audio((np.zeros((48000, 2), np.int16), 48000)).shape
@@ -160,7 +160,7 @@ def _open(source):
             raise AudioError(f"{name}: empty, 0 bytes")
         try:
             file = stack.enter_context(soundfile.SoundFile(target, closefd=False))
-        except (soundfile.LibsndfileError, TypeError):  # TypeError: content that libsndfile takes for headerless samples
+        except (soundfile.LibsndfileError, TypeError):  # TypeError: taken for samples without a header
             kind = "a text file, not audio" if _is_text(head) else "damaged, or not WAV, FLAC, OGG or MP3 audio"
             raise AudioError(f"{name}: {kind}") from None
         yield file, name, _is_truncated(head, tail, size)
@@ -171,7 +171,7 @@ def _is_text(head: bytes) -> bool:
 
 
 def _is_truncated(head: bytes, tail: bytes, size: int) -> bool:
-    """Whether a WAV or OGG ends too early, which libsndfile doesn't say: it believes the file's size, not the header's."""
+    """Whether a WAV or OGG ends too early, which libsndfile doesn't say: it believes the size, not the header."""
     if head[:4] == b"RIFF":
         declared = int.from_bytes(head[4:8], "little")
         # 0 and 0xFFFFFFFF are what a program that writes to a pipe leaves in the header.
@@ -210,7 +210,8 @@ def _read_part(file, name, rate, start, duration, maximum_seconds, strict):
         count += frames
         _check_length(name, count / rate, maximum_seconds)
     if strict and count < 0.99 * expected - 0.1 * rate:
-        raise AudioError(f"{name}: truncated or damaged, {count / rate:.2f} s of {expected / rate:.2f} s can be decoded")
+        decoded = f"{count / rate:.2f} s of {expected / rate:.2f} s"
+        raise AudioError(f"{name}: truncated or damaged, {decoded} can be decoded")
     return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
 
@@ -244,14 +245,15 @@ def _check_start(name, first, frames, rate):
 
 def _check_length(name, seconds, maximum_seconds):
     if maximum_seconds is not None and seconds > maximum_seconds:
-        raise AudioError(f"{name}: {seconds:.1f} s, longer than {maximum_seconds:g} s: read a part of it with start and duration")
+        raise AudioError(f"{name}: {seconds:.1f} s, longer than {maximum_seconds:g} s: "
+                         "read a part of it with start and duration")
 
 
 def decode_audio_in_graph(contents, sample_rate: int = SAMPLE_RATE, container: str | None = None):
     """Decodes the bytes of a recording inside a TensorFlow graph; what comes out is what `load_audio` gives.
 
-    16-bit FLAC, Vorbis and MP3 are decoded by tensorflow-io where its operations load (decided once, at first use), everything
-    else, and all of it elsewhere, by soundfile through tf.numpy_function.
+    16-bit FLAC, Vorbis and MP3 are decoded by tensorflow-io where its operations load (decided once, at first use),
+    everything else, and all of it elsewhere, by soundfile through tf.numpy_function.
 
     Args:
         contents: tf.string scalar, the bytes of a file.
@@ -259,7 +261,7 @@ def decode_audio_in_graph(contents, sample_rate: int = SAMPLE_RATE, container: s
         container: `flac` when all recordings are (as in prepared shards): leaves the other branches out of the graph.
 
     Returns:
-        tf.float32 (samples,). A recording that can't be decoded raises tf.errors.InvalidArgumentError when it is reached.
+        tf.float32 (samples,). A recording that can't be decoded raises tf.errors.InvalidArgumentError when reached.
     """
     import tensorflow as tf
 
@@ -270,7 +272,8 @@ def decode_audio_in_graph(contents, sample_rate: int = SAMPLE_RATE, container: s
     decoders = _graph_decoders()
     if decoders is None:
         return with_soundfile()
-    header = tf.cast(tf.io.decode_raw(tf.strings.substr(tf.strings.join([contents, b"\0" * 64]), 0, 64), tf.uint8), tf.int32)
+    header = tf.strings.substr(tf.strings.join([contents, b"\0" * 64]), 0, 64)
+    header = tf.cast(tf.io.decode_raw(header, tf.uint8), tf.int32)
 
     def starts_with(magic, position=0):
         return tf.reduce_all(header[position:position + len(magic)] == list(magic))

@@ -23,7 +23,8 @@ def main(argv: list[str] | None = None):
     Args:
         argv: Arguments without the program's name; those of the process when absent.
     """
-    parser = argparse.ArgumentParser(prog="speechzoo", description="Multi-task speech models for smart-speaker hardware.")
+    parser = argparse.ArgumentParser(prog="speechzoo",
+                                     description="Multi-task speech models for smart-speaker hardware.")
     parser.add_argument("--version", action="version", version=f"speechzoo {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module_name in COMMANDS.items():

@@ -13,18 +13,21 @@ _COUNTED = ("speaker", "transcript", "phones")
 
 def add_arguments(parser):
     """Adds the arguments of the command to its parser."""
-    parser.add_argument("corpus", metavar="CORPUS", help="librispeech, speech_commands, ..., folder or manifest; a wrong name lists all")
+    parser.add_argument("corpus", metavar="CORPUS",
+                        help="librispeech, speech_commands, ..., folder, manifest or tfds:NAME; '?' lists all")
     parser.add_argument("--source", required=True, metavar="DIR", help="the corpus as it comes out of its archive")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write manifest.jsonl and the shards to")
-    parser.add_argument("--label", metavar="NAME", help="corpus 'folder': what the folders' names are, such as keyword or speaker")
+    parser.add_argument("--label", metavar="NAME",
+                        help="corpus 'folder': what the folders' names are, such as keyword or speaker")
     parser.add_argument("--option", action="append", default=[], type=_option, metavar="KEY=VALUE",
                         help="any argument of the corpus' reader, such as speakers=SPEAKERS.TXT; may be repeated")
     parser.add_argument("--split", nargs="+", default=[], metavar="NAME", help="keep only these splits of the corpus")
     parser.add_argument("--hold-out", type=float, default=0.0, metavar="PART",
                         help="split by speaker instead: this part of the speakers becomes 'dev', the others 'train'")
-    parser.add_argument("--lexicon", metavar="NAME", help="add phones to transcripts: cmudict, or the path of a lexicon")
+    parser.add_argument("--lexicon", metavar="NAME", help="add phones to transcripts: cmudict, or a lexicon's path")
     parser.add_argument("--trim-silence", action="store_true", help="cut silence off both ends of every recording")
-    parser.add_argument("--maximum-seconds", type=float, default=600.0, metavar="S", help="skip longer recordings (%(default)g)")
+    parser.add_argument("--maximum-seconds", type=float, default=600.0, metavar="S",
+                        help="skip longer recordings (%(default)g)")
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), metavar="N",
                         help="processes that decode (%(default)s, the cores of this machine)")
 
@@ -42,16 +45,19 @@ def run(arguments):
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("prepare", total=None)
-        summary = prepare(arguments.corpus, arguments.source, arguments.out, options, arguments.split, arguments.hold_out,
-                          arguments.lexicon, arguments.trim_silence, arguments.maximum_seconds, arguments.workers,
-                          lambda done, total: progress.update(task, completed=done, total=total))
-    print(f"{summary.manifest}: {summary.utterances} utterances, {summary.seconds / 3600:.2f} h, {summary.shards} shards")
+        summary = prepare(arguments.corpus, arguments.source, arguments.out, options, splits=arguments.split,
+                          hold_out=arguments.hold_out, lexicon=arguments.lexicon, trim_silence=arguments.trim_silence,
+                          maximum_seconds=arguments.maximum_seconds, workers=arguments.workers,
+                          on_progress=lambda done, total: progress.update(task, completed=done, total=total))
+    hours = summary.seconds / 3600
+    print(f"{summary.manifest}: {summary.utterances} utterances, {hours:.2f} h, {summary.shards} shards")
     for name, values in sorted(summary.labels.items()):
         labelled = sum(values.values())
         if name in _COUNTED or len(values) > _LISTED_VALUES:
             print(f"  {name}: {labelled} utterances, {len(values)} different")
         else:
-            print(f"  {name}: {labelled} utterances: " + ", ".join(f"{value} {n}" for value, n in sorted(values.items())))
+            counts = ", ".join(f"{value} {n}" for value, n in sorted(values.items()))
+            print(f"  {name}: {labelled} utterances: {counts}")
     if arguments.lexicon and summary.unspoken:
         print(f"  without phones: {summary.unspoken} transcripts with words that the lexicon doesn't have")
     if summary.skipped:

@@ -1,9 +1,10 @@
 """A corpus as it was published -> a manifest and TFRecord shards that training reads fast.
 
-Every recording is decoded and checked once, here: what is missing, damaged, truncated or too long is skipped and listed, so that
-a long training run doesn't meet it.
+Every recording is decoded and checked once, here: what is missing, damaged, truncated or too long is skipped and
+listed, so that a long training run doesn't meet it.
 """
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -12,6 +13,7 @@ import os
 import re
 import shutil
 import signal
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -64,12 +66,12 @@ def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | No
             on_progress: Callable[[int, int | None], None] | None = None) -> PrepareSummary:
     """Checks and resamples a corpus and writes `out/manifest.jsonl` beside its TFRecord shards.
 
-    Each line of the manifest has `record` (where the audio lies in the shards: 16 kHz mono FLAC) and `duration`. Its `audio`
-    still names the original recording, relative to the manifest, and `start` and `duration` the piece of it that the record
-    holds; nothing but the shards has to stay for training and evaluation to work.
+    Each line of the manifest has `record` (where the audio lies in the shards: 16 kHz mono FLAC) and `duration`. Its
+    `audio` still names the original recording, relative to the manifest, and `start` and `duration` the piece of it
+    that the record holds; nothing but the shards has to stay for training and evaluation to work.
 
-    The work goes on in `out/.partial` and takes its place at the end, the manifest last. A run that was killed goes on after its
-    last complete shard. The same corpus and arguments give the same bytes.
+    The work goes on in `out/.partial` and takes its place at the end, the manifest last. A run that was killed goes on
+    after its last complete shard. The same corpus and arguments give the same bytes.
 
     Args:
         corpus: Name of a reader in `speechzoo.corpora.CORPORA`.
@@ -77,14 +79,15 @@ def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | No
         out: Folder to write.
         options: Arguments of the reader, such as `{"label": "speaker"}` for `folder`.
         splits: Keep only the utterances of these splits; all when empty.
-        hold_out: Part of the speakers (of the utterances, where no speaker is known) whose utterances become the split `dev`,
-            0 to 1; all others become `train`. A hash of the name decides, so a speaker never changes sides. 0 keeps the
-            corpus' own splits.
+        hold_out: Part of the speakers (of the utterances, where no speaker is known) whose utterances become the split
+            `dev`, 0 to 1; all others become `train`. A hash of the name decides, so a speaker never changes sides. 0
+            keeps the corpus' own splits.
         lexicon: `cmudict` or a path: add `phones` to utterances that have a transcript but no phones.
         trim_silence: Cut silence off both ends.
         maximum_seconds: Longer recordings are skipped.
         workers: Processes that decode.
-        on_progress: Called with the number of utterances done so far and the number of all, None where the reader streams.
+        on_progress: Called with the number of utterances done so far and the number of all, None where the reader
+            streams.
 
     Raises:
         CorpusError: The source isn't that corpus, has no audio, or `out` is not a folder to write prepared data to.
@@ -119,8 +122,8 @@ def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | No
             if on_progress:
                 on_progress(done, total)
     if not any(shard["utterances"] for shard in shards):
-        first = shards[0]["skipped"][0]
-        raise CorpusError(f"{source}: none of the {done} recordings can be used; the first, {first['id']}: {first['reason']}")
+        first = "{id}: {reason}".format(**shards[0]["skipped"][0])
+        raise CorpusError(f"{source}: none of the {done} recordings can be used; the first, {first}")
     return _publish(out, shards)
 
 
@@ -132,7 +135,8 @@ def _check_folder(source: Path, out: Path):
     if out.exists() and not out.is_dir():
         raise CorpusError(f"{out}: is a file; give a folder to write to")
     if (out / MANIFEST).exists() and not any(out.glob("audio-*.tfrecord")):
-        raise CorpusError(f"{out / MANIFEST}: wasn't written by prepare and would be replaced; give another folder to write to")
+        raise CorpusError(f"{out / MANIFEST}: wasn't written by prepare and would be replaced; "
+                          "give another folder to write to")
 
 
 def _select(utterances: Iterator[dict], splits: set[str], hold_out: float, lexicon) -> Iterator[dict]:
@@ -162,8 +166,10 @@ def _select(utterances: Iterator[dict], splits: set[str], hold_out: float, lexic
         ids.add(utterance["id"])
         yield utterance
     if not ids:
-        found = f"; it has: {', '.join(sorted(known_splits))}" if known_splits else ""
-        raise CorpusError(f"the corpus has no utterance{' of split ' + ', '.join(sorted(splits)) if splits else ''}{found}")
+        if not known_splits:
+            raise CorpusError("the corpus has no utterance")
+        raise CorpusError(f"the corpus has no utterance of split {', '.join(sorted(splits))}; "
+                          f"it has: {', '.join(sorted(known_splits))}")
 
 
 def _public(utterance: dict) -> dict:
@@ -227,7 +233,8 @@ def _decode(task: tuple[dict, dict]) -> tuple[dict, bytes | None, str | None]:
     in_memory = (utterance["_audio"], utterance["_sample_rate"]) if "_audio" in utterance else None
     start = line.get("start") or 0.0
     try:
-        audio = load_audio(in_memory or path, SAMPLE_RATE, start, line.get("duration"), settings["maximum_seconds"], strict=True)
+        audio = load_audio(in_memory or path, SAMPLE_RATE, start, line.get("duration"), settings["maximum_seconds"],
+                           strict=True)
     except AudioError as error:
         return line, None, str(error).removeprefix(f"{path}: ").removeprefix("the array: ")
     except OSError as error:  # the disk fails while reading
@@ -289,13 +296,29 @@ def _write_text(path: Path, text: str):
         raise OSError(error.errno, error.strerror, str(path)) from None
 
 
+@contextlib.contextmanager
+def _ignored_interrupts():
+    """Ctrl-C reaches every process of a terminal; only the one that waits for the workers should answer."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
 class _Workers:
     """`map` in order over processes; in this process when there is one worker."""
 
     def __init__(self, count: int):
-        # Spawned, not forked: a fork of a process that runs TensorFlow hangs.
-        self._pool = None if count <= 1 else ProcessPoolExecutor(
-            count, multiprocessing.get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+        self._pool = None
+        if count > 1:
+            # Spawned, not forked: a fork of a process that runs TensorFlow hangs.
+            self._pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"))
+            with _ignored_interrupts():  # which the processes that are started here inherit
+                self._pool.submit(int)
 
     def map(self, function, tasks):
         if self._pool is None:

@@ -1,9 +1,9 @@
 """TFRecord shards with random access: audio and labels of many utterances in few files.
 
 A shard is a plain TFRecord file (`tf.data.TFRecordDataset` reads it) of tf.train.Example messages with two features:
-`audio`, the bytes of a FLAC file, and `utterance`, its line of the manifest as JSON. Each line of a prepared manifest says
-where its record lies, so that batches can be drawn in any order. Reading and writing need NumPy only, so that a training feed
-without TensorFlow reads the same shards.
+`audio`, the bytes of a FLAC file, and `utterance`, its line of the manifest as JSON. Each line of a prepared manifest
+says where its record lies, so that batches can be drawn in any order. Reading and writing need NumPy only, so that a
+training feed without TensorFlow reads the same shards.
 
 Sources: the formats of TFRecord (tensorflow/core/lib/io/record_writer.h) and of tf.train.Example
 (tensorflow/core/example/example.proto); CRC-32C as in RFC 3720, section B.4.
@@ -89,7 +89,7 @@ def read_record(path, offset: int, length: int, verify: bool = False) -> bytes:
         path: The shard.
         offset: Where the record's frame begins, bytes.
         length: Bytes of the frame, both as `RecordWriter.write` gave them.
-        verify: Check all of the data. Training doesn't: it takes longer than decoding, and FLAC has check sums of its own.
+        verify: Check all of the data. Training doesn't: it takes longer than decoding, and FLAC has its own check sums.
 
     Returns:
         The record's data: a serialised tf.train.Example.
@@ -105,13 +105,14 @@ def read_record(path, offset: int, length: int, verify: bool = False) -> bytes:
         os.close(descriptor)
     overhead = _HEADER.size + _FOOTER.size
     if len(frame) < length or length < overhead:
-        raise RecordError(f"{path}: no record of {length} bytes at byte {offset}; the shard is truncated: prepare it again")
+        raise RecordError(f"{path}: no record of {length} bytes at byte {offset}; the shard is truncated, "
+                          "prepare the corpus again")
     declared, header_crc = _HEADER.unpack_from(frame)
     data = frame[_HEADER.size:-_FOOTER.size]
     if declared != len(data) or header_crc != masked_crc(frame[:8]):
         raise RecordError(f"{path}: no record begins at byte {offset}; shard and manifest don't belong together")
     if verify and _FOOTER.unpack_from(frame, length - _FOOTER.size)[0] != masked_crc(data):
-        raise RecordError(f"{path}: the record at byte {offset} is damaged (wrong check sum); prepare it again")
+        raise RecordError(f"{path}: the record at byte {offset} is damaged (wrong check sum); prepare the corpus again")
     return data
 
 
@@ -124,8 +125,8 @@ def masked_crc(data: bytes) -> int:
 def crc32c(data: bytes) -> int:
     """CRC-32C (Castagnoli) of `data`.
 
-    The check sum is linear over GF(2): that of two halves is the left one's moved past the right half, XOR the right one's. So
-    neighbouring words are merged in pairs, all pairs at once, instead of byte after byte.
+    The check sum is linear over GF(2): that of two halves is the left one's moved past the right half, XOR the right
+    one's. So neighbouring words are merged in pairs, all pairs at once, instead of byte after byte.
     """
     if len(data) < 4:
         crc = 0xFFFFFFFF
@@ -173,9 +174,10 @@ def encode_example(features: dict[str, bytes]) -> bytes:
     def field(number, data):
         return bytes([number << 3 | 2]) + _varint(len(data)) + data
 
-    # Example.features = 1; Features.feature = 1 (a map entry: key = 1, value = 2); Feature.bytes_list = 1; BytesList.value = 1
-    entries = [field(1, field(1, name.encode()) + field(2, field(1, field(1, data)))) for name, data in features.items()]
-    return field(1, b"".join(entries))
+    # Example.features = 1; Features.feature = 1, a map entry (key = 1, value = 2); Feature.bytes_list = 1;
+    # BytesList.value = 1.
+    entries = (field(1, name.encode()) + field(2, field(1, field(1, data))) for name, data in features.items())
+    return field(1, b"".join(field(1, entry) for entry in entries))
 
 
 def decode_example(data: bytes) -> dict[str, bytes]:

@@ -6,8 +6,8 @@ _FRAME_SECONDS = 0.02
 _MARGIN_SECONDS = 0.15
 # What is this much weaker than the loudest frame is never speech, in however quiet a room.
 _RANGE_DB = 40.0
-# Speech stands out from steady noise by this much, but where the noise is loud or there are no pauses to measure it in, what
-# is within 20 dB of the loudest frame may be speech and stays.
+# Speech stands out from steady noise by this much, but where the noise is loud or there are no pauses to measure it in,
+# what is within 20 dB of the loudest frame may be speech and stays.
 _ABOVE_NOISE_DB = 10.0
 _BELOW_PEAK_DB = 20.0
 # Recordings whose loudest frame is below this are silence altogether, and stay whole.
@@ -17,8 +17,9 @@ _SILENCE_DB = -60.0
 def speech_bounds(audio: np.ndarray, sample_rate: int) -> tuple[int, int]:
     """Where the sound of a recording begins and ends, by the level of its frames.
 
-    The threshold follows the recording: above its own noise floor (the tenth percentile of the frames' levels) and within 40 dB
-    of its loudest frame. A margin of 0.15 s stays on either side, as weak consonants lie below any threshold.
+    The threshold follows the recording: above its own noise floor (the tenth percentile of the frames' levels) and
+    within 40 dB of its loudest frame. A margin of 0.15 s stays on either side, as weak consonants lie below any
+    threshold.
 
     Args:
         audio: float32 (samples,).

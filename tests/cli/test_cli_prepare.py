@@ -42,17 +42,17 @@ def test_every_option_reaches_prepare(words, tmp_path, capsys):
     assert run("prepare", "folder", "--source", words, "--out", tmp_path / "out", "--workers", 2, "--hold-out", "0.5",
                "--lexicon", tmp_path / "lexicon.txt", "--trim-silence", "--maximum-seconds", 2) == 0
     output = capsys.readouterr().out
-    assert "phones: 1 utterances" in output and "without phones: 1 transcripts" in output and "split: 2 utterances" in output
-    assert "longer than N s" in output
+    for text in ("phones: 1 utterances", "without phones: 1 transcripts", "split: 2 utterances", "longer than N s"):
+        assert text in output
 
 
 @pytest.mark.parametrize("arguments, message", [
     (["prepare", "folders", "--source", "words", "--out", "out"], "unknown corpus 'folders'; did you mean 'folder'?"),
     (["prepare", "folder", "--source", "missing", "--out", "out"], "missing: no such file or folder"),
     (["prepare", "folder", "--source", "words", "--out", "words/no/a.wav"], "words/no/a.wav: is a file"),
-    (["prepare", "folder", "--source", "words", "--out", "words/no/a.wav/out"], "words/no/a.wav/out/.partial: not a directory"),
+    (["prepare", "folder", "--source", "words", "--out", "words/no/a.wav/out"], "a.wav/out/.partial: not a directory"),
     (["prepare", "folder", "--source", "words", "--out", "/proc/nowhere"], "/proc/nowhere: no such file or directory"),
-    (["prepare", "folder", "--source", "words", "--out", "out", "--option", "lable=x"], "no option 'lable'; did you mean 'label'?"),
+    (["prepare", "folder", "--source", "words", "--out", "out", "--option", "lable=x"], "did you mean 'label'?"),
     (["prepare", "folder", "--source", "words", "--out", "out", "--split", "dev"], "no utterance of split dev"),
 ])
 def test_errors_are_one_line_and_exit_code_2(words, tmp_path, monkeypatch, capsys, arguments, message):
@@ -63,7 +63,8 @@ def test_errors_are_one_line_and_exit_code_2(words, tmp_path, monkeypatch, capsy
 
 
 @pytest.mark.parametrize("error, code, text", [
-    (KeyboardInterrupt(), 130, "speechzoo: interrupted\n"), (ValueError("two\nlines"), 2, "speechzoo: error: two lines\n"),
+    (KeyboardInterrupt(), 130, "speechzoo: interrupted\n"),
+    (ValueError("two\nlines"), 2, "speechzoo: error: two lines\n"),
     (OSError(28, "No space left on device", "a.bin"), 2, "speechzoo: error: a.bin: no space left on device\n"),
     (OSError(28, "No space left on device"), 2, "speechzoo: error: no space left on device\n"),
     (ImportError("needs the package x"), 2, "speechzoo: error: needs the package x\n"),
@@ -98,10 +99,10 @@ def test_help_imports_nothing_heavy():
 def test_ctrl_c_ends_a_parallel_run_at_once(tmp_path):
     for number in range(300):
         write_wav(tmp_path / "words" / "yes" / f"{number}.wav", tone(1.0))
-    # -u: so that progress shows when the work has begun; its own session: Ctrl-C reaches the workers as well.
-    process = subprocess.Popen([sys.executable, "-m", "speechzoo", "prepare", "folder", "--source", str(tmp_path / "words"),
-                                "--out", str(tmp_path / "out"), "--workers", "2"], stderr=subprocess.PIPE, text=True,
-                               start_new_session=True)
+    command = [sys.executable, "-m", "speechzoo", "prepare", "folder", "--source", str(tmp_path / "words"),
+               "--out", str(tmp_path / "out"), "--workers", "2"]
+    # A session of its own, as Ctrl-C in a terminal reaches the workers as well.
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     while not list((tmp_path / "out").glob(".partial/*.tfrecord")):
         assert process.poll() is None
         time.sleep(0.01)

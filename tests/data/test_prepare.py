@@ -41,7 +41,7 @@ def test_manifest_shards_and_summary(recordings, tmp_path):
     out, progress = tmp_path / "prepared", []
     summary = prepare("folder", recordings, out, on_progress=lambda *counts: progress.append(counts))
     assert progress == [(15, 15)]
-    assert sorted(path.name for path in out.iterdir()) == ["audio-00000-of-00001.tfrecord", "manifest.jsonl", "skipped.jsonl"]
+    assert sorted(snapshot(out)) == ["audio-00000-of-00001.tfrecord", "manifest.jsonl", "skipped.jsonl"]
     assert validate_manifest(out / "manifest.jsonl") == []
     utterances = read_manifest(out / "manifest.jsonl")
     assert len(utterances) == summary.utterances == 12 and summary.shards == 1
@@ -136,12 +136,14 @@ def test_a_kept_shard_must_still_be_right(recordings, tmp_path, monkeypatch):
     monkeypatch.setattr(prepare_module, "_publish", publish)
     prepare("folder", recordings, tmp_path / "out")
     before, after = snapshot(tmp_path / "whole"), snapshot(tmp_path / "out")
-    assert {name for name in before if before[name] != after[name]} == {"audio-00000-of-00004.tfrecord", "manifest.jsonl"}
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"audio-00000-of-00004.tfrecord", "manifest.jsonl"}
 
 
 @pytest.mark.slow
 def test_kill_9_then_again(recordings, tmp_path):
-    program = ("import sys, time; from speechzoo.data import prepare as p; p._UTTERANCES_PER_SHARD = 2; decode = p._decode\n"
+    program = ("import sys, time; from speechzoo.data import prepare as p\n"
+               "p._UTTERANCES_PER_SHARD = 2; decode = p._decode\n"
                "p._decode = lambda task: (time.sleep(float(sys.argv[3])), decode(task))[1]\n"
                "p.prepare('folder', sys.argv[1], sys.argv[2])")
 
@@ -167,15 +169,16 @@ def test_silence_is_cut_and_the_manifest_says_where(tmp_path):
     prepare("folder", tmp_path / "words", tmp_path / "out", trim_silence=True)
     utterance, = read_manifest(tmp_path / "out" / "manifest.jsonl")
     assert 0.8 <= utterance["start"] <= 0.9 and 0.7 <= utterance["duration"] <= 0.9
-    of_file = load_audio(tmp_path / "out" / utterance["audio"], start=utterance["start"], duration=utterance["duration"])
-    np.testing.assert_array_equal(read_utterance_audio(utterance, tmp_path / "out"), of_file)
+    original = {key: value for key, value in utterance.items() if key != "record"}
+    np.testing.assert_array_equal(*(read_utterance_audio(either, tmp_path / "out") for either in (utterance, original)))
 
 
 def test_parts_of_one_recording(tmp_path):
     path = write_wav(tmp_path / "data" / "long.wav", tone(3.0, seed=1))
-    write_manifest(tmp_path / "data" / "m.jsonl", [{"id": "b", "audio": "long.wav", "start": 1.0, "duration": 0.5, "keyword": "x"},
-                                                   {"id": "a", "audio": str(path), "start": 2.5, "keyword": "y"},
-                                                   {"id": "c", "audio": "long.wav", "start": 5.0}])
+    write_manifest(tmp_path / "data" / "m.jsonl", [
+        {"id": "b", "audio": "long.wav", "start": 1.0, "duration": 0.5, "keyword": "x"},
+        {"id": "a", "audio": str(path), "start": 2.5, "keyword": "y"},
+        {"id": "c", "audio": "long.wav", "start": 5.0}])
     prepare("manifest", tmp_path / "data" / "m.jsonl", tmp_path / "out")
     first, second = read_manifest(tmp_path / "out" / "manifest.jsonl")
     assert (first["id"], first["start"], first["duration"]) == ("b", 1.0, 0.5)
@@ -216,7 +219,8 @@ class InMemory:
     def read(self, source):
         for number in range(5):
             audio = (tone(0.2, 300 + number, 8000) * 32767).astype(np.int16)
-            yield {"id": f"tones/{number % 4}", "corpus": "tones", "event": f"e{number}", "_audio": audio, "_sample_rate": 8000}
+            yield {"id": f"tones/{number % 4}", "corpus": "tones", "event": f"e{number}",
+                   "_audio": audio, "_sample_rate": 8000}
         yield {"id": "tones/odd", "corpus": "tones", "gender": "both", "audio": "a.wav"}
 
 
@@ -224,7 +228,8 @@ def test_audio_in_memory(tmp_path, monkeypatch):
     monkeypatch.setitem(CORPORA, "tones", InMemory)
     (tmp_path / "source").mkdir()
     progress = []
-    summary = prepare("tones", tmp_path / "source", tmp_path / "out", on_progress=lambda *counts: progress.append(counts))
+    summary = prepare("tones", tmp_path / "source", tmp_path / "out",
+                      on_progress=lambda *counts: progress.append(counts))
     assert progress == [(6, None)]
     utterances = read_manifest(tmp_path / "out" / "manifest.jsonl")
     assert [utterance["event"] for utterance in utterances] == ["e0", "e1", "e2", "e3"]
@@ -262,7 +267,7 @@ def test_refuses_what_would_lose_something(recordings, tmp_path):
 def test_nothing_usable_keeps_the_earlier_result(recordings, tmp_path):
     prepare("folder", recordings, tmp_path / "out")
     before = snapshot(tmp_path / "out")
-    with pytest.raises(CorpusError, match="none of the 15 recordings can be used; the first, words/no/0.wav: .* longer than"):
+    with pytest.raises(CorpusError, match="none of the 15 recordings can be used; the first, words/no/0.wav: .*longer"):
         prepare("folder", recordings, tmp_path / "out", maximum_seconds=0.01)
     assert before.items() <= snapshot(tmp_path / "out").items()
 

@@ -77,7 +77,7 @@ def test_wrong_place_and_damage_are_noticed(shard, tmp_path):
     for place in ((offset + 1, length), (offset, length - 1), (offset, 3), (offset, 0)):
         with pytest.raises(RecordError, match="audio.tfrecord: no record"):
             read_record(path, *place)
-    with pytest.raises(RecordError, match="truncated: prepare it again"):
+    with pytest.raises(RecordError, match="truncated, prepare the corpus again"):
         read_record(path, path.stat().st_size - 10, length)
     data = bytearray(path.read_bytes())
     data[offset + 100] ^= 1

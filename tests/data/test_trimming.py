@@ -8,7 +8,8 @@ from tests.helpers import tone
 @pytest.mark.parametrize("noise", [0.0, 1e-4, 1e-3, 1e-2])
 @pytest.mark.parametrize("level", [1.0, 0.1])
 def test_sound_is_found_between_silences(noise, level):
-    audio = np.concatenate([np.zeros(16000), tone(1.0), np.zeros(24000)]) + noise * np.random.default_rng(1).standard_normal(56000)
+    audio = np.concatenate([np.zeros(16000), tone(1.0), np.zeros(24000)])
+    audio += noise * np.random.default_rng(1).standard_normal(56000)
     first, last = speech_bounds((level * audio).astype(np.float32), 16000)
     # A margin of 0.15 s, up to three frames of 0.02 s more.
     assert 16000 - 2400 - 960 <= first <= 16000 - 1500
