@@ -185,6 +185,11 @@ class ZooConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     sample_rate: int = 16000
 
+    def dev_sources(self, root: str | Path | None = None) -> list[SourceConfig]:
+        """The dev sources with their manifests as paths under `root` (`data.root` when None)."""
+        return [dataclasses.replace(source, manifest=str(Path(root or self.data.root) / source.manifest))
+                for source in self.data.dev]
+
     def to_dict(self) -> dict:
         """The config as plain dicts and lists, as `from_dict` reads it."""
         return dataclasses.asdict(self)

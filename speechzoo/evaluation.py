@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from speechzoo.audio import AudioError, audio_info, load_audio
+from speechzoo.config import SourceConfig
 from speechzoo.data.manifest import audio_path, read_manifest
 from speechzoo.data.records import RecordError, decode_example, read_record
 from speechzoo.data.transcript import normalize_transcript
@@ -23,7 +24,7 @@ UNREADABLE = (AudioError, RecordError, OSError)
 MAXIMUM_ROWS = 256
 
 
-def evaluate(model, manifests: str | Path | Iterable[str | Path], heads: list[str] | None = None, *,
+def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig], heads: list[str] | None = None, *,
              split: str | None = None, decoder=greedy_decode, batch_seconds: float = 96.0,
              maximum_seconds: float = 120.0, confusions: bool = False, predictions: str | Path | None = None,
              progress: Callable[[int, int], None] | None = None) -> dict:
@@ -36,7 +37,8 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path], heads: list[st
     Args:
         model: A MultiTaskModel, an EdgeModel, or what `open_model` takes: the name of a zoo model, the folder of a
             training run, or the path of a `.tflite` file.
-        manifests: One manifest or several; paths of audio in them may be absolute.
+        manifests: One manifest or several, or sources of a config (`config.dev_sources(root)`), which bring their own split and
+            labels; paths of audio in them may be absolute.
         heads: Heads to measure; all with labels when None.
         split: Only utterances of this split.
         decoder: For transcripts; see `recognize_outputs`.
@@ -61,9 +63,10 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path], heads: list[st
     """
     model = open_model(model)
     spec = select_heads(model_spec(model), heads)
-    manifests = [manifests] if isinstance(manifests, (str, Path)) else list(manifests)
-    utterances = [_Utterance(Path(manifest), values) for manifest in manifests for values in read_manifest(manifest)
-                  if split is None or values.get("split") == split]
+    sources = [source if isinstance(source, SourceConfig) else SourceConfig(str(source), split)
+               for source in ([manifests] if isinstance(manifests, (str, Path)) else manifests)]
+    utterances = [_Utterance(Path(source.manifest), values, source.labels) for source in sources
+                  for values in read_manifest(source.manifest) if source.split in (None, values.get("split"))]
     skipped_labels = {name: Counter() for name in spec["heads"]}
     for utterance in utterances:
         utterance.find_references(spec, skipped_labels)
@@ -86,7 +89,7 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path], heads: list[st
             done += len(batch)
             if progress:
                 progress(done, len(utterances))
-    return _gather(utterances, spec, confusions, manifests, skipped_audio, skipped_labels, predictions is None)
+    return _gather(utterances, spec, confusions, [source.manifest for source in sources], skipped_audio, skipped_labels, predictions is None)
 
 
 def open_model(source):
@@ -105,8 +108,6 @@ def open_model(source):
         from speechzoo.edge.edge_model import EdgeModel
 
         return EdgeModel(path)
-    if path.is_dir():
-        return _open_run(path)
     from speechzoo.registry import load
 
     return load(str(source))
@@ -175,6 +176,7 @@ class _Utterance:
 
     manifest: Path
     values: dict
+    labels: list[str] | None = None  # those to use; all when None
     references: dict = field(default_factory=dict)  # head -> label as the head writes it
     answers: dict = field(default_factory=dict)  # head -> (answer, confidence)
 
@@ -194,7 +196,7 @@ class _Utterance:
     def find_references(self, spec, skipped):
         for name, head_spec in spec["heads"].items():
             value = self.values.get(head_spec["label"])
-            if value is None:
+            if value is None or self.labels is not None and head_spec["label"] not in self.labels:
                 continue
             if head_spec["type"] == "classifier" and str(value) not in head_spec["classes"]:
                 if UNKNOWN not in head_spec["classes"]:
@@ -243,21 +245,6 @@ class _Utterance:
         if file:
             line = {"id": self.id, **recognize_outputs(outputs, spec, decoder=decoder).to_dict()}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-def _open_run(folder: Path):
-    from speechzoo.config import load_config
-    from speechzoo.multitask.build import build_model
-    from speechzoo.weights import load_weights
-
-    weights = [folder / name for name in ("final.weights.h5", "best.weights.h5") if (folder / name).is_file()]
-    if not (folder / "config.yaml").is_file() or not weights:
-        raise ValueError(f"{folder}: not a finished training run; expected config.yaml and final.weights.h5 in it")
-    model = build_model(load_config(folder / "config.yaml"))
-    report = load_weights(model, weights[0], strict=False)  # what only training needs is left over
-    if report.missing or report.mismatched:
-        raise ValueError(f"{weights[0]} doesn't fit config.yaml beside it: {(report.missing + report.mismatched)[0]}")
-    return model
 
 
 def _gather(utterances, spec, confusions, manifests, skipped_audio, skipped_labels, required) -> dict:

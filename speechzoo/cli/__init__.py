@@ -13,6 +13,7 @@ COMMANDS = {
     "train": "speechzoo.cli.train",
     "evaluate": "speechzoo.cli.evaluate",
     "recognize": "speechzoo.cli.recognize",
+    "show": "speechzoo.cli.show",
     "ngram": "speechzoo.cli.ngram",
 }
 

@@ -14,7 +14,9 @@ _LISTED = 10
 def add_arguments(parser):
     """Adds the arguments of the command to its parser."""
     parser.add_argument("model", metavar="MODEL", help="zoo model, folder of a training run, or .tflite file")
-    parser.add_argument("--manifest", nargs="+", required=True, metavar="FILE", help="manifests, JSONL")
+    recordings = parser.add_mutually_exclusive_group(required=True)
+    recordings.add_argument("--manifest", nargs="+", metavar="FILE", help="manifests, JSONL")
+    recordings.add_argument("--dev", metavar="DIR", help="the dev sources of the model's config, prepared under this folder")
     parser.add_argument("--split", metavar="NAME", help="only utterances of this split")
     parser.add_argument("--heads", type=split_names, metavar="A,B",
                         help="only these heads; all that have labels otherwise")
@@ -34,12 +36,18 @@ def run(arguments):
     from rich.console import Console
     from rich.progress import Progress
 
-    from speechzoo.evaluation import evaluate
+    from speechzoo.evaluation import evaluate, open_model
 
+    model, sources = arguments.model, arguments.manifest
+    if arguments.dev:
+        model = open_model(arguments.model)
+        if not getattr(model, "zoo_config", None):
+            raise ValueError(f"{arguments.model}: an exported file knows no dev sources; name them with --manifest")
+        sources = model.zoo_config.dev_sources(arguments.dev)
     decoder = make_decoder(arguments)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("evaluate", total=None)
-        result = evaluate(arguments.model, arguments.manifest, arguments.heads, split=arguments.split, decoder=decoder,
+        result = evaluate(model, sources, arguments.heads, split=arguments.split, decoder=decoder,
                           batch_seconds=arguments.batch_seconds, maximum_seconds=arguments.maximum_seconds,
                           confusions=arguments.confusions, predictions=arguments.predictions,
                           progress=lambda done, total: progress.update(task, completed=done, total=total))

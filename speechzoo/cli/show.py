@@ -1,0 +1,67 @@
+"""`speechzoo show`: what a model is, what it costs and how well it does."""
+
+HELP = "List the zoo's models, or show one: architecture, size, cost, heads, training data and results."
+
+
+def add_arguments(parser):
+    """Adds the arguments of the command to its parser."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="name of a zoo model; without it, the list of all")
+    parser.add_argument("--head", metavar="HEAD", help="list only models that have this head")
+    parser.add_argument("--card", action="store_true", help="print the whole model card too")
+
+
+def run(arguments):
+    """Prints the list or one model's description."""
+    import os
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    from rich.console import Console
+    from rich.table import Table
+
+    from speechzoo.config import load_config
+    from speechzoo.registry import describe, list_models
+
+    console = Console()
+    if arguments.name is None:
+        table = Table(box=None)
+        for column in ("model", "heads", "summary"):
+            table.add_column(column)
+        for name in list_models(head=arguments.head):
+            config = load_config(name)
+            table.add_row(name, ", ".join(config.heads), config.summary)
+        console.print(table)
+        return
+    model = describe(arguments.name)
+    config = model.config
+    console.print(f"[bold]{config.name}[/bold]: {config.summary}")
+    table = Table(box=None, show_header=False)
+    table.add_row("front end", _part(config.frontend))
+    table.add_row("backbone", _part(config.backbone))
+    table.add_row("parameters", f"{model.parameters:,}")
+    table.add_row("multiply-accumulates", f"{model.macs_per_second / 1e6:.1f} million a second of audio")
+    for name, head in config.heads.items():
+        where = f", block {head.block}" if head.block else ""
+        table.add_row(f"head {name}", f"{head.type}{where}: {_options(head.options)}")
+    for source in config.data.train:
+        table.add_row("trained on", source.manifest + (f" ({source.split})" if source.split else ""))
+    console.print(table)
+    if model.metrics is None:
+        console.print("no pretrained weights")
+    else:
+        results = Table("head", "metric", "value", "utterances", box=None)
+        for head, values in model.metrics["results"]["overall"].items():
+            for metric, value in values.items():
+                if isinstance(value, float):
+                    results.add_row(head, metric, f"{value:.4f}", str(values.get("n", "")))
+        console.print(results)
+    if arguments.card and model.card:
+        console.print(model.card, markup=False)
+
+
+def _part(part):
+    return f"{part.type}: {_options(part.options)}" if part.options else part.type
+
+
+def _options(options):
+    return ", ".join(f"{key} {len(value)} values" if isinstance(value, (list, dict)) else f"{key} {value}"
+                     for key, value in options.items())
