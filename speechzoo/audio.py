@@ -79,7 +79,7 @@ def load_audio(source, sample_rate: int = SAMPLE_RATE, start: float = 0.0, durat
         last = len(samples) if duration is None else first + int(round(duration * rate))
         _check_start(name, first, len(samples), rate)
         _check_length(name, (min(last, len(samples)) - first) / rate, maximum_seconds)
-        samples = samples[first:last]
+        samples = samples[first:last].copy()
     else:
         with _open(source) as (file, name, truncated):
             if truncated and strict:
@@ -88,12 +88,14 @@ def load_audio(source, sample_rate: int = SAMPLE_RATE, start: float = 0.0, durat
             samples = _read_part(file, name, rate, start, duration, maximum_seconds, strict)
     if not len(samples):
         raise AudioError(f"{name}: holds no samples")
-    if not np.isfinite(samples).all():
+    peak = float(max(samples.max(), -samples.min()))
+    if not math.isfinite(peak):
         bad = int(np.argmin(np.isfinite(samples)))
         raise AudioError(f"{name}: sample {bad} at {start + bad / rate:.3f} s is not a finite number (NaN or infinite)")
-    peak = float(np.abs(samples).max())
     if peak > _MAXIMUM_PEAK:
         raise AudioError(f"{name}: float samples reach {peak:g}, full scale is 1; divide 16-bit values by 32768")
+    if rate == sample_rate and peak <= 1:
+        return samples
     samples = np.clip(resample(samples, rate, sample_rate), -1.0, 1.0)
     if not len(samples):
         raise AudioError(f"{name}: too short, it holds less than one sample at {sample_rate} Hz")
