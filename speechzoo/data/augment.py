@@ -126,14 +126,13 @@ class Augmenter:
         """
         if not len(audio):
             return audio
-        if numbers[SPEED] != 1:
-            audio = change_speed(audio, numbers[SPEED])
-        if numbers[ROOM] >= 0:
-            audio = reverberate(audio, self.rooms[int(numbers[ROOM])])
+        room = self.rooms[int(numbers[ROOM])] if numbers[ROOM] >= 0 else None
+        if numbers[SPEED] != 1 or room is not None:
+            audio = change_speed(audio, numbers[SPEED], room)
         if numbers[NOISE_PLACE] >= 0:
             first = int(numbers[NOISE_PLACE]) * self.sample_rate // 1000
-            places = (first + np.arange(len(audio))) % len(self.noises)
-            audio = add_noise(audio, self.noises[places].astype(np.float32), numbers[NOISE_SNR])
+            noise = np.take(self.noises, np.arange(first, first + len(audio)), mode="wrap")
+            audio = add_noise(audio, noise.astype(np.float32), numbers[NOISE_SNR])
         if numbers[GAIN] != 0:
             audio = change_gain(audio, numbers[GAIN])
         if numbers[BAND] > 0:
@@ -168,29 +167,34 @@ def load_noises(manifest: Path, sample_rate: int) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def change_speed(audio: np.ndarray, speed: float) -> np.ndarray:
-    """Plays faster (above 1) or slower: pitch and tempo together, (samples,) -> (samples / speed,).
+def change_speed(audio: np.ndarray, speed: float, response: np.ndarray | None = None) -> np.ndarray:
+    """Plays faster (above 1) or slower, pitch and tempo together, in a room: (samples,) -> (samples / speed,).
 
     Resamples by cropping or extending the spectrum, which is ideal band-limited interpolation: nothing aliases, and what
     would lie above half the sample rate is gone. The factor is rounded up to the next ratio of two fast transform sizes (below 2 %,
     about 0.5 % beyond a second), so that the result is never longer than asked for.
+
+    The room costs least here, where the spectrum is at hand: it is multiplied with that of the impulse response `response`
+    (samples,). What rings on after the end is dropped.
     """
     samples = len(audio)
-    target = _fast_size(np.ceil(np.float32(samples) / speed) + RINGING)
+    ringing = RINGING if response is None else len(response)
+    target = _fast_size(np.ceil(np.float32(samples) / speed) + ringing)
     source = _fast_size(max(np.ceil(np.float32(target) * speed), samples))
     spectrum = np.fft.rfft(audio, source)
-    kept = min(source, target) // 2  # without the bin at half the sample rate
+    # Without the bin at half the sample rate, which stands for two, unless nothing is resized.
+    kept = min(source, target) // 2 + (source == target)
     resized = np.zeros(target // 2 + 1, spectrum.dtype)
     resized[:kept] = spectrum[:kept]
+    if response is not None:
+        resized *= np.fft.rfft(response, target)
     length = -(-samples * target // source)
     return (np.fft.irfft(resized, target)[:length] * (target / source)).astype(np.float32)
 
 
 def reverberate(audio: np.ndarray, response: np.ndarray) -> np.ndarray:
     """Convolves (samples,) with a room's impulse response; what rings on after the end is dropped."""
-    size = _fast_size(len(audio) + len(response))
-    spectrum = np.fft.rfft(audio, size) * np.fft.rfft(response, size)
-    return np.fft.irfft(spectrum, size)[:len(audio)].astype(np.float32)
+    return change_speed(audio, np.float32(1), response)
 
 
 def add_noise(audio: np.ndarray, noise: np.ndarray, snr: float) -> np.ndarray:

@@ -26,39 +26,49 @@ class GraphAugmenter:
         return tf.cond(tf.size(audio) > 0, lambda: self._augment(audio, numbers), lambda: audio)
 
     def _augment(self, audio, numbers):
-        def noise(audio):
-            first = tf.cast(numbers[NOISE_PLACE], tf.int32) * self.sample_rate // 1000
-            places = (first + tf.range(tf.size(audio))) % tf.size(self.noises)
-            return add_noise(audio, tf.cast(tf.gather(self.noises, places), tf.float32), numbers[NOISE_SNR])
-
-        def room(audio):
-            return reverberate(audio, self.rooms[tf.cast(numbers[ROOM], tf.int32)])
-
-        def move(audio):
-            return shift(audio, tf.cast(tf.round(numbers[SHIFT] * self.sample_rate), tf.int32))
-
         stages = [
-            (self.config.speed, numbers[SPEED] != 1, lambda audio: change_speed(audio, numbers[SPEED])),
-            (self.config.reverberation, numbers[ROOM] >= 0, room),
-            (self.config.noise, numbers[NOISE_PLACE] >= 0, noise),
-            (self.config.gain, numbers[GAIN] != 0, lambda audio: change_gain(audio, numbers[GAIN])),
-            (self.config.band_limit, numbers[BAND] > 0, lambda audio: limit_band(audio, numbers[BAND], self.sample_rate)),
-            (self.config.shift, numbers[SHIFT] != 0, move),
+            ((self.config.speed, self.config.reverberation), (numbers[SPEED] != 1) | (numbers[ROOM] >= 0), self._play),
+            ((self.config.noise,), numbers[NOISE_PLACE] >= 0, self._add_noise),
+            ((self.config.gain,), numbers[GAIN] != 0, lambda audio, _: change_gain(audio, numbers[GAIN])),
+            ((self.config.band_limit,), numbers[BAND] > 0,
+             lambda audio, _: limit_band(audio, numbers[BAND], self.sample_rate)),
+            ((self.config.shift,), numbers[SHIFT] != 0, self._shift),
         ]
         for bounds, chosen, apply in stages:
-            if bounds.probability > 0:
-                audio = tf.ensure_shape(tf.cond(chosen, lambda: apply(audio), lambda: audio), [None])
+            if any(bound.probability > 0 for bound in bounds):
+                audio = tf.ensure_shape(tf.cond(chosen, lambda: apply(audio, numbers), lambda: audio), [None])
         return tf.clip_by_value(audio, -1.0, 1.0)
 
+    def _play(self, audio, numbers):
+        if not self.config.reverberation.probability:
+            return change_speed(audio, numbers[SPEED])
+        return tf.cond(numbers[ROOM] >= 0,
+                       lambda: change_speed(audio, numbers[SPEED], self.rooms[tf.cast(numbers[ROOM], tf.int32)]),
+                       lambda: change_speed(audio, numbers[SPEED]))
 
-def change_speed(audio, speed):
+    def _add_noise(self, audio, numbers):
+        first = tf.cast(numbers[NOISE_PLACE], tf.int32) * self.sample_rate // 1000
+        noise = self.noises[first:first + tf.size(audio)]
+        missing = tf.size(audio) - tf.size(noise)
+        size = tf.size(self.noises)
+        around = tf.tile(self.noises, [(missing + size - 1) // size])[:missing]  # tiles nothing when nothing is missing
+        return add_noise(audio, tf.cast(tf.concat([noise, around], 0), tf.float32), numbers[NOISE_SNR])
+
+    def _shift(self, audio, numbers):
+        return shift(audio, tf.cast(tf.round(numbers[SHIFT] * self.sample_rate), tf.int32))
+
+
+def change_speed(audio, speed, response=None):
     """See `augment.change_speed`."""
     samples = tf.size(audio)
-    target = _fast_size(tf.cast(tf.math.ceil(tf.cast(samples, tf.float32) / speed), tf.int32) + RINGING)
+    ringing = RINGING if response is None else tf.size(response)
+    target = _fast_size(tf.cast(tf.math.ceil(tf.cast(samples, tf.float32) / speed), tf.int32) + ringing)
     source = _fast_size(tf.maximum(tf.cast(tf.math.ceil(tf.cast(target, tf.float32) * speed), tf.int32), samples))
     spectrum = tf.signal.rfft(audio, [source])
-    kept = tf.minimum(source, target) // 2
+    kept = tf.minimum(source, target) // 2 + tf.cast(source == target, tf.int32)
     resized = tf.pad(spectrum[:kept], [[0, target // 2 + 1 - kept]])
+    if response is not None:
+        resized *= tf.signal.rfft(response, [target])
     # 64 bits: samples x size passes 2^31 after three seconds.
     length = -(-tf.cast(samples, tf.int64) * tf.cast(target, tf.int64) // tf.cast(source, tf.int64))
     return tf.signal.irfft(resized, [target])[:length] * (tf.cast(target, tf.float32) / tf.cast(source, tf.float32))
@@ -66,9 +76,7 @@ def change_speed(audio, speed):
 
 def reverberate(audio, response):
     """See `augment.reverberate`."""
-    size = _fast_size(tf.size(audio) + tf.size(response))
-    spectrum = tf.signal.rfft(audio, [size]) * tf.signal.rfft(response, [size])
-    return tf.signal.irfft(spectrum, [size])[:tf.size(audio)]
+    return change_speed(audio, 1.0, response)
 
 
 def add_noise(audio, noise, snr):

@@ -102,17 +102,20 @@ def _dataset(plan, batches: Callable[[], Iterator], augmenter, reader=None, deco
                 numbers = augmenter.draw(epoch, step, batch.speeds) if on else augmenter.neutral(len(batch.indices))
             yield batch.indices, numbers, batch.num_samples, targets, weights
 
-    def finish(indices, numbers, num_samples, targets, weights):
-        decode = _decode_with_soundfile if decoder == "soundfile" else _decode_in_graph
-        audio = decode(reader, indices)
-        readable = tf.cast(audio.row_lengths() > 0, tf.float32)
+    def load(index, numbers, num_samples):
+        """One row: (float32 (num_samples,), its length, whether it could be read)."""
+        audio = _decode_with_soundfile(reader, index) if decoder == "soundfile" else _decode_in_graph(reader, index)
+        readable = tf.cast(tf.size(audio) > 0, tf.float32)
         if graph_augmenter is not None:
-            audio = tf.map_fn(lambda row: graph_augmenter(*row), (audio, numbers),
-                              fn_output_signature=tf.RaggedTensorSpec([None], tf.float32, 0, tf.int32))
-        lengths = tf.minimum(tf.cast(audio.row_lengths(), tf.int32), num_samples)
-        padded = audio.to_tensor(shape=tf.stack([tf.shape(indices)[0], num_samples]))
-        padded = tf.ensure_shape(padded, [None, None])
-        return ({"audio": padded, "audio_length": lengths}, targets,
+            audio = graph_augmenter(audio, numbers)
+        audio = audio[:num_samples]
+        return tf.pad(audio, [[0, num_samples - tf.size(audio)]]), tf.size(audio), readable
+
+    def load_batch(indices, numbers, num_samples, targets, weights):
+        audio, lengths, readable = tf.map_fn(
+            lambda row: load(*row, num_samples), (indices, numbers),
+            fn_output_signature=(tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32)))
+        return ({"audio": audio, "audio_length": lengths}, targets,
                 {head: weight * readable for head, weight in weights.items()})
 
     heads = plan.examples.heads
@@ -121,44 +124,34 @@ def _dataset(plan, batches: Callable[[], Iterator], augmenter, reader=None, deco
         {name: tf.TensorSpec([None, *head.target_shape], tf.int32) for name, head in heads.items()},
         {name: tf.TensorSpec([None], tf.float32) for name in heads})
     dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
-    dataset = dataset.map(finish, num_parallel_calls=threads, deterministic=True).prefetch(2)
+    dataset = dataset.map(load_batch, num_parallel_calls=threads, deterministic=True).prefetch(2)
     options = tf.data.Options()
     options.threading.private_threadpool_size = threads
     options.threading.max_intra_op_parallelism = 1
     return dataset.with_options(options)
 
 
-def _decode_with_soundfile(reader, indices):
-    """Audio of a batch, float32 (rows, ragged samples); one call of Python a batch, which decodes outside of the GIL."""
-    samples, lengths = tf.numpy_function(reader.read_batch, [indices], [tf.float32, tf.int32])
-    return tf.RaggedTensor.from_row_lengths(tf.ensure_shape(samples, [None]), tf.ensure_shape(lengths, [None]), validate=False)
+def _decode_with_soundfile(reader, index):
+    # Python holds the others up for a moment only: libsndfile decodes outside of its lock.
+    return tf.ensure_shape(tf.numpy_function(reader.read, [index], tf.float32), [None])
 
 
-def _decode_in_graph(reader, indices):
-    places = reader.examples.audio
-    sample_rate = reader.sample_rate
-
+def _decode_in_graph(reader, index):
     def cut(index):
         """First and last sample (-1: the end) of a part of a recording; records hold just the part."""
-        place = places[index]
-        start = getattr(place, "start", 0.0)
+        place = reader.examples.audio[index]
         duration = getattr(place, "duration", None)
-        first = int(round(start * sample_rate))
-        return np.int32(first), np.int32(-1 if duration is None else first + int(round(duration * sample_rate)))
+        first = int(round(getattr(place, "start", 0.0) * reader.sample_rate))
+        return np.int32(first), np.int32(-1 if duration is None else first + int(round(duration * reader.sample_rate)))
 
     def decode(index):
         contents = tf.ensure_shape(tf.numpy_function(reader.read_bytes, [index], tf.string), [])
         first, last = tf.numpy_function(cut, [index], [tf.int32, tf.int32])
-        audio = decode_audio_in_graph(contents, sample_rate)
+        audio = decode_audio_in_graph(contents, reader.sample_rate)
         return audio[first:tf.where(last < 0, tf.size(audio), last)]
 
-    def again(index):
-        return tf.ensure_shape(tf.numpy_function(reader.read, [index], tf.float32), [None])
-
-    def row(index):
-        # A graph can't catch an error, a dataset can ignore one: what fails here is read once more outside of the graph, which
-        # says what is wrong with it.
-        place = tf.data.Dataset.from_tensors(index)
-        return place.map(decode).ignore_errors().concatenate(place.map(again)).take(1).get_single_element()
-
-    return tf.map_fn(row, indices, fn_output_signature=tf.RaggedTensorSpec([None], tf.float32, 0, tf.int32))
+    # A graph can't catch an error, but a dataset can ignore one: what fails here is read once more outside of the graph, which
+    # says what is wrong with it.
+    place = tf.data.Dataset.from_tensors(index)
+    again = place.map(lambda index: _decode_with_soundfile(reader, index))
+    return place.map(decode).ignore_errors().concatenate(again).take(1).get_single_element()

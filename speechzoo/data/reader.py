@@ -39,11 +39,6 @@ class AudioReader:
             self._fail(index, error)
             return np.zeros(0, np.float32)
 
-    def read_batch(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Audio of several utterances, end to end: (float32 (all samples,), int32 (rows,) samples of each)."""
-        parts = [self.read(index) for index in indices]
-        return np.concatenate(parts), np.array([len(part) for part in parts], np.int32)
-
     def read_bytes(self, index: int) -> bytes:
         """The encoded recording of one utterance, for decoding elsewhere; empty and counted when it can't be read."""
         place = self.examples.audio[index]
