@@ -61,7 +61,7 @@ class SpeakerHead(Head):
         return AngularMarginLoss(self.prototypes, self.margin, self.scale, name=f"{self.name}_loss")
 
     def metrics_for_fit(self):
-        return [PrototypeAccuracy(self.prototypes, name=f"{self.name}_accuracy")] if self.speakers else []
+        return [PrototypeAccuracy(self, name=f"{self.name}_accuracy")] if self.speakers else []
 
     def spec(self):
         return {"type": "speaker", "label": self.label, "embedding_size": self.embedding_size}
@@ -103,10 +103,11 @@ class AngularMarginLoss(keras.losses.Loss):
 class PrototypeAccuracy(keras.metrics.Mean):
     """Share of utterances whose nearest prototype is their speaker's."""
 
-    def __init__(self, prototypes, name="speaker_accuracy", **kwargs):
+    def __init__(self, head: SpeakerHead, name="speaker_accuracy", **kwargs):
         super().__init__(name=name, **kwargs)
-        self.prototypes = prototypes
+        # Not the prototypes themselves: a metric takes a variable it holds for a state of its own.
+        self.head = head
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        best = ops.argmax(cosines(y_pred, ops.convert_to_tensor(self.prototypes)), axis=-1)
+        best = ops.argmax(cosines(y_pred, ops.convert_to_tensor(self.head.prototypes)), axis=-1)
         super().update_state(ops.cast(ops.cast(y_true, "int32") == ops.cast(best, "int32"), "float32"), sample_weight)

@@ -23,7 +23,8 @@ def averaged_weights(model: keras.Model):
         return
     weights = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
     for variable, average in zip(model.trainable_variables, averages):
-        variable.assign(average)
+        # Through NumPy: on JAX two variables that share a buffer are freed together.
+        variable.assign(keras.ops.convert_to_numpy(average))
     try:
         yield
     finally:
