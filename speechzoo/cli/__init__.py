@@ -13,6 +13,8 @@ COMMANDS = {
     "train": "speechzoo.cli.train",
     "evaluate": "speechzoo.cli.evaluate",
     "recognize": "speechzoo.cli.recognize",
+    "export": "speechzoo.cli.export",
+    "benchmark": "speechzoo.cli.benchmark",
     "show": "speechzoo.cli.show",
     "ngram": "speechzoo.cli.ngram",
 }

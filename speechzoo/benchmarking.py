@@ -1,0 +1,128 @@
+"""How fast a model answers and how much memory it takes, on this machine.
+
+Every length and number of threads runs in a process of its own: memory is the process's, and so is the time to start.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass
+class Timing:
+    """Figures of one length of audio and one number of threads.
+
+    Attributes:
+        seconds: Length of the audio.
+        threads: Threads of the computation.
+        median_ms, p95_ms: Latency of one utterance, milliseconds.
+        real_time_factor: Median latency over the length of the audio.
+        peak_memory_mb: Greatest memory of the whole process, with Python and libraries.
+        startup_seconds: From the first import to a model that is ready.
+    """
+
+    seconds: float
+    threads: int
+    median_ms: float
+    p95_ms: float
+    real_time_factor: float
+    peak_memory_mb: float
+    startup_seconds: float
+
+
+@dataclass
+class Benchmark:
+    """Figures of one model.
+
+    Attributes:
+        model: What was measured.
+        size_mb: Size of the `.tflite` file, or of the float32 weights.
+        macs_per_second: Multiply-accumulates for one second of audio.
+        timings: One for each length and number of threads.
+    """
+
+    model: str
+    size_mb: float
+    macs_per_second: int
+    timings: list[Timing]
+
+    def to_dict(self) -> dict:
+        """Plain values that JSON can hold."""
+        return asdict(self)
+
+
+def benchmark(source: str | Path, seconds: list[float], threads: list[int], repeats: int = 30) -> Benchmark:
+    """Measures a model.
+
+    Args:
+        source: Name of a zoo model, folder of a training run, or path of a `.tflite` file.
+        seconds: Lengths of audio to measure.
+        threads: Numbers of threads to measure.
+        repeats: Utterances timed for each, after three that are not.
+
+    Raises:
+        ValueError: The model can't be opened.
+    """
+    source = str(source)
+    if source.endswith(".tflite"):
+        from speechzoo.edge.artifact import read_artifact
+        from speechzoo.profiling import count_tflite_macs
+        read_artifact(source)
+        size, macs = Path(source).stat().st_size, count_tflite_macs(source)
+    else:
+        from speechzoo.evaluation import open_model
+        from speechzoo.profiling import count_macs
+        model = open_model(source)
+        size, macs = 4 * model.count_params(), count_macs(model)
+    timings = [_measure(source, length, number, repeats) for number in threads for length in seconds]
+    return Benchmark(source, round(size / 1e6, 3), macs, timings)
+
+
+def _measure(source, seconds, threads, repeats) -> Timing:
+    request = {"source": source, "seconds": seconds, "threads": threads, "repeats": repeats}
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTRAOP_THREADS": str(threads),
+                   "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": str(threads)}
+    child = subprocess.run([sys.executable, "-m", "speechzoo.benchmarking", json.dumps(request)], capture_output=True,
+                           text=True, env=environment)
+    if child.returncode:
+        said = child.stderr.strip().splitlines()
+        raise ValueError(f"{source}: {seconds:g} s on {threads} threads: {said[-1] if said else f'exit code {child.returncode}'}")
+    return Timing(**json.loads(child.stdout.splitlines()[-1]))
+
+
+def _run(source: str, seconds: float, threads: int, repeats: int) -> Timing:
+    """The child's work."""
+    import resource
+
+    start = time.perf_counter()
+    if source.endswith(".tflite"):
+        from speechzoo.edge.edge_model import EdgeModel
+        model = EdgeModel(source, threads)
+        answer, sample_rate = model.outputs, model.spec["sample_rate"]
+    else:
+        from speechzoo.evaluation import open_model
+        model = open_model(source)
+        answer, sample_rate = model.outputs_of, model.spec()["sample_rate"]
+    startup = time.perf_counter() - start
+
+    import numpy as np
+
+    audio = (0.1 * np.random.default_rng(1).standard_normal(round(seconds * sample_rate))).astype(np.float32)
+    times = []
+    for _ in range(repeats + 3):
+        start = time.perf_counter()
+        answer(audio)
+        times.append(time.perf_counter() - start)
+    times = np.array(times[3:])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    median = float(np.median(times))
+    return Timing(seconds, threads, round(1e3 * median, 2), round(1e3 * float(np.percentile(times, 95)), 2),
+                  round(median / seconds, 5), round(peak, 1), round(startup, 3))
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(_run(**json.loads(sys.argv[1])))))

@@ -1,0 +1,45 @@
+"""`speechzoo benchmark`: latency, memory, size and multiply-accumulates of a model on this machine."""
+
+import argparse
+
+HELP = "Measure a model on this machine: latency, real-time factor, memory, size, multiply-accumulates, start-up."
+
+
+def add_arguments(parser):
+    """Adds the arguments of the command to its parser."""
+    parser.add_argument("model", metavar="NAME_OR_TFLITE", help="a model of the zoo, a training run, or a .tflite file")
+    parser.add_argument("--seconds", type=_numbers(float), default=[1.0, 3.0, 10.0], metavar="S,S",
+                        help="lengths of audio (1,3,10)")
+    parser.add_argument("--threads", type=_numbers(int), default=[1], metavar="N,N", help="numbers of threads (1)")
+    parser.add_argument("--repeats", type=int, default=30, metavar="N", help="utterances timed for each (%(default)s)")
+    parser.add_argument("--json", metavar="OUT", help="also write the figures to this file")
+
+
+def run(arguments):
+    """Prints one line for each length and number of threads."""
+    import json
+
+    from speechzoo.benchmarking import benchmark
+
+    result = benchmark(arguments.model, arguments.seconds, arguments.threads, max(1, arguments.repeats))
+    print(f"{result.model}: {result.size_mb:g} MB, {result.macs_per_second / 1e6:.1f} M multiply-accumulates a second of audio")
+    print(f"{'audio s':>8} {'threads':>8} {'median ms':>10} {'p95 ms':>9} {'real time':>10} {'peak MB':>8} {'start s':>8}")
+    for row in result.timings:
+        print(f"{row.seconds:8g} {row.threads:8d} {row.median_ms:10.2f} {row.p95_ms:9.2f} {row.real_time_factor:10.4f} "
+              f"{row.peak_memory_mb:8.0f} {row.startup_seconds:8.2f}")
+    if arguments.json:
+        with open(arguments.json, "w", encoding="utf-8") as file:
+            json.dump(result.to_dict(), file, indent=1)
+            file.write("\n")
+
+
+def _numbers(kind):
+    def parse(text):
+        try:
+            values = [kind(part) for part in text.split(",")]
+        except ValueError:
+            values = [0]
+        if min(values) <= 0:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a list of numbers above 0, such as 1,3")
+        return values
+    return parse
