@@ -1,7 +1,7 @@
 """Seconds of audio that the data pipeline prepares per second and core, by stage, and its peak memory.
 
     python benchmarks/pipeline.py                       # on synthetic recordings made on the spot
-    python benchmarks/pipeline.py --manifest M.jsonl --noises N.jsonl
+    python benchmarks/pipeline.py --manifest M.jsonl ... --noises N.jsonl
 
 Rates count processor time, not time on the clock, so that a busy machine gives the same figures: seconds of audio per second of
 processor time is what one core achieves. The stages are timed alone on one thread; `pipeline` rows are whole tf.data pipelines
@@ -139,7 +139,7 @@ def pipelines(config: DataConfig, noises: Path, budget: float) -> dict[str, dict
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--manifest", type=Path, help="utterances; synthetic ones when absent")
+    parser.add_argument("--manifest", type=Path, nargs="+", help="utterances; synthetic ones when absent")
     parser.add_argument("--noises", type=Path, help="manifest of noises; synthetic ones when absent")
     parser.add_argument("--seconds", type=float, default=1000.0, help="seconds of audio that each row is measured on")
     parser.add_argument("--json", type=Path, help="write the figures here too")
@@ -147,10 +147,10 @@ def main():
     tf.config.threading.set_intra_op_parallelism_threads(1)
     with tempfile.TemporaryDirectory() as folder:
         manifest, noises = synthetic_corpus(Path(folder), 0.0 if arguments.manifest else arguments.seconds)
-        manifest, noises = arguments.manifest or manifest, arguments.noises or noises
-        config = DataConfig(train=[SourceConfig(str(manifest.resolve()))])
+        manifests, noises = arguments.manifest or [manifest], arguments.noises or noises
+        config = DataConfig(train=[SourceConfig(str(path.resolve())) for path in manifests])
         plan = BatchPlan(config.train, config, {"transcript": Words()}, seed=1)
-        print(f"{manifest}: {len(plan.examples)} utterances, {plan.examples.seconds.sum() / 3600:.2f} h, "
+        print(f"{', '.join(map(str, manifests))}: {len(plan.examples)} utterances, {plan.examples.seconds.sum() / 3600:.2f} h, "
               f"{len(os.sched_getaffinity(0))} cores; TensorFlow {tf.__version__}")
         results = {"pipelines": pipelines(config, noises, arguments.seconds)}
         results["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

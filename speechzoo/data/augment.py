@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from speechzoo.audio import AudioError, load_audio
+from speechzoo.audio import AudioError
 from speechzoo.config import AugmentConfig, ConfigError
-from speechzoo.data.manifest import audio_path, read_manifest
+from speechzoo.data.manifest import read_manifest
+from speechzoo.data.reading import read_utterance_audio
+from speechzoo.data.records import RecordError
 from speechzoo.data.rooms import make_rooms
 
 LOGGER = logging.getLogger(__name__)
@@ -21,7 +23,7 @@ LOGGER = logging.getLogger(__name__)
 SPEED, ROOM, NOISE_PLACE, NOISE_SNR, GAIN, BAND, SHIFT = range(7)
 NEUTRAL = np.array([1, -1, -1, 0, 0, 0, 0], np.float32)
 NUM_ROOMS = 48
-# A place in the noises is a number of milliseconds, exact in float32; in samples it fits int32 x 1000 no longer than this.
+# A place in the noises is a number of milliseconds, exact in float32; half an hour of 16-bit samples takes 58 MB.
 MAXIMUM_NOISE_SECONDS = 1800
 # Telephone channels also lack what lies below 300 Hz (ITU-T G.712); wider codecs keep it.
 TELEPHONE_UPPER, TELEPHONE_LOWER = 4000.0, 300.0
@@ -152,12 +154,11 @@ def load_noises(manifest: Path, sample_rate: int) -> np.ndarray:
         raise ConfigError(f"{manifest}: no such manifest of noises")
     parts, remaining = [], MAXIMUM_NOISE_SECONDS * sample_rate
     for utterance in read_manifest(manifest):
-        if remaining <= 0 or "audio" not in utterance:
-            continue
+        if remaining <= 0:
+            break
         try:
-            audio = load_audio(audio_path(manifest, utterance), sample_rate, utterance.get("start", 0.0),
-                               utterance.get("duration"))[:remaining]
-        except AudioError as error:
+            audio = read_utterance_audio(utterance, manifest.parent, sample_rate)[:remaining]
+        except (AudioError, RecordError) as error:
             LOGGER.warning("skipped noise %s: %s", utterance["id"], error)
             continue
         parts.append(np.rint(audio * 32767).astype(np.int16))

@@ -28,6 +28,14 @@ class Record(NamedTuple):
     length: int
 
 
+def locate(manifest: Path, utterance: dict) -> File | Record:
+    """Where the audio of an utterance of `manifest` lies: its record where it has one, its file otherwise."""
+    record = utterance.get("record")
+    if record:
+        return Record(str(manifest.parent / record["shard"]), record["offset"], record["length"])
+    return File(str(audio_path(manifest, utterance)), utterance.get("start", 0.0), utterance.get("duration"))
+
+
 class Examples:
     """What batches are made of. Labels are encoded once, here; audio is read later, batch by batch.
 
@@ -108,11 +116,7 @@ class Examples:
                 self.left_out[problem] += 1
                 continue
             self.ids.append(utterance["id"])
-            record = utterance.get("record")
-            if record:
-                self.audio.append(Record(str(path.parent / record["shard"]), record["offset"], record["length"]))
-            else:
-                self.audio.append(File(str(audio_path(path, utterance)), utterance.get("start", 0.0), utterance.get("duration")))
+            self.audio.append(locate(path, utterance))
             seconds.append(duration)
             classes.append(utterance.get(source.balance) if source.balance else None)
             for name, head in self.heads.items():

@@ -6,7 +6,7 @@ import threading
 import numpy as np
 
 from speechzoo.audio import SAMPLE_RATE, AudioError, load_audio
-from speechzoo.data.examples import Examples, Record
+from speechzoo.data.examples import Examples, File, Record
 from speechzoo.data.records import RecordError, decode_example, read_record
 
 LOGGER = logging.getLogger(__name__)
@@ -30,11 +30,8 @@ class AudioReader:
 
     def read(self, index: int) -> np.ndarray:
         """Audio of one utterance, float32 (samples,); empty, and counted in `failures`, when it can't be read."""
-        place = self.examples.audio[index]
         try:
-            if isinstance(place, Record):
-                return _decode_record(place, self.sample_rate)
-            return load_audio(place.path, self.sample_rate, place.start, place.duration, strict=True)
+            return read_audio(self.examples.audio[index], self.sample_rate)
         except (AudioError, RecordError, OSError) as error:
             self._fail(index, error)
             return np.zeros(0, np.float32)
@@ -60,15 +57,22 @@ class AudioReader:
             LOGGER.warning("skipped %s: %s", name, error)
 
 
+def read_audio(place: File | Record, sample_rate: int) -> np.ndarray:
+    """Reads what lies at a place, float32 (samples,).
+
+    Raises:
+        AudioError, RecordError, OSError: It is missing, damaged, truncated or not audio.
+    """
+    if isinstance(place, File):
+        return load_audio(place.path, sample_rate, place.start, place.duration, strict=True)
+    try:
+        return load_audio(_read_shard(place), sample_rate, strict=True)
+    except AudioError as error:  # it knows no name but "the audio bytes"
+        raise AudioError(f"{place.path}: record at byte {place.offset}: {error}") from None
+
+
 def _read_shard(place: Record) -> bytes:
     features = decode_example(read_record(*place))
     if "audio" not in features:
         raise RecordError(f"{place.path}: the record at byte {place.offset} holds no audio; prepare the corpus again")
     return features["audio"]
-
-
-def _decode_record(place: Record, sample_rate: int) -> np.ndarray:
-    try:
-        return load_audio(_read_shard(place), sample_rate, strict=True)
-    except AudioError as error:  # it knows no name but "the audio bytes"
-        raise AudioError(f"{place.path}: record at byte {place.offset}: {error}") from None
