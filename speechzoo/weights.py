@@ -1,7 +1,7 @@
 """Weights as HDF5: each variable under its Keras path, so that the order of layers doesn't matter.
 
-The same file loads on every Keras backend. The states of random generators are no weights: they belong to a training run
-(`speechzoo.training.checkpoint`).
+The same file loads on every Keras backend. The states of random generators are no weights: they belong to a training
+run (`speechzoo.training.checkpoint`).
 """
 
 import contextlib
@@ -98,7 +98,8 @@ def assign_values(model: keras.Model, values: dict[str, np.ndarray], source: str
             matching.append((variable, values[path]))
     if strict and not report.complete:
         found = [f"{len(paths)} {kind} (first: {paths[0]})" for kind, paths in
-                 (("missing", report.missing), ("unexpected", report.unexpected), ("of another shape", report.mismatched))
+                 (("missing", report.missing), ("unexpected", report.unexpected),
+                  ("of another shape", report.mismatched))
                  if paths]
         raise ValueError(f"{source} doesn't fit model '{model.name}': {', '.join(found)}; "
                          "load with strict=False to take what matches")

@@ -14,8 +14,8 @@ from speechzoo.weights import read_arrays, write_arrays
 def averaged_weights(model: keras.Model):
     """Inside this context `model` has the optimizer's moving averages (`use_ema=True`) in place of its weights.
 
-    The optimizer keeps them as variables of its own, so they are stored and restored with it. Without moving averages, or
-    before the first step, the weights stay as they are.
+    The optimizer keeps them as variables of its own, so they are stored and restored with it. Without moving averages,
+    or before the first step, the weights stay as they are.
     """
     averages = _averages(model)
     if not averages:
@@ -33,7 +33,7 @@ def averaged_weights(model: keras.Model):
 
 
 def average_files(paths: Sequence[str | Path], output: str | Path):
-    """Writes the mean of several weights files of one model ("checkpoint averaging", Popel and Bojar 2018, section 4.7).
+    """Writes the mean of several weights files of one model: checkpoint averaging (Popel and Bojar 2018, section 4.7).
 
     Counters and other integers come from the last file.
     """

@@ -107,7 +107,7 @@ def _restore(path, arrays, model):
 
 
 def _other_state(model):
-    """Variables of a run that are no weights: random generators and the optimizer, in an order that is always the same."""
+    """Variables of a run that are no weights: random generators and the optimizer, always in the same order."""
     weights = {id(variable) for variable in model.weights}
     generators = [variable for variable in model.variables if id(variable) not in weights]
     # The optimizer makes its variables when it is built, which otherwise is the first step.

@@ -9,7 +9,8 @@ import numpy as np
 FALLING = ("loss", "cer", "per", "ter", "wer", "eer", "error", "error_rate", "min_dcf")
 
 
-def evaluate_on_dev(model: keras.Model, batches: Iterable, steps: int, loss_weights: dict[str, float]) -> dict[str, float]:
+def evaluate_on_dev(model: keras.Model, batches: Iterable, steps: int,
+                    loss_weights: dict[str, float]) -> dict[str, float]:
     """Losses and metrics of the heads that have labels in `batches`.
 
     Args:

@@ -31,8 +31,11 @@ class Meter:
                 self._heads[name] = (total + value * count, counted + count)
 
     def take(self) -> dict[str, float]:
-        """"loss" (mean over steps), "head/loss" and "head/<metric>" (means over examples), "speed" (seconds of audio per
-        second); and starts anew."""
+        """The means, and starts anew.
+
+        Returns:
+            "loss" (over steps), "head/loss" and "head/<metric>" (over examples), "speed" (seconds of audio per second).
+        """
         values = {"loss": float(np.mean(self._losses))}
         values.update({name: total / count for name, (total, count) in self._heads.items()})
         values["speed"] = self._samples / self._sample_rate / max(time.perf_counter() - self._started, 1e-9)

@@ -20,7 +20,8 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, peak: float, warmup_steps: int, total_steps: int):
         if total_steps < 1 or warmup_steps < 0:
-            raise ValueError(f"a schedule needs total_steps >= 1 and warmup_steps >= 0, got {total_steps} and {warmup_steps}")
+            raise ValueError("a schedule needs total_steps >= 1 and warmup_steps >= 0, "
+                             f"got {total_steps} and {warmup_steps}")
         self.peak, self.warmup_steps, self.total_steps = peak, warmup_steps, total_steps
 
     def __call__(self, step):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from speechzoo.training.averaging import average_files, averaged_weights
-from speechzoo.training.checkpoint import FILE_NAME, PREVIOUS_NAME, RunState, load_checkpoint, remove_checkpoints, save_checkpoint
+from speechzoo.training.checkpoint import (FILE_NAME, PREVIOUS_NAME, RunState, load_checkpoint, remove_checkpoints,
+                                           save_checkpoint)
 from speechzoo.weights import model_values, read_arrays, write_arrays
 
 INPUTS = np.random.default_rng(0).standard_normal((8, 3)).astype(np.float32)

@@ -1,0 +1,184 @@
+import errno
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from speechzoo.config import ConfigError, load_config
+from speechzoo.multitask.build import build_model
+from speechzoo.training import trainer
+from speechzoo.training.run_log import read_log
+from speechzoo.training.trainer import DivergedError, train
+from speechzoo.weights import load_weights, read_arrays, save_weights, write_arrays
+from tests.training.tiny_corpus import SPEAKERS, final_outputs, make_corpus
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return make_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def finished(corpus, tmp_path_factory):
+    """A run from beginning to end, and its records."""
+    records = []
+    output = tmp_path_factory.mktemp("runs") / "whole"
+    return train(corpus, output, on_record=records.append), records
+
+
+def in_process(*arguments, **environment):
+    return subprocess.run([sys.executable, "-m", "tests.training.tiny_corpus", *map(str, arguments)], cwd=ROOT,
+                          capture_output=True, text=True, env={**os.environ, **environment})
+
+
+def assert_same_weights(first, second, tolerance=0):
+    first, second = read_arrays(first / "final.weights.h5"), read_arrays(second / "final.weights.h5")
+    assert first.keys() == second.keys()
+    for name in first:
+        np.testing.assert_allclose(first[name], second[name], rtol=0, atol=tolerance, err_msg=name)
+
+
+def test_a_run_leaves_weights_log_and_curves(corpus, finished):
+    result, records = finished
+    assert (result.ended, result.step, result.total_steps) == ("finished", 18, 18)
+    log = read_log(result.output / "log.jsonl")
+    assert log == records
+    assert [(record["event"], record["step"]) for record in log] == [
+        ("dev", 4), ("dev", 8), ("train", 10), ("dev", 12), ("dev", 16), ("train", 18), ("dev", 18), ("final", 18)]
+    assert {"loss", "keyword/loss", "keyword/accuracy", "speaker/loss", "speed", "learning_rate"} <= log[2].keys()
+    assert json.loads((result.output / "labels.json").read_text()) == {"speaker": SPEAKERS}
+    assert json.loads((result.output / "data.json").read_text())["train"]["utterances"] == 18
+    assert load_config(result.output / "config.yaml").to_dict() == load_config(corpus).to_dict()
+    assert list((result.output / "tensorboard").glob("events.*"))
+    assert (result.output / "curves.png").read_bytes().startswith(b"\x89PNG")
+    kept = sorted(path.name for path in (result.output / "evaluated").iterdir())
+    assert kept == ["00000016.weights.h5", "00000018.weights.h5"]
+    assert result.best == min(record["loss"] for record in log if record["event"] == "dev")
+
+
+def test_it_learns(finished):
+    log = read_log(finished[0].output / "log.jsonl")
+    dev = [record["loss"] for record in log if record["event"] == "dev"]
+    assert dev[-1] < dev[0]
+
+
+def test_final_weights_are_the_mean_of_the_last_evaluated_ones(finished):
+    output = finished[0].output
+    last = [read_arrays(path) for path in sorted((output / "evaluated").iterdir())]
+    for name, value in read_arrays(output / "final.weights.h5").items():
+        np.testing.assert_allclose(value, (last[0][name] + last[1][name]) / 2, atol=1e-7)
+
+
+def test_final_metrics_are_those_of_the_final_weights(corpus, finished):
+    """Recomputed utterance by utterance, without batches, padding or Keras metrics."""
+    config = load_config(corpus)
+    model = build_model(config, speakers=SPEAKERS)
+    load_weights(model, finished[0].output / "final.weights.h5")
+    from speechzoo.audio import load_audio
+
+    losses, right = [], []
+    for line in (corpus.parent / "tones.jsonl").read_text().splitlines():
+        utterance = json.loads(line)
+        if utterance["split"] == "dev":
+            logits = model.outputs_of(load_audio(corpus.parent / utterance["audio"]))["keyword"].astype(np.float64)
+            target = ["low", "high"].index(utterance["keyword"])
+            losses.append(np.log(np.exp(logits).sum()) - logits[target])
+            right.append(logits.argmax() == target)
+    assert finished[0].metrics["keyword/loss"] == pytest.approx(np.mean(losses), abs=1e-4)
+    assert finished[0].metrics["keyword/accuracy"] == pytest.approx(np.mean(right))
+
+
+def test_killed_runs_end_with_the_same_weights(corpus, finished, tmp_path):
+    """Killed between two checkpoints, then while a checkpoint takes its place, then left alone."""
+    for moment in ("step 8", "rename 2"):
+        process = in_process(corpus, tmp_path / "run", moment)
+        assert process.returncode == -signal.SIGKILL, process.stderr
+        assert not (tmp_path / "run" / "final.weights.h5").exists()
+    result = train(corpus, tmp_path / "run")
+    assert_same_weights(tmp_path / "run", finished[0].output, 1e-6)
+    steps = [record["step"] for record in read_log(tmp_path / "run" / "log.jsonl") if record["event"] == "dev"]
+    assert steps == [4, 8, 12, 16, 18]
+    assert result.metrics == pytest.approx(finished[0].metrics, abs=1e-5)
+
+
+def test_ctrl_c_saves_and_the_next_call_goes_on(corpus, finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "LOG_EVERY", 1)
+
+    def interrupt(record):
+        if record["event"] == "train" and record["step"] == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    handler = signal.getsignal(signal.SIGINT)
+    result = train(corpus, tmp_path, on_record=interrupt)
+    assert (result.ended, result.step) == ("interrupted", 5)
+    assert signal.getsignal(signal.SIGINT) == handler
+    # Three epochs' schedule belongs to the run, so that only the same run goes on.
+    with pytest.raises(ValueError, match="trained on other batches"):
+        train(corpus, tmp_path, overrides=["training.seed=2"])
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with monkeypatch.context() as patched:
+        patched.setattr(trainer, "save_checkpoint", lambda *_: (_ for _ in ()).throw(full))
+        with pytest.raises(OSError, match="No space left"):
+            train(corpus, tmp_path)
+    records = []
+    train(corpus, tmp_path, on_record=records.append)
+    assert records[0]["step"] == 6
+    assert_same_weights(tmp_path, finished[0].output, 1e-6)
+
+
+def test_nan_stops_with_the_utterances_named(corpus, finished, tmp_path):
+    arrays = read_arrays(finished[0].output / "final.weights.h5")
+    arrays["keyword/logits/bias"][:] = np.nan
+    write_arrays(tmp_path / "broken.h5", arrays)
+    with pytest.raises(DivergedError, match=r"nan at step 1 \(epoch 1, batch 1\).*tone_\d+, tone_\d+") as raised:
+        train(corpus, tmp_path / "run", weights=tmp_path / "broken.h5")
+    # The first epoch runs from short to long: the shortest three, whose numbers are multiples of 7.
+    assert {"tone_0", "tone_7", "tone_14"} <= set(str(raised.value).split(": ")[-1].split(", "))
+    assert not (tmp_path / "run" / "checkpoint.h5").exists()
+
+
+def test_early_stop_and_start_from_weights(corpus, finished, tmp_path):
+    model = build_model(load_config(corpus), heads=["keyword"])
+    load_weights(model, finished[0].output / "final.weights.h5", strict=False)
+    save_weights(model, tmp_path / "start.h5")
+    result = train(corpus, tmp_path / "run", weights=tmp_path / "start.h5",
+                   overrides=["training.learning_rate=0.0", "training.early_stop_patience=1",
+                              "training.early_stop_metric=keyword/loss", "training.ema_momentum=0.0",
+                              "training.weight_decay=0.0", "training.evaluate_every=2"])
+    assert (result.ended, result.step, result.best_step) == ("early", 4, 2)
+    assert "speaker/embedding/kernel" in result.load_report.missing and not result.load_report.unexpected
+    start, final = read_arrays(tmp_path / "start.h5"), read_arrays(tmp_path / "run" / "final.weights.h5")
+    np.testing.assert_array_equal(start["backbone/conv_1/kernel"], final["backbone/conv_1/kernel"])
+
+
+def test_an_unknown_metric_and_missing_data_are_named(corpus, tmp_path):
+    with pytest.raises(ConfigError, match="'keyword/wer' is not measured on dev; measured: loss, keyword/loss"):
+        train(corpus, tmp_path / "metric", overrides=["training.early_stop_metric=keyword/wer", "training.epochs=1"])
+    with pytest.raises(ConfigError, match="data.train names no manifest"):
+        train(corpus, tmp_path / "empty", overrides=["data.train=[]"])
+
+
+@pytest.mark.jax
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
+def test_jax_trains_without_tensorflow_and_its_weights_load_here(corpus, finished, tmp_path):
+    (tmp_path / "hidden" / "tensorflow").mkdir(parents=True)
+    (tmp_path / "hidden" / "tensorflow" / "__init__.py").write_text("raise ImportError('there is no TensorFlow here')")
+    path = os.pathsep.join([str(tmp_path / "hidden"), str(ROOT)])
+    process = in_process(corpus, tmp_path / "run", "outputs", KERAS_BACKEND="jax", JAX_PLATFORMS="cpu", PYTHONPATH=path)
+    assert process.returncode == 0, process.stderr
+    here = final_outputs(corpus, tmp_path / "run")
+    there = np.load(tmp_path / "run" / "outputs.npz")
+    assert keras.backend.backend() == "tensorflow" and sorted(here) == sorted(there)
+    for head, output in here.items():
+        np.testing.assert_allclose(output, there[head], atol=1e-4)
+    dev = [record["loss"] for record in read_log(tmp_path / "run" / "log.jsonl") if record["event"] == "dev"]
+    assert dev[-1] < dev[0]
