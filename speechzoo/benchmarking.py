@@ -74,7 +74,7 @@ def benchmark(source: str | Path, seconds: list[float], threads: list[int], repe
         read_artifact(source)
         size, macs = Path(source).stat().st_size, count_tflite_macs(source)
     else:
-        from speechzoo.evaluation import open_model
+        from speechzoo.opening import open_model
         from speechzoo.profiling import count_macs
         model = open_model(source)
         size, macs = 4 * model.count_params(), count_macs(model)
@@ -104,7 +104,7 @@ def _run(source: str, seconds: float, threads: int, repeats: int) -> Timing:
         model = EdgeModel(source, threads)
         answer, sample_rate = model.outputs, model.spec["sample_rate"]
     else:
-        from speechzoo.evaluation import open_model
+        from speechzoo.opening import open_model
         model = open_model(source)
         answer, sample_rate = model.outputs_of, model.spec()["sample_rate"]
     startup = time.perf_counter() - start

@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from speechzoo.audio import AudioError, audio_info, load_audio
 from speechzoo.config import SourceConfig
 from speechzoo.data.manifest import audio_path, read_manifest
@@ -18,6 +16,7 @@ from speechzoo.data.transcript import normalize_transcript
 from speechzoo.decoding.greedy import greedy_decode
 from speechzoo.decoding.recognition import recognize_outputs, select_heads
 from speechzoo.metrics.scores import score_head
+from speechzoo.opening import batch_outputs, model_spec, open_model
 
 UNKNOWN = "_unknown_"
 UNREADABLE = (AudioError, RecordError, OSError)
@@ -92,32 +91,6 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
     return _gather(utterances, spec, confusions, [source.manifest for source in sources], skipped_audio, skipped_labels, predictions is None)
 
 
-def open_model(source):
-    """Opens what people call a model.
-
-    Args:
-        source: Name of a zoo model, folder of a training run, path of a `.tflite` file, or a model, which is returned.
-
-    Raises:
-        ValueError, OSError: There is no such model, or its files can't be used; the message says why.
-    """
-    if not isinstance(source, (str, Path)):
-        return source
-    path = Path(source)
-    if path.suffix == ".tflite":
-        from speechzoo.edge.edge_model import EdgeModel
-
-        return EdgeModel(path)
-    from speechzoo.registry import load
-
-    return load(str(source))
-
-
-def model_spec(model) -> dict:
-    """The spec of a MultiTaskModel or of an EdgeModel."""
-    return model.spec() if callable(model.spec) else model.spec
-
-
 def make_batches(utterances: list, batch_seconds: float, maximum_seconds: float,
                  skipped: list[str]) -> list[list]:
     """Groups utterances of similar length under a budget of padded audio; a longer one stands alone.
@@ -146,28 +119,6 @@ def make_batches(utterances: list, batch_seconds: float, maximum_seconds: float,
             batch = []
         batch.append(utterance)
     return batches + [batch] if batch else batches
-
-
-def batch_outputs(model, audio: list[np.ndarray]) -> list[dict[str, np.ndarray]]:
-    """The heads' outputs of several utterances.
-
-    Args:
-        model: A MultiTaskModel, which takes them in one padded batch, or an EdgeModel, which takes one by one.
-        audio: float32 (samples,) each.
-    """
-    if not audio:
-        return []
-    if not hasattr(model, "predict_on_batch"):
-        return [model.outputs(samples) for samples in audio]
-    # Shorter than a window there is nothing to hear; silence completes it, as in `MultiTaskModel.outputs_of`.
-    shortest = 2 * model.frontend.window_length
-    lengths = np.array([max(len(samples), shortest) for samples in audio], np.int32)
-    padded = np.zeros((len(audio), lengths.max()), np.float32)
-    for row, samples in zip(padded, audio):
-        row[:len(samples)] = samples
-    outputs = model.predict_on_batch({"audio": padded, "audio_length": lengths})
-    outputs = {name: np.asarray(output) for name, output in outputs.items()}
-    return [{name: output[row] for name, output in outputs.items()} for row in range(len(audio))]
 
 
 @dataclass

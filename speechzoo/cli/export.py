@@ -17,23 +17,18 @@ def add_arguments(parser):
 
 def run(arguments):
     """Exports the model and prints what was written and how far each head is from the Keras model."""
-    from speechzoo.evaluation import open_model
     from speechzoo.exporters import export
 
-    if arguments.quantize != "none" and arguments.format != "tflite":
-        raise ValueError(f"--quantize {arguments.quantize} needs --format tflite; a SavedModel keeps float32")
-    model = open_model(arguments.model)
-    if not hasattr(model, "forward_unpadded"):
-        raise ValueError(f"{arguments.model}: exported already; export starts from a zoo model or a training run")
     heads = arguments.heads.split(",") if arguments.heads else None
+    path = export(arguments.model, arguments.out, arguments.format, arguments.quantize, arguments.representative, heads)
     if arguments.format == "saved_model":
-        path = export(model, arguments.out, "saved_model", representative=arguments.representative, heads=heads)
         print(path)
         return
-    from speechzoo.exporters.parity import parity_table
-    from speechzoo.exporters.tflite import export_tflite
+    from speechzoo.edge.artifact import read_artifact
+    from speechzoo.exporters.flatbuffer import count_operators
+    from speechzoo.exporters.parity import HeadParity, parity_table
 
-    written = export_tflite(model, arguments.out, arguments.quantize, arguments.representative, heads)
-    print(parity_table(written.parity))
-    print(f"{sum(written.operators.values())} operators of {len(written.operators)} kinds, all TFLite's own")
-    print(f"{written.path}  {written.path.stat().st_size / 1e6:.2f} MB")
+    print(parity_table([HeadParity(**row) for row in read_artifact(path).parity]))
+    operators = count_operators(path.read_bytes())
+    print(f"{sum(operators.values())} operators of {len(operators)} kinds, all TFLite's own")
+    print(f"{path}  {path.stat().st_size / 1e6:.2f} MB")

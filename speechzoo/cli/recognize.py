@@ -25,7 +25,7 @@ def run(arguments):
     """Recognises recording after recording; one that can't be used costs one line, and exit code 2 at the end."""
     from speechzoo.audio import load_audio
     from speechzoo.decoding.recognition import recognize_outputs, select_heads
-    from speechzoo.evaluation import batch_outputs, model_spec, open_model
+    from speechzoo.opening import batch_outputs, model_spec, open_model
 
     if not arguments.audio and not arguments.microphone:
         raise ValueError("nothing to recognise; name recordings, or add --microphone")

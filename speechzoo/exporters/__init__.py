@@ -1,5 +1,6 @@
 """Trained models -> files for servers and devices, each measured against Keras before it is written."""
 
+from importlib import resources
 from pathlib import Path
 
 from speechzoo.exporters.errors import ExportError
@@ -21,7 +22,7 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
         representative: Recordings that the export is measured on and `int8` is calibrated with: a manifest, or a list of
             float32 (samples,) arrays; the bundled recordings when None.
         heads: Heads to export; all when None.
-        card: Text of the model's card, stored with it.
+        card: Text of the model's card, stored with it; for a name or a folder, that model's own when None.
 
     Returns:
         What was written: the folder of a version, or the `.tflite` file.
@@ -37,16 +38,26 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
 
     if format not in FORMATS:
         raise ValueError(f"unknown format '{format}'; {nearest(format, FORMATS)}")
+    if quantize != "none" and format != "tflite":
+        raise ValueError(f"quantize '{quantize}' is for format 'tflite'; a SavedModel keeps float32")
     if isinstance(model, (str, Path)):
-        from speechzoo.evaluation import open_model
+        from speechzoo.opening import open_model
+        card = card or _card_of(model)
         model = open_model(model)
+    if not hasattr(model, "forward_unpadded"):
+        raise ValueError("the model is an exported file already; export a zoo model or a training run")
     if format == "tflite":
         from speechzoo.exporters.tflite import export_tflite
         return export_tflite(model, directory, quantize, representative, heads, card).path
-    if quantize != "none":
-        raise ValueError(f"quantize='{quantize}' is for format 'tflite'; a SavedModel keeps float32")
     from speechzoo.exporters.recordings import read_recordings
     from speechzoo.exporters.saved_model import export_saved_model
     from speechzoo.exporters.selection import keep_heads
     examples = None if representative is None else read_recordings(representative, model.spec()["sample_rate"])
     return export_saved_model(keep_heads(model, heads), directory, card=card, examples=examples)
+
+
+def _card_of(source: str | Path) -> str | None:
+    """The card of a zoo model or of a training run, if it has one."""
+    folder = Path(source) if Path(source).is_dir() else resources.files("speechzoo") / "checkpoints" / str(source)
+    card = folder / "card.md"
+    return card.read_text(encoding="utf-8") if card.is_file() else None

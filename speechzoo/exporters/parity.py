@@ -72,10 +72,10 @@ def measure_parity(expected: list[dict], exported: list[dict], spec: dict, quant
         changed = _changed(pairs, head_spec)
         if quantize == "none":
             measure, tolerance = "difference", LOGIT_TOLERANCE
-            value = max(float(np.abs(reference - output).max(initial=0.0)) for reference, output in pairs)
+            value = float(np.max([np.abs(reference - output).max(initial=0.0) for reference, output in pairs]))  # keeps NaN
         elif head_spec["type"] == "speaker":
             measure, tolerance = "cosine distance", TOLERANCES[quantize]
-            value = max(1.0 - float(np.dot(a, b) / np.sqrt(np.dot(a, a) * np.dot(b, b) + 1e-20)) for a, b in pairs)
+            value = float(np.max([1.0 - np.dot(a, b) / np.sqrt(np.dot(a, a) * np.dot(b, b) + 1e-20) for a, b in pairs]))
         else:
             measure, tolerance = "probability lost", TOLERANCES[quantize]
             lost = np.concatenate([_probability_lost(a, b, head_spec) for a, b in pairs])
