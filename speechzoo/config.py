@@ -16,6 +16,11 @@ from pathlib import Path
 
 import yaml
 
+# What PyYAML raises: its constructors also let out ValueError (the date 2001-99-99), KeyError (`!!bool x`) and others.
+_NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
+# YAML 1.1 reads 1e-3, without a point, as text.
+_EXPONENT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+")
+
 
 class ConfigError(ValueError):
     """A config that can't be used; the message names the file, the key and the remedy."""
@@ -185,6 +190,17 @@ class ZooConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     sample_rate: int = 16000
 
+    def select_heads(self, names: list[str]) -> dict[str, HeadConfig]:
+        """Some of the heads, in the config's order.
+
+        Raises:
+            ConfigError: The config has no such head.
+        """
+        for name in names:
+            if name not in self.heads:
+                raise ConfigError(f"model '{self.name}' has no head '{name}'; {nearest(name, self.heads)}")
+        return {name: head for name, head in self.heads.items() if name in names}
+
     def dev_sources(self, root: str | Path | None = None) -> list[SourceConfig]:
         """The dev sources with their manifests as paths under `root` (`data.root` when None)."""
         return [dataclasses.replace(source, manifest=str(Path(root or self.data.root) / source.manifest))
@@ -251,7 +267,10 @@ def from_dict(cls, values: dict, where: str = "config"):
     if cls in (PartConfig, HeadConfig):
         # In YAML a part's options stand beside its type; here they go into `options`.
         values = dict(values)
-        options = dict(values.pop("options", {}) or {})
+        options = values.pop("options", None)
+        if not isinstance(options, dict | None):
+            raise ConfigError(f"{where}.options: expected a mapping, got {options!r}")
+        options = dict(options or {})
         options.update({key: values.pop(key) for key in list(values) if key not in hints})
         values["options"] = options
     for key in values:
@@ -282,11 +301,12 @@ def _convert(hint, value, where):
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: expected a mapping, got {value!r}")
         return {str(key): _convert(args[1], item, f"{where}.{key}") for key, item in value.items()}
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1e300:
         return float(value)
-    if hint is float and isinstance(value, str) and re.fullmatch(r"[-+]?[0-9.]+[eE][-+]?[0-9]+", value):
-        return float(value)  # YAML 1.1 reads 1e-3 as text
-    if hint in (int, float, str, bool, dict) and (not isinstance(value, hint) or hint is not bool and isinstance(value, bool)):
+    if hint is float and isinstance(value, str) and _EXPONENT.fullmatch(value):
+        return float(value)
+    # To Python True is an int, to a config it isn't.
+    if not isinstance(value, hint) or isinstance(value, bool) != (hint is bool):
         raise ConfigError(f"{where}: expected {hint.__name__}, got {value!r}")
     return value
 
@@ -322,7 +342,7 @@ def load_config(name_or_path: str | Path, overrides: typing.Iterable[str] = ()) 
         source = resources.files("zoo_configs") / f"{name_or_path}.yaml"
     try:
         values = yaml.safe_load(source.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except _NOT_YAML as error:
         raise ConfigError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{source}: expected a mapping of keys")
@@ -346,5 +366,5 @@ def _override(values: dict, override: str):
             raise ConfigError(f"override '{override}': '{parent}' is not a mapping")
     try:
         values[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except _NOT_YAML:
         raise ConfigError(f"override '{override}': the value is not valid YAML") from None

@@ -4,16 +4,20 @@ import datetime
 import os
 import sys
 
+from speechzoo.cli.decoder_options import split_names
+
 HELP = "Train a model of the zoo, or a config of your own; started again, it goes on where it stopped."
+LIST = "overrides"
 
 
 def add_arguments(parser):
     """Adds the arguments of the command to its parser."""
     parser.add_argument("config", metavar="CONFIG", help="name of a zoo model, or path of a YAML file")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE",
-                        help="changes to the config: training.epochs=3 data.root=prepared 'data.train=[{manifest: a.jsonl}]'")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run: checkpoint, weights, log and curves")
-    parser.add_argument("--weights", metavar="FILE", help="weights to start from; what doesn't fit starts from random values")
+                        help="changes to the config: training.epochs=3 'data.train=[{manifest: a.jsonl}]'")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run: weights, log, curves")
+    parser.add_argument("--weights", metavar="FILE", help="weights to start from; what doesn't fit starts at random")
+    parser.add_argument("--heads", metavar="A,B", type=split_names, help="train only these heads of the config")
     parser.add_argument("--restart", action="store_true", help="start over, dropping what an earlier run left in DIR")
 
 
@@ -24,17 +28,18 @@ def run(arguments):
 
     with (_Bar() if sys.stdout.isatty() else _Lines()) as display:
         result = train(arguments.config, arguments.out, not arguments.restart, arguments.overrides, arguments.weights,
-                       display.show)
+                       arguments.heads, display.show)
     report = result.load_report
     if report is not None and not report.complete:
-        print(f"{arguments.weights}: not in the file: {len(report.missing)} variables{_first(report.missing)}; not in the model: "
-              f"{len(report.unexpected)}{_first(report.unexpected)}; of another shape: {len(report.mismatched)}"
-              f"{_first(report.mismatched)}")
+        print(f"{arguments.weights}: not in the file: {len(report.missing)} variables{_first(report.missing)}; "
+              f"not in the model: {len(report.unexpected)}{_first(report.unexpected)}; "
+              f"of another shape: {len(report.mismatched)}{_first(report.mismatched)}")
     if result.ended == "interrupted":
         print(f"stopped at step {result.step} of {result.total_steps}; the same command goes on from there")
         return 130
     if result.ended == "early":
-        print(f"stopped early at step {result.step} of {result.total_steps}: no improvement since step {result.best_step}")
+        print(f"stopped early at step {result.step} of {result.total_steps}: "
+              f"no improvement since step {result.best_step}")
     print(f"{result.output / 'final.weights.h5'}: step {result.step}{_values(result.metrics, ': ')}")
     if result.best is not None:
         print(f"{result.output / 'best.weights.h5'}: step {result.best_step}: {result.best:.4g}")
@@ -79,7 +84,8 @@ class _Bar:
 
     def show(self, record):
         if self._task is None:
-            self._task = self._progress.add_task("train", total=record["total_steps"], completed=record["step"], values="")
+            self._task = self._progress.add_task("train", total=record["total_steps"], completed=record["step"],
+                                                 values="")
         if record["event"] == "train":
             losses = {name: value for name, value in record.items() if name == "loss" or name.endswith("/loss")}
             self._progress.update(self._task, completed=record["step"],
@@ -97,7 +103,8 @@ def _line(record):
 
 
 def _values(values, before=""):
-    return before + ", ".join(f"{name.replace('/loss', '')} {value:.4g}" for name, value in values.items()) if values else ""
+    text = ", ".join(f"{name.replace('/loss', '')} {value:.4g}" for name, value in values.items())
+    return before + text if text else ""
 
 
 def _first(paths):

@@ -50,6 +50,7 @@ class BatchPlan:
         training: Whether epochs are shuffled and the speed changed.
         sort_first_epoch: Epoch 0 runs from short to long without augmentation.
         sample_rate: Hz.
+        labelled_only: Leave out utterances without a label of any head.
 
     Attributes:
         examples: The utterances and their labels.
@@ -57,14 +58,14 @@ class BatchPlan:
 
     def __init__(self, sources: Sequence[SourceConfig], config: DataConfig, heads: dict, seed: int = 0,
                  frame_seconds: float | None = None, training: bool = True, sort_first_epoch: bool = False,
-                 sample_rate: int = 16000):
+                 sample_rate: int = 16000, labelled_only: bool = False):
         self.config, self.seed, self.sample_rate = config, seed, sample_rate
         self.sort_first_epoch = sort_first_epoch
         self._edges = np.asarray(sorted(config.bucket_seconds), np.float64)
         self._speed = config.augment.speed if training and config.augment.speed.probability > 0 else None
         fastest = max(1.0, self._speed.maximum) if self._speed else 1.0
         self.examples = Examples(sources, heads, config.root, config.minimum_seconds, float(self._edges[-1]),
-                                 frame_seconds, fastest)
+                                 frame_seconds, fastest, labelled_only)
         self._classes = [self._split_classes(*source) for source in self.examples.sources]
         self._label_lengths = {name: self._longest_labels(name, fastest) for name, head in heads.items()
                                if None in head.target_shape}
@@ -83,7 +84,8 @@ class BatchPlan:
     def check_augmenter(self, number: int | None, augmenter):
         """Raises ValueError when epoch `number` counts on another speed and there is no augmenter to change it."""
         if augmenter is None and number is not None and self._speed and self.augmented(number):
-            raise ValueError("the plan's batches count on another playing speed: give an Augmenter, or leave augment.speed out")
+            raise ValueError("the plan's batches count on another playing speed: give an Augmenter, or leave "
+                             "augment.speed out")
 
     def sequential(self) -> list[Batch]:
         """Every utterance exactly once, from short to long; the last batch of a bucket is filled up with weight 0."""

@@ -48,6 +48,7 @@ class Examples:
         frame_seconds: Seconds of one output frame. A sequence label that can't be aligned to so few frames by CTC (one
             frame a unit and one between equal neighbours) is not used; None keeps all.
         maximum_speed: Fastest playing speed of the augmentation, which shortens what CTC has to align to.
+        labelled_only: Leave out utterances without a label of any head.
 
     Attributes:
         ids: Name of each utterance, for reports.
@@ -63,18 +64,21 @@ class Examples:
     """
 
     def __init__(self, sources: list[SourceConfig], heads: dict, root: str | Path = "", minimum_seconds: float = 0.0,
-                 maximum_seconds: float = float("inf"), frame_seconds: float | None = None, maximum_speed: float = 1.0):
+                 maximum_seconds: float = float("inf"), frame_seconds: float | None = None, maximum_speed: float = 1.0, labelled_only: bool = False):
         self.heads = heads
         self.ids, self.audio, self.sources = [], [], []
         self.left_out = Counter()
         self.unused_labels = {name: Counter() for name in heads}
         self._limits = (minimum_seconds, maximum_seconds)
-        self._frame_seconds, self._maximum_speed = frame_seconds, maximum_speed
+        self._frame_seconds, self._maximum_speed, self._labelled_only = frame_seconds, maximum_speed, labelled_only
         self._encoded = {name: [] for name in heads}
         self._known = {name: {} for name in heads}
         seconds = []
         for source in sources:
             seconds += self._load(source, Path(root))
+        if sources and not seconds:
+            raise ConfigError(f"no utterance of {', '.join(source.manifest for source in sources)} has a label of the heads "
+                              f"{', '.join(heads)}")
         self.seconds = np.asarray(seconds, np.float64)
         self.labelled = {name: np.array([label is not None for label in column], bool)
                          for name, column in self._encoded.items()}
@@ -107,7 +111,7 @@ class Examples:
         path = root / source.manifest
         if not path.is_file():
             raise ConfigError(f"{path}: no such manifest; 'speechzoo prepare' writes one")
-        first, seconds, classes = len(self.ids), [], []
+        first, seconds, classes, unlabelled = len(self.ids), [], [], 0
         for utterance in read_manifest(path):
             if source.split is not None and utterance.get("split") != source.split:
                 continue
@@ -115,17 +119,22 @@ class Examples:
             if problem:
                 self.left_out[problem] += 1
                 continue
+            labels = {name: self._label(name, utterance, source, duration) for name in self.heads}
+            if self._labelled_only and all(label is None for label in labels.values()):
+                unlabelled += 1
+                self.left_out["no label of the heads"] += 1
+                continue
             self.ids.append(utterance["id"])
             self.audio.append(locate(path, utterance))
             seconds.append(duration)
             classes.append(utterance.get(source.balance) if source.balance else None)
-            for name, head in self.heads.items():
-                used = source.labels is None or head.label in source.labels
-                value = utterance.get(head.label) if used else None
-                self._encoded[name].append(None if value is None else self._encode(name, value, duration))
-        if not seconds:
+            for name, label in labels.items():
+                self._encoded[name].append(label)
+        if not seconds and not unlabelled:
             chosen = f" of split '{source.split}'" if source.split is not None else ""
             raise ConfigError(f"{path}: no usable utterance{chosen}; left out: {dict(self.left_out) or 'none'}")
+        if not seconds:
+            return []
         indices = np.arange(first, len(self.ids))
         self.sources.append((source, indices, [str(value) for value in classes] if source.balance else None))
         return seconds
@@ -146,6 +155,12 @@ class Examples:
         if duration > longest:
             return None, f"longer than {longest:g} s"
         return duration, None
+
+    def _label(self, name, utterance, source, duration):
+        """The encoded label of head `name`, or None."""
+        label = self.heads[name].label
+        value = utterance.get(label) if source.labels is None or label in source.labels else None
+        return None if value is None else self._encode(name, value, duration)
 
     def _encode(self, name, value, duration):
         known, key = self._known[name], value if isinstance(value, (str, int)) else json.dumps(value, sort_keys=True)

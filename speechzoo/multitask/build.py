@@ -3,7 +3,7 @@
 import dataclasses
 
 from speechzoo.backbones import BACKBONES
-from speechzoo.config import ConfigError, ZooConfig, create, nearest
+from speechzoo.config import ConfigError, ZooConfig, create
 from speechzoo.frontends import FRONTENDS
 from speechzoo.heads import HEADS
 from speechzoo.multitask.model import MultiTaskModel
@@ -21,10 +21,7 @@ def build_model(config: ZooConfig, heads: list[str] | None = None, speakers: lis
     Raises:
         ConfigError: A head that the config doesn't have, or a part or option that doesn't exist.
     """
-    for name in heads or []:
-        if name not in config.heads:
-            raise ConfigError(f"model '{config.name}' has no head '{name}'; {nearest(name, config.heads)}")
-    chosen = {name: head for name, head in config.heads.items() if heads is None or name in heads}
+    chosen = config.heads if heads is None else config.select_heads(heads)
     if not chosen:
         raise ConfigError(f"model '{config.name}' has no heads")
     try:
@@ -41,5 +38,6 @@ def build_model(config: ZooConfig, heads: list[str] | None = None, speakers: lis
                               name=config.name)
     except ConfigError:
         raise
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"model '{config.name}': {error}") from error
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # Options of a wrong type or size; Keras explains over several lines.
+        raise ConfigError(f"model '{config.name}': {' '.join(str(error).split())}") from error

@@ -37,15 +37,16 @@ class TrainingData:
         frame_seconds = model.frontend.frame_seconds * model.backbone.subsampling
         self.config = config
         self.plan = BatchPlan(config.data.train, config.data, model.heads, settings.seed, frame_seconds,
-                              sort_first_epoch=settings.sort_first_epoch, sample_rate=config.sample_rate)
+                              sort_first_epoch=settings.sort_first_epoch, sample_rate=config.sample_rate,
+                              labelled_only=True)
         self.epoch_steps = [len(self.plan.epoch(epoch)) for epoch in range(settings.epochs)]
         self._augmenter = make_augmenter(config)
         self._reader = AudioReader(self.plan.examples, config.sample_rate)
         self._dev = self._dev_reader = None
         self.dev_steps, self.loss_weights = 0, {}
         if config.data.dev:
-            self._dev = BatchPlan(config.data.dev, config.data, model.heads, settings.seed, frame_seconds, training=False,
-                                  sample_rate=config.sample_rate)
+            self._dev = BatchPlan(config.data.dev, config.data, model.heads, settings.seed, frame_seconds,
+                                  training=False, sample_rate=config.sample_rate, labelled_only=True)
             self.dev_steps = len(self._dev.sequential())
             self._dev_reader = AudioReader(self._dev.examples, config.sample_rate)
             self.loss_weights = {name: head.loss_weight for name, head in config.heads.items()
@@ -75,7 +76,7 @@ class TrainingData:
         return digest.hexdigest()
 
     def report(self) -> dict:
-        """What is trained and measured on, what was left out and why, and the recordings that couldn't be read so far."""
+        """What is trained and measured on, what was left out and why, and the recordings that couldn't be read."""
         report = {"train": self.plan.report(), "unreadable": dict(self._reader.failures)}
         if self._dev is not None:
             report["dev"] = self._dev.report()

@@ -1,9 +1,10 @@
 """Training of a zoo config: from its manifests to final weights, resumable at any moment.
 
-The same code trains on TensorFlow (batches from tf.data) and on JAX (the same batches from NumPy, TensorFlow not needed):
+The same code trains on TensorFlow (batches from tf.data) and on JAX (the same batches from NumPy, without TensorFlow):
 `KERAS_BACKEND=jax speechzoo train ...`.
 """
 
+import dataclasses
 import itertools
 import json
 import math
@@ -42,7 +43,7 @@ class TrainingResult:
     """What a training run came to.
 
     Attributes:
-        output: Folder of the run: `final.weights.h5`, `best.weights.h5`, `checkpoint.h5`, `config.yaml`, `log.jsonl`, ...
+        output: Folder of the run: `final.weights.h5`, `best.weights.h5`, `checkpoint.h5`, `config.yaml`, `log.jsonl`.
         ended: "finished", "early" (no more improvement) or "interrupted" (the same call goes on).
         step: Steps taken.
         total_steps: Steps of the whole run.
@@ -63,7 +64,8 @@ class TrainingResult:
 
 
 def train(config: ZooConfig | str | Path, output: str | Path, resume: bool = True, overrides: Iterable[str] = (),
-          weights: str | Path | None = None, on_record: Callable[[dict], None] | None = None) -> TrainingResult:
+          weights: str | Path | None = None, heads: list[str] | None = None,
+          on_record: Callable[[dict], None] | None = None) -> TrainingResult:
     """Trains a zoo config, or goes on with a run that was cut short.
 
     A run that was killed at any moment and started again ends with the same weights as one that wasn't.
@@ -74,6 +76,7 @@ def train(config: ZooConfig | str | Path, output: str | Path, resume: bool = Tru
         resume: Go on from the checkpoint in `output`, if there is one; otherwise start over.
         overrides: `key=value` changes to a config given by name or path (`training.epochs=3`).
         weights: Weights file to start from; what doesn't fit is reported and starts from random values.
+        heads: Heads to train; all of the config's when None. Utterances without a label for any of them are left out.
         on_record: Called with each record that goes into `log.jsonl`.
 
     Raises:
@@ -89,6 +92,8 @@ def train(config: ZooConfig | str | Path, output: str | Path, resume: bool = Tru
         config = load_config(config, overrides)
     elif list(overrides):
         raise ValueError("overrides change a config given by name or path; change the fields of a ZooConfig directly")
+    if heads:
+        config = dataclasses.replace(config, heads=config.select_heads(heads))
     with Interruption() as interruption:
         return _Run(config, Path(output), resume, weights, on_record, interruption).train()
 
@@ -120,7 +125,7 @@ class _Run:
             if not weights and self.model.frontend.needs_adaptation:
                 self.model.frontend.adapt(self._adaptation_batches())
         if self.state.fingerprint != fingerprint:
-            raise ValueError(f"{output}: its checkpoint was trained on other batches (data, batching or seed have changed); "
+            raise ValueError(f"{output}: its checkpoint was trained on other batches (data, batching or seed changed); "
                              "undo the change, restart the run, or choose another output folder")
         write_atomically(output / "config.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False).encode())
         labels = {name: speakers for name, head in config.heads.items() if head.type == "speaker"}
@@ -225,7 +230,8 @@ class _Run:
     def _check_finite(self, loss):
         state = self.state
         if not math.isfinite(loss):
-            raise DivergedError(f"the loss is {loss} at step {state.step + 1} (epoch {state.epoch + 1}, batch {state.batch + 1}); "
+            where = f"step {state.step + 1} (epoch {state.epoch + 1}, batch {state.batch + 1})"
+            raise DivergedError(f"the loss is {loss} at {where}; "
                                 "check the utterances of that batch, or lower training.learning_rate: "
                                 f"{', '.join(self.data.ids(state.epoch, state.batch))}")
 
@@ -233,14 +239,16 @@ class _Run:
         write_atomically(self.output / "data.json", json.dumps(self.data.report(), indent=1).encode())
 
     def _result(self, ended, metrics=None):
-        return TrainingResult(self.output, ended, self.state.step, self.total_steps, self.state.best, self.state.best_step,
+        state = self.state
+        return TrainingResult(self.output, ended, state.step, self.total_steps, state.best, state.best_step,
                               metrics or {}, self.load_report)
 
 
 def _optimizer(settings, total_steps):
     averaging = {"use_ema": True, "ema_momentum": settings.ema_momentum} if settings.ema_momentum else {}
-    return keras.optimizers.AdamW(WarmupCosine(settings.learning_rate, settings.warmup_steps, total_steps),
-                                  weight_decay=settings.weight_decay, global_clipnorm=settings.gradient_clip_norm, **averaging)
+    schedule = WarmupCosine(settings.learning_rate, settings.warmup_steps, total_steps)
+    return keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay,
+                                  global_clipnorm=settings.gradient_clip_norm, **averaging)
 
 
 def _clear(output):
