@@ -3,9 +3,9 @@
     python benchmarks/pipeline.py                       # on synthetic recordings made on the spot
     python benchmarks/pipeline.py --manifest M.jsonl ... --noises N.jsonl
 
-Rates count processor time, not time on the clock, so that a busy machine gives the same figures: seconds of audio per second of
-processor time is what one core achieves. The stages are timed alone on one thread; `pipeline` rows are whole tf.data pipelines
-on all cores that the process may use, and also say how much was delivered per second on the clock.
+Rates count processor time, not time on the clock, so that a busy machine gives the same figures: seconds of audio per
+second of processor time is what one core achieves. The stages are timed alone on one thread; `pipeline` rows are whole
+tf.data pipelines on all cores that the process may use, and also say how much was delivered per second on the clock.
 """
 
 import argparse
@@ -52,10 +52,11 @@ def synthetic_corpus(folder: Path, seconds: float) -> tuple[Path, Path]:
             duration = round(float(random.choice([1.0, random.uniform(2, 15)])), 2)
             smooth = np.convolve(random.standard_normal(int(duration * 16000)), np.hanning(16) / 16, "same")
             syllables = 1 + np.sin(2 * np.pi * 4 * np.arange(len(smooth)) / 16000)
-            data = encode_example({"audio": encode_flac((0.1 * smooth * syllables).astype(np.float32)), "utterance": b"{}"})
-            offset, length = shard.write(data)
-            utterances.append({"id": f"u{len(utterances)}", "duration": duration, "transcript": "a" * int(duration * 10),
-                               "record": {"shard": "shard.tfrecord", "offset": offset, "length": length}})
+            audio = encode_flac((0.1 * smooth * syllables).astype(np.float32))
+            offset, length = shard.write(encode_example({"audio": audio, "utterance": b"{}"}))
+            record = {"shard": "shard.tfrecord", "offset": offset, "length": length}
+            utterances.append({"id": f"u{len(utterances)}", "duration": duration, "record": record,
+                               "transcript": "a" * int(duration * 10)})
             total += duration
     write_manifest(folder / "train.jsonl", utterances)
     (folder / "noise.flac").write_bytes(encode_flac((0.1 * random.standard_normal(16000 * 240)).astype(np.float32)))
@@ -65,8 +66,8 @@ def synthetic_corpus(folder: Path, seconds: float) -> tuple[Path, Path]:
 
 def augmentation(noises: Path, probability: float = 1.0, only: str | None = None) -> AugmentConfig:
     """Every augmentation, or one of them, with the same probability."""
-    bounds = {"speed": (0.9, 1.1), "reverberation": (0.15, 0.6), "noise": (0, 20), "gain": (-10, 6), "band_limit": (3000, 7000),
-              "shift": (-0.1, 0.1)}
+    bounds = {"speed": (0.9, 1.1), "reverberation": (0.15, 0.6), "noise": (0, 20), "gain": (-10, 6),
+              "band_limit": (3000, 7000), "shift": (-0.1, 0.1)}
     chosen = {name: RangeConfig(probability, *edges) for name, edges in bounds.items() if only in (None, name)}
     return AugmentConfig(noise_manifest=str(noises.resolve()), **chosen)
 
@@ -112,7 +113,8 @@ def pipelines(config: DataConfig, noises: Path, budget: float) -> dict[str, dict
     """Whole pipelines: rates per core and on the clock."""
     results = {}
     for label, probability, make, options in (
-            ("no augmentation", 0.0, make_dataset, {}), ("no augmentation, decoded in the graph", 0.0, make_dataset, {"decoder": "graph"}),
+            ("no augmentation", 0.0, make_dataset, {}),
+            ("no augmentation, decoded in the graph", 0.0, make_dataset, {"decoder": "graph"}),
             ("half of all augmentations", 0.5, make_dataset, {}), ("all augmentations", 1.0, make_dataset, {}),
             ("NumPy feed, no augmentation", 0.0, make_feed, {}), ("NumPy feed, all augmentations", 1.0, make_feed, {})):
         config.augment = augmentation(noises, probability)
@@ -150,8 +152,9 @@ def main():
         manifests, noises = arguments.manifest or [manifest], arguments.noises or noises
         config = DataConfig(train=[SourceConfig(str(path.resolve())) for path in manifests])
         plan = BatchPlan(config.train, config, {"transcript": Words()}, seed=1)
-        print(f"{', '.join(map(str, manifests))}: {len(plan.examples)} utterances, {plan.examples.seconds.sum() / 3600:.2f} h, "
-              f"{len(os.sched_getaffinity(0))} cores; TensorFlow {tf.__version__}")
+        print(f"{', '.join(map(str, manifests))}: {len(plan.examples)} utterances, "
+              f"{plan.examples.seconds.sum() / 3600:.2f} h, {len(os.sched_getaffinity(0))} cores; "
+              f"TensorFlow {tf.__version__}")
         results = {"pipelines": pipelines(config, noises, arguments.seconds)}
         results["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         results["stages"] = stages(plan, noises, arguments.seconds)

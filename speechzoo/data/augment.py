@@ -1,8 +1,8 @@
 """Waveform augmentation: the numbers it draws, and its NumPy form.
 
-What is random is drawn here, per batch and row, as a small vector of numbers; applying them is a pure function of the audio, the
-numbers, the noises and the rooms. It exists twice: here for feeds without TensorFlow, and in `augment_graph` inside the
-graph of tf.data. Both give the same samples to 1e-4.
+What is random is drawn here, per batch and row, as a small vector of numbers; applying them is a pure function of the
+audio, the numbers, the noises and the rooms. It exists twice: here for feeds without TensorFlow, and in `augment_graph`
+inside the graph of tf.data. Both give the same samples to 1e-4.
 """
 
 import logging
@@ -171,12 +171,12 @@ def load_noises(manifest: Path, sample_rate: int) -> np.ndarray:
 def change_speed(audio: np.ndarray, speed: float, response: np.ndarray | None = None) -> np.ndarray:
     """Plays faster (above 1) or slower, pitch and tempo together, in a room: (samples,) -> (samples / speed,).
 
-    Resamples by cropping or extending the spectrum, which is ideal band-limited interpolation: nothing aliases, and what
-    would lie above half the sample rate is gone. The factor is rounded up to the next ratio of two fast transform sizes (below 2 %,
-    about 0.5 % beyond a second), so that the result is never longer than asked for.
+    Resamples by cropping or extending the spectrum, which is ideal band-limited interpolation: nothing aliases, and
+    what would lie above half the sample rate is gone. The factor is rounded up to the next ratio of two fast transform
+    sizes (below 2 %, about 0.5 % beyond a second), so that the result is never longer than asked for.
 
-    The room costs least here, where the spectrum is at hand: it is multiplied with that of the impulse response `response`
-    (samples,). What rings on after the end is dropped.
+    The room costs least here, where the spectrum is at hand: it is multiplied with that of the impulse response
+    `response` (samples,). What rings on after the end is dropped.
     """
     samples = len(audio)
     ringing = RINGING if response is None else len(response)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from speechzoo.data.augment import (BAND, FFT_SIZES, GAIN, NOISE_PLACE, NOISE_SNR, RINGING, ROOM, SHIFT, SPEED, TELEPHONE_LOWER,
-                                    TELEPHONE_UPPER, TRANSITION, Augmenter)
+from speechzoo.data.augment import (BAND, FFT_SIZES, GAIN, NOISE_PLACE, NOISE_SNR, RINGING, ROOM, SHIFT, SPEED,
+                                    TELEPHONE_LOWER, TELEPHONE_UPPER, TRANSITION, Augmenter)
 
 
 class GraphAugmenter:

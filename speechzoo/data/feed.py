@@ -1,4 +1,4 @@
-"""The same batches as `pipeline`, as a plain generator of NumPy arrays: for backends and machines without TensorFlow."""
+"""The same batches as `pipeline`, as a plain generator of NumPy arrays: for machines without TensorFlow."""
 
 import os
 from collections import deque
@@ -70,4 +70,5 @@ def _prepare(plan: BatchPlan, batch: Batch, reader, augmenter, numbers):
         lengths[row] = min(len(samples), batch.num_samples)
         audio[row, :lengths[row]] = samples[:batch.num_samples]
     targets, weights = plan.targets(batch)
-    return {"audio": audio, "audio_length": lengths}, targets, {head: weight * readable for head, weight in weights.items()}
+    weights = {head: weight * readable for head, weight in weights.items()}
+    return {"audio": audio, "audio_length": lengths}, targets, weights

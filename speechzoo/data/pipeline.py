@@ -20,9 +20,9 @@ def make_dataset(plan: BatchPlan, epoch: int | None = None, step: int = 0, augme
                  ) -> tf.data.Dataset:
     """The batches of one epoch.
 
-    The state of the pipeline is `(epoch, step)`: started at a step it yields exactly the batches that an uninterrupted run
-    would have seen from there on. A recording that can't be read becomes silence with weight 0 for every head; `reader`
-    counts and names it.
+    The state of the pipeline is `(epoch, step)`: started at a step it yields exactly the batches that an uninterrupted
+    run would have seen from there on. A recording that can't be read becomes silence with weight 0 for every head;
+    `reader` counts and names it.
 
     Args:
         plan: Which utterances stand in which batch.
@@ -30,12 +30,13 @@ def make_dataset(plan: BatchPlan, epoch: int | None = None, step: int = 0, augme
         step: Batches of the epoch to leave out at its beginning.
         augmenter: Augments the waveforms of the epochs that `plan` augments; none when absent.
         reader: Reads the audio; given by who wants to know its `failures`.
-        decoder: `soundfile`, or `graph`: decode in the graph with tensorflow-io, where it loads. Both give the same samples;
-            soundfile is several times faster.
+        decoder: `soundfile`, or `graph`: decode in the graph with tensorflow-io, where it loads. Both give the same
+            samples; soundfile is several times faster.
         threads: Threads that read, decode and augment; the cores that this process may use when absent.
 
     Returns:
-        A dataset of `({"audio": float32 (B, T), "audio_length": int32 (B,)}, {head: int32 (B, ...)}, {head: float32 (B,)})`.
+        A dataset of `({"audio": float32 (B, T), "audio_length": int32 (B,)}, targets, weights)`; targets are
+        `{head: int32 (B, ...)}`, weights `{head: float32 (B,)}`.
 
     Raises:
         ValueError: `decoder` is neither of the two, or the plan changes the speed and no augmenter is given.
@@ -71,7 +72,8 @@ def dataset_from_manifest(model, manifest: str | os.PathLike, training: bool = T
         model.fit(dataset_from_manifest(model, "mine.jsonl"), epochs=5)
     """
     source = SourceConfig(os.path.abspath(manifest), split=split)
-    config = DataConfig(train=[source], seconds_per_batch=seconds_per_batch, augment=augment or AugmentConfig(), **options)
+    config = DataConfig(train=[source], seconds_per_batch=seconds_per_batch, augment=augment or AugmentConfig(),
+                        **options)
     frame_seconds = model.frontend.frame_seconds * model.backbone.subsampling
     plan = BatchPlan([source], config, model.heads, seed, frame_seconds, training,
                      sample_rate=model.spec()["sample_rate"])
@@ -112,9 +114,9 @@ def _dataset(plan, batches: Callable[[], Iterator], augmenter, reader=None, deco
         return tf.pad(audio, [[0, num_samples - tf.size(audio)]]), tf.size(audio), readable
 
     def load_batch(indices, numbers, num_samples, targets, weights):
-        audio, lengths, readable = tf.map_fn(
-            lambda row: load(*row, num_samples), (indices, numbers),
-            fn_output_signature=(tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32)))
+        row = tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32)
+        audio, lengths, readable = tf.map_fn(lambda inputs: load(*inputs, num_samples), (indices, numbers),
+                                             fn_output_signature=row)
         return ({"audio": audio, "audio_length": lengths}, targets,
                 {head: weight * readable for head, weight in weights.items()})
 
@@ -150,8 +152,8 @@ def _decode_in_graph(reader, index):
         audio = decode_audio_in_graph(contents, reader.sample_rate)
         return audio[first:tf.where(last < 0, tf.size(audio), last)]
 
-    # A graph can't catch an error, but a dataset can ignore one: what fails here is read once more outside of the graph, which
-    # says what is wrong with it.
+    # A graph can't catch an error, but a dataset can ignore one: what fails here is read once more outside of the
+    # graph, which says what is wrong with it.
     place = tf.data.Dataset.from_tensors(index)
     again = place.map(lambda index: _decode_with_soundfile(reader, index))
     return place.map(decode).ignore_errors().concatenate(again).take(1).get_single_element()

@@ -6,7 +6,7 @@ Reference: Allen and Berkley, "Image method for efficiently simulating small-roo
 import numpy as np
 
 SPEED_OF_SOUND = 343.0
-# Responses end where they have decayed by this much: what follows is inaudible under any speech and costs most of the images.
+# Responses end where they have decayed by this much: what follows is inaudible and costs most of the images.
 DECAY_DB = 40.0
 # Room dimensions (metres): from a bathroom to a large living room.
 SMALLEST_ROOM, LARGEST_ROOM = np.array([2.5, 2.0, 2.3]), np.array([8.0, 6.0, 3.5])
@@ -47,11 +47,11 @@ def make_rooms(count: int, reverberation: tuple[float, float], seed: int, sample
 
 def impulse_response(size: np.ndarray, source: np.ndarray, microphone: np.ndarray, reverberation: float,
                      sample_rate: int = 16000) -> np.ndarray:
-    """Response of one room from its direct path on (equation 10 of the paper, one reflection coefficient for all walls).
+    """Response of one room from its direct path on (equation 10 of the paper, all walls alike).
 
-    The coefficient follows from the reverberation time by Eyring's formula; what then is measured is up to 40 % longer, since
-    the sound between far walls decays more slowly than the mean that the formula assumes. As in the paper, arrivals are rounded to
-    samples, and a high-pass filter at 100 Hz removes what is unphysical at low frequencies.
+    The coefficient follows from the reverberation time by Eyring's formula; what then is measured is up to 40 % longer,
+    since the sound between far walls decays more slowly than the mean that the formula assumes. As in the paper,
+    arrivals are rounded to samples, and a high-pass filter at 100 Hz removes what is unphysical at low frequencies.
 
     Args:
         size: Length, width and height, metres.
@@ -73,7 +73,8 @@ def impulse_response(size: np.ndarray, source: np.ndarray, microphone: np.ndarra
         order = int(np.ceil(reach / (2 * size[axis])))
         n = np.arange(-order, order + 1)
         # Image n on either side: mirrored (q = 1) or not; |n - q| + |n| walls were hit on the way.
-        positions.append(np.concatenate([2 * n * size[axis] + source[axis], 2 * n * size[axis] - source[axis]]) - microphone[axis])
+        images = np.concatenate([2 * n * size[axis] + source[axis], 2 * n * size[axis] - source[axis]])
+        positions.append(images - microphone[axis])
         reflections.append(np.concatenate([np.abs(2 * n), np.abs(n - 1) + np.abs(n)]))
     response = np.zeros(int(np.ceil((reach - direct) / SPEED_OF_SOUND * sample_rate)) + 1)
     plane = positions[1][:, None] ** 2 + positions[2] ** 2

@@ -26,9 +26,10 @@ def full(tmp_path):
     write_wav(tmp_path / "hiss.wav", noise)
     write_wav(tmp_path / "hum.wav", tone(1.5, 100.0))
     write_manifest(tmp_path / "noises.jsonl", [{"audio": "hiss.wav"}, {"audio": "hum.wav"}])
-    config = AugmentConfig(speed=RangeConfig(0.7, 0.8, 1.2), gain=RangeConfig(0.7, -10, 6), noise=RangeConfig(0.7, 0, 20),
-                           noise_manifest="noises.jsonl", reverberation=RangeConfig(0.7, 0.15, 0.4),
-                           shift=RangeConfig(0.7, -0.1, 0.1), band_limit=RangeConfig(0.7, 3000, 7000))
+    config = AugmentConfig(speed=RangeConfig(0.7, 0.8, 1.2), gain=RangeConfig(0.7, -10, 6),
+                           noise=RangeConfig(0.7, 0, 20), noise_manifest="noises.jsonl",
+                           reverberation=RangeConfig(0.7, 0.15, 0.4), shift=RangeConfig(0.7, -0.1, 0.1),
+                           band_limit=RangeConfig(0.7, 3000, 7000))
     return Augmenter(config, seed=4, root=tmp_path)
 
 
@@ -39,11 +40,12 @@ def white():
 
 @pytest.mark.parametrize("name, arguments", [
     ("change_speed", [0.83]), ("change_speed", [1.17]), ("change_speed", [1.0]),
-    ("reverberate", [make_rooms(3, (0.2, 0.3), 0)[1]]), ("add_noise", [tone(1.0, 300.0), 7.0]), ("add_noise", [np.zeros(16000), 7.0]),
+    ("reverberate", [make_rooms(3, (0.2, 0.3), 0)[1]]), ("add_noise", [tone(1.0, 300.0), 7.0]),
+    ("add_noise", [np.zeros(16000), 7.0]),
     ("change_gain", [-6.5]), ("limit_band", [3400.0, 16000]), ("limit_band", [6000.0, 16000]), ("shift", [1600]),
     ("shift", [-1600]), ("shift", [99999]), ("shift", [0])])
 def test_graph_and_numpy_agree(white, name, arguments):
-    arguments = [np.asarray(value, np.float32) if isinstance(value, (float, np.ndarray)) else value for value in arguments]
+    arguments = [value if isinstance(value, int) else np.asarray(value, np.float32) for value in arguments]
     expected = getattr(augment, name)(white, *arguments)
     np.testing.assert_allclose(tf.function(getattr(augment_graph, name))(white, *arguments), expected, atol=1e-5)
     assert expected.dtype == np.float32
@@ -85,7 +87,7 @@ def test_speed_changes_pitch_and_duration(speed):
     spectrum = np.abs(np.fft.rfft(fast * np.hanning(len(fast))))
     frequency = np.argmax(spectrum) * 16000 / len(fast)
     assert frequency == pytest.approx(500 * len(audio) / len(fast), abs=1) == pytest.approx(500 * speed, rel=0.01)
-    # Away from the ends it is the very sine that belongs there (the length, a whole number, knows the factor to 1 / 32000).
+    # Away from the ends it is the very sine that belongs there; the length, a whole number, knows the factor roughly.
     time = np.arange(len(fast)) * len(audio) / len(fast) / 16000
     inner = slice(1000, -1000)
     np.testing.assert_allclose(fast[inner], np.sin(2 * np.pi * 500 * time)[inner] / 3, atol=0.05)

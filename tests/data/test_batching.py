@@ -24,7 +24,8 @@ def settings(folder, **options):
 
 
 def signature(batches):
-    return [(batch.indices.tolist(), batch.weights.tolist(), batch.speeds.tolist(), batch.num_samples) for batch in batches]
+    return [(batch.indices.tolist(), batch.weights.tolist(), batch.speeds.tolist(), batch.num_samples)
+            for batch in batches]
 
 
 @pytest.fixture
@@ -166,7 +167,8 @@ def test_label_structures(tmp_path):
             return np.array([self.names.index(value[slot]) for slot in ("a", "b")], np.int32)
 
     source = manifest(tmp_path, [0.5, 0.5], slots=lambda n: {"a": "x", "b": "xy"[n]})
-    plan = BatchPlan([source], settings(tmp_path), {"slots": Slots("slots", ["x", "y"]), "letters": Letters("transcript")})
+    heads = {"slots": Slots("slots", ["x", "y"]), "letters": Letters("transcript")}
+    plan = BatchPlan([source], settings(tmp_path), heads)
     batch, = plan.sequential()
     assert plan.targets(batch)[0]["slots"][:2].tolist() == [[0, 0], [0, 1]]
 

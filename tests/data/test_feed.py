@@ -24,9 +24,10 @@ def corpus(tmp_path_factory):
 
 
 def make_plan(folder):
-    augment = AugmentConfig(speed=RangeConfig(0.8, 0.85, 1.2), gain=RangeConfig(0.5, -10, 6), noise=RangeConfig(0.5, 0, 20),
-                            noise_manifest="noises.jsonl", reverberation=RangeConfig(0.5, 0.15, 0.3),
-                            shift=RangeConfig(0.5, -0.1, 0.1), band_limit=RangeConfig(0.5, 3000, 7000))
+    augment = AugmentConfig(speed=RangeConfig(0.8, 0.85, 1.2), gain=RangeConfig(0.5, -10, 6),
+                            noise=RangeConfig(0.5, 0, 20), noise_manifest="noises.jsonl",
+                            reverberation=RangeConfig(0.5, 0.15, 0.3), shift=RangeConfig(0.5, -0.1, 0.1),
+                            band_limit=RangeConfig(0.5, 3000, 7000))
     config = DataConfig(root=str(folder), seconds_per_batch=6.0, bucket_seconds=[1.0, 2.0], augment=augment)
     return BatchPlan([SourceConfig("train.jsonl")], config, HEADS, seed=5, sort_first_epoch=True)
 
@@ -38,7 +39,8 @@ def test_feed_equals_dataset(corpus, epoch, step):
     reader = AudioReader(plan.examples)
     dataset = make_dataset(plan, epoch, step, augmenter).as_numpy_iterator()
     count = 0
-    for (inputs, targets, weights), expected in zip(make_feed(plan, epoch, step, augmenter, reader), dataset, strict=True):
+    feed = make_feed(plan, epoch, step, augmenter, reader)
+    for (inputs, targets, weights), expected in zip(feed, dataset, strict=True):
         count += 1
         np.testing.assert_allclose(inputs["audio"], expected[0]["audio"], atol=1e-4)
         np.testing.assert_array_equal(inputs["audio_length"], expected[0]["audio_length"])

@@ -97,7 +97,8 @@ def test_parts_of_recordings(tmp_path, decoder):
     from tests.helpers import tone, write_wav
     audio = tone(3.0, seed=1)
     write_wav(tmp_path / "a.wav", audio)
-    write_manifest(tmp_path / "train.jsonl", [{"audio": "a.wav", "start": 0.5, "duration": 1.25}, {"audio": "a.wav", "start": 2.0}])
+    write_manifest(tmp_path / "train.jsonl", [{"audio": "a.wav", "start": 0.5, "duration": 1.25},
+                                              {"audio": "a.wav", "start": 2.0}])
     plan = make_plan(tmp_path)
     inputs, _, _ = next(make_dataset(plan, decoder=decoder).as_numpy_iterator())
     whole = load_audio(tmp_path / "a.wav")
