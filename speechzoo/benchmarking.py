@@ -70,7 +70,7 @@ def benchmark(source: str | Path, seconds: list[float], threads: list[int], repe
     source = str(source)
     if source.endswith(".tflite"):
         from speechzoo.edge.artifact import read_artifact
-        from speechzoo.profiling import count_tflite_macs
+        from speechzoo.exporters.macs import count_tflite_macs
         read_artifact(source)
         size, macs = Path(source).stat().st_size, count_tflite_macs(source)
     else:

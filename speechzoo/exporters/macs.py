@@ -1,0 +1,45 @@
+"""Multiply-accumulates of an exported file."""
+
+from pathlib import Path
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from speechzoo.edge.artifact import read_artifact
+from speechzoo.exporters.flatbuffer import operator_name, parse
+
+
+def count_tflite_macs(path: str | Path, seconds: float = 1.0) -> int:
+    """The count of `speechzoo.profiling.count_macs` for an exported file, taken from its operators.
+
+    Args:
+        path: A `.tflite` file that `speechzoo.export` wrote.
+        seconds: Length of the utterance.
+    """
+    model = parse(Path(path).read_bytes())
+    # Without delegates every tensor keeps the shape that it had in the run.
+    interpreter = Interpreter(model_path=str(path), experimental_preserve_all_tensors=True,
+                              experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    samples = round(seconds * read_artifact(path).spec["sample_rate"])
+    interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], (1, samples))
+    interpreter.allocate_tensors()
+    interpreter.invoke()
+    shapes = {detail["index"]: tuple(detail["shape"]) for detail in interpreter.get_tensor_details()}
+    total = 0
+    for operator in model.subgraphs[0].operators:
+        name = operator_name(model, operator)
+        if name not in ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "BATCH_MATMUL"):
+            continue
+        output = _size(shapes[operator.outputs[0]])
+        first, second = shapes[operator.inputs[0]], shapes[operator.inputs[1]]
+        if name == "BATCH_MATMUL":
+            total += output * first[-2 if operator.builtinOptions.adjX else -1]
+        elif name == "DEPTHWISE_CONV_2D":
+            total += output * _size(second[1:3])
+        else:
+            total += output * _size(second[1:])
+    return total
+
+
+def _size(shape) -> int:
+    return int(np.prod(shape, dtype=np.int64))
