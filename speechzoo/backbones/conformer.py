@@ -20,6 +20,7 @@ class Conformer(keras.layers.Layer):
         num_heads: Attention heads.
         feed_forward_size: Channels inside the feed-forward modules; 4 x size when None.
         kernel_size: Width of the depthwise convolution, frames.
+        normalization: Of the convolution modules: `batch` or `layer`.
         subsampling: Feature frames for one output frame: 4 or 8.
         subsampling_channels: Channels of the subsampling convolutions.
         dropout: Dropout rate of what each module adds (not inside attention and feed-forward, where drawing the random
@@ -34,21 +35,22 @@ class Conformer(keras.layers.Layer):
     """
 
     def __init__(self, size: int = 144, num_blocks: int = 8, num_heads: int = 4, feed_forward_size: int | None = None,
-                 kernel_size: int = 9, subsampling: int = 4, subsampling_channels: int = 64, dropout: float = 0.1,
-                 **kwargs):
+                 kernel_size: int = 9, normalization: str = "batch", subsampling: int = 4, subsampling_channels: int = 64,
+                 dropout: float = 0.1, **kwargs):
         super().__init__(**kwargs)
         self.size = self.output_size = size
         self.num_blocks = num_blocks
         self.num_heads = num_heads
         self.feed_forward_size = feed_forward_size or 4 * size
         self.kernel_size = kernel_size
+        self.normalization = normalization
         self.subsampling = subsampling
         self.subsampling_channels = subsampling_channels
         self.dropout_rate = dropout
         self.subsample = ConvSubsampling(size, subsampling, subsampling_channels, name="subsampling")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        self.blocks = [ConformerBlock(size, num_heads, self.feed_forward_size, kernel_size, dropout, name=f"block_{i + 1}")
-                       for i in range(num_blocks)]
+        self.blocks = [ConformerBlock(size, num_heads, self.feed_forward_size, kernel_size, normalization, dropout, name=f"block_{i}")
+                       for i in range(1, num_blocks + 1)]
 
     def build(self, features_shape, *_):
         self.subsample.build(features_shape)
@@ -69,19 +71,20 @@ class Conformer(keras.layers.Layer):
     def get_config(self):
         return {**super().get_config(), "size": self.size, "num_blocks": self.num_blocks, "num_heads": self.num_heads,
                 "feed_forward_size": self.feed_forward_size, "kernel_size": self.kernel_size,
-                "subsampling": self.subsampling, "subsampling_channels": self.subsampling_channels,
+                "normalization": self.normalization, "subsampling": self.subsampling, "subsampling_channels": self.subsampling_channels,
                 "dropout": self.dropout_rate}
 
 
 class ConformerBlock(keras.layers.Layer):
     """One macaron block of the Conformer; arguments as there."""
 
-    def __init__(self, size: int, num_heads: int, feed_forward_size: int, kernel_size: int, dropout: float, **kwargs):
+    def __init__(self, size: int, num_heads: int, feed_forward_size: int, kernel_size: int, normalization: str, dropout: float,
+                 **kwargs):
         super().__init__(**kwargs)
         self.size = size
         self.feed_forward_1 = FeedForward(size, feed_forward_size, name="feed_forward_1")
         self.attention = RelativeAttention(size, num_heads, name="attention")
-        self.convolution = ConvolutionModule(size, kernel_size, name="convolution")
+        self.convolution = ConvolutionModule(size, kernel_size, normalization, name="convolution")
         self.feed_forward_2 = FeedForward(size, feed_forward_size, name="feed_forward_2")
         names = ("norm_feed_forward_1", "norm_attention", "norm_convolution", "norm_feed_forward_2", "norm_output")
         self.norms = [keras.layers.LayerNormalization(epsilon=1e-5, name=name) for name in names]

@@ -5,13 +5,15 @@ from keras import ops
 
 
 class ConvolutionModule(keras.layers.Layer):
-    """Gated pointwise convolution, depthwise convolution along time, batch normalisation, swish, pointwise convolution.
+    """Gated pointwise convolution, depthwise convolution along time, normalisation, swish, pointwise convolution.
 
     Reference: Conformer (Gulati et al. 2020, https://arxiv.org/abs/2005.08100), section 2.2.
 
     Args:
         size: Channels in and out.
         kernel_size: Odd width of the depthwise convolution, frames.
+        normalization: `batch` (as in the paper) or `layer`. Batches of one length and kind each, as buckets of several
+            corpora are, have statistics of their own that a deployed model never sees: there `layer` is the choice.
 
     Call arguments:
         inputs: (batch, frames, size).
@@ -19,15 +21,19 @@ class ConvolutionModule(keras.layers.Layer):
             left out of the batch statistics.
     """
 
-    def __init__(self, size: int, kernel_size: int = 9, **kwargs):
+    def __init__(self, size: int, kernel_size: int = 9, normalization: str = "batch", **kwargs):
         super().__init__(**kwargs)
         if kernel_size % 2 == 0:
             raise ValueError(f"convolution module: kernel_size {kernel_size} is not odd")
+        if normalization not in ("batch", "layer"):
+            raise ValueError(f"convolution module: normalization '{normalization}' is not batch or layer")
         self.size = size
         self.kernel_size = kernel_size
+        self.normalization_kind = normalization
         self.expand = keras.layers.Dense(2 * size, name="expand")
         self.depthwise = keras.layers.DepthwiseConv1D(kernel_size, padding="same", name="depthwise")
-        self.normalization = keras.layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name="normalization")
+        kinds = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
+        self.normalization = kinds[normalization](epsilon=1e-5, name="normalization")
         self.project = keras.layers.Dense(size, name="project")
 
     def build(self, inputs_shape, *_):
@@ -42,11 +48,15 @@ class ConvolutionModule(keras.layers.Layer):
         if valid is not None:
             hidden = hidden * valid
         hidden = self.depthwise(hidden)
-        hidden = self.normalization(hidden, training=training, mask=None if valid is None else valid[..., 0] > 0)
+        if self.normalization_kind == "layer":
+            hidden = self.normalization(hidden)
+        else:
+            hidden = self.normalization(hidden, training=training, mask=None if valid is None else valid[..., 0] > 0)
         return self.project(ops.silu(hidden))
 
     def compute_output_shape(self, inputs_shape, *_):
         return inputs_shape
 
     def get_config(self):
-        return {**super().get_config(), "size": self.size, "kernel_size": self.kernel_size}
+        return {**super().get_config(), "size": self.size, "kernel_size": self.kernel_size,
+                "normalization": self.normalization_kind}
