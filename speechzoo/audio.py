@@ -8,6 +8,7 @@ import contextlib
 import functools
 import io
 import math
+import numbers
 import os
 from dataclasses import dataclass
 
@@ -52,7 +53,7 @@ def load_audio(source, sample_rate: int = SAMPLE_RATE, start: float = 0.0, durat
 
     Args:
         source: A path, the bytes of a file, a binary file object, or an (array, sample rate) pair; the array is
-            (samples,) or (samples, channels), integers of full scale or floats in [-1, 1].
+            (samples,) or (samples, channels), uint8, int8, int16 or int32 of full scale, or floats in [-1, 1].
         sample_rate: Hz of the result.
         start: Where to begin, seconds.
         duration: How much to read, seconds; to the end when absent. A recording that ends earlier gives what it has.
@@ -62,6 +63,7 @@ def load_audio(source, sample_rate: int = SAMPLE_RATE, start: float = 0.0, durat
     Raises:
         AudioError: The recording is missing, empty, not audio, damaged, longer than `maximum_seconds`, or holds samples
             that are not finite.
+        TypeError: `source` is none of these; an array needs its sample rate beside it.
 
     Example:
         >>> load_audio((np.zeros((48000, 2), np.int16), 48000)).shape
@@ -218,25 +220,26 @@ def _read_part(file, name, rate, start, duration, maximum_seconds, strict):
 
 
 def _mono(samples: np.ndarray) -> np.ndarray:
-    """Samples of any integer or float type, (samples,) or (samples, channels) -> float32 (samples,)."""
+    """Samples of an integer type with a known full scale or of a float type, (samples,) or (samples, channels) -> float32 (samples,)."""
     if samples.ndim not in (1, 2) or samples.ndim == 2 and samples.shape[1] > max(1, samples.shape[0]):
         raise AudioError(f"audio of shape {samples.shape}: expected (samples,) or (samples, channels)")
     if samples.dtype == np.uint8:
         samples = (samples.astype(np.float32) - 128) / 128
-    elif np.issubdtype(samples.dtype, np.signedinteger):
+    elif samples.dtype in (np.int8, np.int16, np.int32):
         samples = (samples / -float(np.iinfo(samples.dtype).min)).astype(np.float32)
     elif np.issubdtype(samples.dtype, np.floating):
         samples = samples.astype(np.float32, copy=False)
     else:
-        raise AudioError(f"audio of type {samples.dtype}: expected integers or floats")
+        # No recorder writes int64: it is what NumPy makes of a list of 16-bit samples, which its full scale would silence.
+        raise AudioError(f"audio of type {samples.dtype}: expected uint8, int8, int16, int32 or floats")
     if samples.ndim == 1:
         return samples
     return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
 
 
 def _checked_rate(rate, name) -> int:
-    if int(rate) != rate or not _MINIMUM_RATE <= rate <= _MAXIMUM_RATE:
-        raise AudioError(f"{name}: sample rate {rate} Hz is outside of {_MINIMUM_RATE} to {_MAXIMUM_RATE}")
+    if not isinstance(rate, numbers.Real) or not _MINIMUM_RATE <= rate <= _MAXIMUM_RATE or int(rate) != rate:
+        raise AudioError(f"{name}: sample rate {rate!r} is not a whole number of Hz, {_MINIMUM_RATE} to {_MAXIMUM_RATE}")
     return int(rate)
 
 

@@ -15,6 +15,7 @@ from speechzoo.data.records import RecordError, decode_example, read_record
 from speechzoo.data.transcript import normalize_transcript
 from speechzoo.decoding.greedy import greedy_decode
 from speechzoo.decoding.recognition import recognize_outputs, select_heads
+from speechzoo.files import naming
 from speechzoo.metrics.scores import score_head
 from speechzoo.opening import batch_outputs, model_spec, open_model
 
@@ -51,11 +52,12 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
         `{"overall": {head: {metric: value, "<metric>_interval": [low, high], "n": count}}, "<corpus>": {...}}`; the
         intervals are 95 % bootstrap intervals over speakers (over utterances where no speaker is given). An utterance
         without a corpus counts under its manifest's name. What could not be used stands under "_skipped", a key that
-        is there only when it is needed: `{"audio": {id: reason}, "labels": {head: {label: count}}}`.
+        is there only when it is needed: `{"audio": ["id: reason", ...], "labels": {head: {label: count}}}`.
 
     Raises:
         ManifestError: A manifest can't be read.
         ValueError: The model hasn't the head asked for, or nothing could be measured.
+        OSError: `predictions` can't be written.
 
     Example:
         evaluate("mtl_conformer_small", "dev.jsonl")["overall"]["transcript"]["wer"]
@@ -67,6 +69,10 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
     utterances = [_Utterance(Path(source.manifest), values, source.labels) for source in sources
                   for values in read_manifest(source.manifest) if source.split in (None, values.get("split"))]
     skipped_labels = {name: Counter() for name in spec["heads"]}
+    if not utterances:
+        wanted = {source.split for source in sources} - {None}
+        raise ValueError(f"{', '.join(str(source.manifest) for source in sources)}: no utterance"
+                         + (f" of split {', '.join(sorted(wanted))}" if wanted else " in it"))
     for utterance in utterances:
         utterance.find_references(spec, skipped_labels)
     if predictions is None:
@@ -74,6 +80,8 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
     skipped_audio = []
     done = 0
     with contextlib.ExitStack() as stack:
+        if predictions:
+            stack.enter_context(naming(predictions))
         file = stack.enter_context(open(predictions, "w", encoding="utf-8")) if predictions else None
         for batch in make_batches(utterances, batch_seconds, maximum_seconds, skipped_audio):
             usable, audio = [], []

@@ -135,7 +135,7 @@ def test_what_is_not_a_recording_says_so(tmp_path):
     (np.full(100, 12000.0), "float samples reach 12000, full scale is 1"),
     (np.zeros((2, 100)), r"shape \(2, 100\): expected \(samples,\) or \(samples, channels\)"),
     (np.zeros(0), "holds no samples"),
-    (np.array(["a"]), "type <U1: expected integers or floats"),
+    (np.array(["a"]), "type <U1: expected uint8, int8, int16, int32 or floats"),
 ])
 def test_arrays_that_can_not_be_audio(samples, message):
     with pytest.raises(AudioError, match=message):
@@ -156,7 +156,7 @@ def test_not_a_number_in_a_float_wav():
 def test_bad_arguments(arguments, message):
     with pytest.raises(AudioError, match=message):
         load_audio((tone(), 16000), **arguments)
-    with pytest.raises(AudioError, match="sample rate 0 Hz"):
+    with pytest.raises(AudioError, match="sample rate 0 is not"):
         load_audio((tone(), 0))
     with pytest.raises(TypeError, match="an .array, sample rate. pair, got ndarray"):
         load_audio(tone())

@@ -2,12 +2,14 @@
 
 import argparse
 import importlib
+import os
 import sys
 
 from speechzoo import __version__
 
 # Sub-command -> module, in the order of `--help`. A module has HELP (one line), `add_arguments(parser)` and
-# `run(arguments)`, which returns the exit code or None. What is slow to import is imported inside `run`.
+# `run(arguments)`, which returns the exit code or None. What is slow to import is imported inside `run`. LIST, where
+# there is one, names the positional argument that takes any number of values, which may stand after options too.
 COMMANDS = {
     "prepare": "speechzoo.cli.prepare",
     "train": "speechzoo.cli.train",
@@ -26,16 +28,16 @@ def main(argv: list[str] | None = None):
     Args:
         argv: Arguments without the program's name; those of the process when absent.
     """
-    parser = argparse.ArgumentParser(prog="speechzoo",
-                                     description="Multi-task speech models for smart-speaker hardware.")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own remarks would stand among our lines
+    parser = _Parser(prog="speechzoo", description="Multi-task speech models for smart-speaker hardware.")
     parser.add_argument("--version", action="version", version=f"speechzoo {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module_name in COMMANDS.items():
         module = importlib.import_module(module_name)
         command = commands.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
-    arguments = parser.parse_args(argv)
+        command.set_defaults(run=module.run, list=getattr(module, "LIST", None))
+    arguments = _parse(parser, commands, argv)
     try:
         code = arguments.run(arguments) or 0
         sys.stdout.flush()
@@ -47,6 +49,24 @@ def main(argv: list[str] | None = None):
     sys.exit(code)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaint is one line."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
+
+
+def _parse(parser, commands, argv):
+    arguments, rest = parser.parse_known_args(argv)
+    # argparse fills a list of positionals only once: what stands after a later option is left over.
+    if arguments.list and not any(item.startswith("-") for item in rest):
+        setattr(arguments, arguments.list, [*getattr(arguments, arguments.list), *rest])
+    elif rest:
+        unknown = [item for item in rest if item.startswith("-")] if arguments.list else rest
+        commands.choices[arguments.command].error(f"unrecognized arguments: {' '.join(unknown)}")
+    return arguments
+
+
 def _report(error: Exception) -> int:
     if isinstance(error, BrokenPipeError):  # the reader of our output, such as `head`, has had enough
         sys.stderr.close()
@@ -54,5 +74,7 @@ def _report(error: Exception) -> int:
     text = str(error)
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror.lower()}" if error.filename else error.strerror.lower()
+    if isinstance(error, FileExistsError):  # of making a folder
+        text = f"{error.filename}: is a file; give a folder"
     print(f"speechzoo: error: {' '.join(text.split())}", file=sys.stderr)
     return 2

@@ -1,6 +1,8 @@
 """`speechzoo benchmark`: latency, memory, size and multiply-accumulates of a model on this machine."""
 
 import argparse
+import json
+import math
 
 HELP = "Measure a model on this machine: latency, real-time factor, memory, size, multiply-accumulates, start-up."
 
@@ -17,10 +19,11 @@ def add_arguments(parser):
 
 def run(arguments):
     """Prints one line for each length and number of threads."""
-    import json
-
     from speechzoo.benchmarking import benchmark
+    from speechzoo.files import check_writable, write_atomically
 
+    if arguments.json:
+        check_writable(arguments.json)
     result = benchmark(arguments.model, arguments.seconds, arguments.threads, max(1, arguments.repeats))
     print(f"{result.model}: {result.size_mb:g} MB, {result.macs_per_second / 1e6:.1f} M multiply-accumulates a second of audio")
     print(f"{'audio s':>8} {'threads':>8} {'median ms':>10} {'p95 ms':>9} {'real time':>10} {'peak MB':>8} {'start s':>8}")
@@ -28,9 +31,7 @@ def run(arguments):
         print(f"{row.seconds:8g} {row.threads:8d} {row.median_ms:10.2f} {row.p95_ms:9.2f} {row.real_time_factor:10.4f} "
               f"{row.peak_memory_mb:8.0f} {row.startup_seconds:8.2f}")
     if arguments.json:
-        with open(arguments.json, "w", encoding="utf-8") as file:
-            json.dump(result.to_dict(), file, indent=1)
-            file.write("\n")
+        write_atomically(arguments.json, (json.dumps(result.to_dict(), indent=1) + "\n").encode())
 
 
 def _numbers(kind):
@@ -39,7 +40,7 @@ def _numbers(kind):
             values = [kind(part) for part in text.split(",")]
         except ValueError:
             values = [0]
-        if min(values) <= 0:
+        if not all(0 < value < math.inf for value in values):
             raise argparse.ArgumentTypeError(f"'{text}' is not a list of numbers above 0, such as 1,3")
         return values
     return parse

@@ -1,4 +1,7 @@
-"""Options of the decoder, shared by the commands that write transcripts."""
+"""Options of the decoder, and types of options, shared by the commands."""
+
+import argparse
+import math
 
 
 def add_decoder_arguments(parser):
@@ -38,4 +41,18 @@ def make_decoder(arguments):
 
 def split_names(text: str) -> list[str]:
     """`a,b` as a list of names, for argparse."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError("expected names separated by commas")
+    return names
+
+
+def positive(text: str) -> float:
+    """A number above 0, for argparse."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got '{text}'")
+    return value

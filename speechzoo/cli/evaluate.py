@@ -1,9 +1,8 @@
 """`speechzoo evaluate`: a model and labelled recordings -> figures."""
 
 import json
-from pathlib import Path
 
-from speechzoo.cli.decoder_options import add_decoder_arguments, make_decoder, split_names
+from speechzoo.cli.decoder_options import add_decoder_arguments, make_decoder, positive, split_names
 
 HELP = "Measure every head of a model on labelled recordings."
 
@@ -24,9 +23,9 @@ def add_arguments(parser):
     parser.add_argument("--predictions", metavar="FILE", help="write every utterance's answers to this JSONL file")
     parser.add_argument("--confusions", action="store_true",
                         help="add tables of classes and confusion matrices to the JSON")
-    parser.add_argument("--batch-seconds", type=float, default=96.0, metavar="S",
+    parser.add_argument("--batch-seconds", type=positive, default=96.0, metavar="S",
                         help="seconds of audio in one batch (%(default)g); changes speed and memory, no result")
-    parser.add_argument("--maximum-seconds", type=float, default=120.0, metavar="S",
+    parser.add_argument("--maximum-seconds", type=positive, default=120.0, metavar="S",
                         help="skip longer recordings (%(default)g)")
     add_decoder_arguments(parser)
 
@@ -37,13 +36,18 @@ def run(arguments):
     from rich.progress import Progress
 
     from speechzoo.evaluation import evaluate, open_model
+    from speechzoo.files import check_writable, write_atomically
 
+    for path in filter(None, (arguments.json, arguments.predictions)):
+        check_writable(path)
     model, sources = arguments.model, arguments.manifest
     if arguments.dev:
         model = open_model(arguments.model)
         if not getattr(model, "zoo_config", None):
             raise ValueError(f"{arguments.model}: an exported file knows no dev sources; name them with --manifest")
         sources = model.zoo_config.dev_sources(arguments.dev)
+        if not sources:
+            raise ValueError(f"{arguments.model}: its config names no dev sources; name recordings with --manifest")
     decoder = make_decoder(arguments)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("evaluate", total=None)
@@ -54,7 +58,7 @@ def run(arguments):
     Console().print(make_table(result, arguments.model))
     _print_skipped(result.get("_skipped", {}))
     if arguments.json:
-        Path(arguments.json).write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_atomically(arguments.json, (json.dumps(result, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 def make_table(result: dict, title: str):

@@ -1,5 +1,7 @@
 """`speechzoo export`: a model -> a SavedModel for TensorFlow Serving, or one `.tflite` file for a device."""
 
+from speechzoo.cli.decoder_options import split_names
+
 HELP = "Export a model for a server (SavedModel) or a device (TFLite), measured against Keras first."
 
 
@@ -11,7 +13,7 @@ def add_arguments(parser):
                         help="TFLite only: float16 weights, int8 weights, or int8 weights and activations (%(default)s)")
     parser.add_argument("--representative", metavar="MANIFEST",
                         help="recordings to measure on, and to calibrate int8 with; bundled ones when absent")
-    parser.add_argument("--heads", metavar="A,B", help="export only these heads")
+    parser.add_argument("--heads", type=split_names, metavar="A,B", help="export only these heads")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write to")
 
 
@@ -19,8 +21,8 @@ def run(arguments):
     """Exports the model and prints what was written and how far each head is from the Keras model."""
     from speechzoo.exporters import export
 
-    heads = arguments.heads.split(",") if arguments.heads else None
-    path = export(arguments.model, arguments.out, arguments.format, arguments.quantize, arguments.representative, heads)
+    path = export(arguments.model, arguments.out, arguments.format, arguments.quantize, arguments.representative,
+                  arguments.heads)
     if arguments.format == "saved_model":
         print(path)
         return

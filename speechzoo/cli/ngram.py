@@ -3,6 +3,7 @@
 from pathlib import Path
 
 HELP = "Estimate an n-gram language model from text, for --lm."
+LIST = "text"
 
 
 def add_arguments(parser):
@@ -17,11 +18,12 @@ def run(arguments):
     """Estimates the model, writes it and prints its size."""
     from speechzoo.data.transcript import normalize_transcript
     from speechzoo.decoding.ngram import build_ngram
+    from speechzoo.files import write_atomically
 
     lines = [line for path in arguments.text for line in _read_lines(path)]
     sentences = [normalize_transcript(line, arguments.language) for line in lines]
     model = build_ngram(sentences, arguments.order)
-    model.save(arguments.out)
+    write_atomically(arguments.out, model.to_bytes(compressed=arguments.out.endswith(".gz")))
     sizes = [sum(1 for words in model.entries if len(words) == n) for n in range(1, model.order + 1)]
     print(f"{arguments.out}: {len(model.words)} words from {sum(map(bool, sentences))} sentences; n-grams by length: "
           + ", ".join(map(str, sizes)))

@@ -3,9 +3,10 @@
 import json
 import sys
 
-from speechzoo.cli.decoder_options import add_decoder_arguments, make_decoder, split_names
+from speechzoo.cli.decoder_options import add_decoder_arguments, make_decoder, positive, split_names
 
 HELP = "Say what is heard in recordings: transcript, words, speaker and whatever else the model answers."
+LIST = "audio"
 
 
 def add_arguments(parser):
@@ -15,9 +16,11 @@ def add_arguments(parser):
     parser.add_argument("--heads", type=split_names, metavar="A,B", help="only these heads")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, with times of the words")
     parser.add_argument("--microphone", action="store_true", help="record from the microphone and recognise that")
-    parser.add_argument("--seconds", type=float, default=4.0, metavar="S", help="how long to record (%(default)g)")
-    parser.add_argument("--maximum-seconds", type=float, default=120.0, metavar="S",
-                        help="refuse longer recordings (%(default)g)")
+    parser.add_argument("--seconds", type=positive, default=4.0, metavar="S", help="how long to record (%(default)g)")
+    parser.add_argument("--start", type=float, default=0.0, metavar="S", help="where to begin in each recording")
+    parser.add_argument("--duration", type=float, metavar="S", help="how much of each to listen to; to its end if absent")
+    parser.add_argument("--maximum-seconds", type=positive, default=120.0, metavar="S",
+                        help="refuse more than this at once (%(default)g); memory grows with its square")
     add_decoder_arguments(parser)
 
 
@@ -38,7 +41,7 @@ def run(arguments):
     failed = False
     for name, source in sources:
         try:
-            audio = load_audio(source, spec["sample_rate"], maximum_seconds=arguments.maximum_seconds)
+            audio = load_audio(source, spec["sample_rate"], arguments.start, arguments.duration, arguments.maximum_seconds)
             result = recognize_outputs(batch_outputs(model, [audio])[0], spec, decoder=decoder)
         except ValueError as error:  # AudioError among them
             print(f"speechzoo: error: {error}", file=sys.stderr)

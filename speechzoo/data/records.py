@@ -100,7 +100,8 @@ def read_record(path, offset: int, length: int, verify: bool = False) -> bytes:
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:
-        frame = os.pread(descriptor, length, offset)
+        # A length from a damaged manifest must not be allocated.
+        frame = os.pread(descriptor, length, offset) if offset + length <= os.fstat(descriptor).st_size else b""
     finally:
         os.close(descriptor)
     overhead = _HEADER.size + _FOOTER.size

@@ -97,20 +97,20 @@ class NGram:
 
     def save(self, path: str | Path):
         """Writes the model as an ARPA file; a name that ends in `.gz` is compressed."""
-        path = Path(path)
-        opener = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "wt", encoding="utf-8", newline="\n") as file:
-            orders = [sorted(words for words in self.entries if len(words) == n) for n in range(1, self.order + 1)]
-            file.write("\\data\\\n")
-            for n, group in enumerate(orders, 1):
-                file.write(f"ngram {n}={len(group)}\n")
-            for n, group in enumerate(orders, 1):
-                file.write(f"\n\\{n}-grams:\n")
-                for words in group:
-                    probability, backoff = self.entries[words]
-                    tail = f"\t{backoff:.7f}" if n < self.order else ""
-                    file.write(f"{probability:.7f}\t{' '.join(words)}{tail}\n")
-            file.write("\n\\end\\\n")
+        Path(path).write_bytes(self.to_bytes(compressed=Path(path).suffix == ".gz"))
+
+    def to_bytes(self, compressed: bool = False) -> bytes:
+        """The model as an ARPA file, gzip-compressed or plain."""
+        orders = [sorted(words for words in self.entries if len(words) == n) for n in range(1, self.order + 1)]
+        lines = ["\\data\\", *(f"ngram {n}={len(group)}" for n, group in enumerate(orders, 1))]
+        for n, group in enumerate(orders, 1):
+            lines += ["", f"\\{n}-grams:"]
+            for words in group:
+                probability, backoff = self.entries[words]
+                tail = f"\t{backoff:.7f}" if n < self.order else ""
+                lines.append(f"{probability:.7f}\t{' '.join(words)}{tail}")
+        data = "\n".join([*lines, "", "\\end\\", ""]).encode()
+        return gzip.compress(data, mtime=0) if compressed else data
 
 
 def _read_arpa(file, path) -> dict:

@@ -8,6 +8,10 @@ from speechzoo.decoding.ctc import log_softmax
 from speechzoo.decoding.greedy import greedy_decode
 from speechzoo.decoding.word import Word
 
+MAXIMUM_SECONDS = 120.0
+"""What `recognize` takes at once. Attention needs memory by the square of the length: 2 minutes take some 500 MB, an hour
+would take the machine down."""
+
 CLASSIFIER_FIELDS = ("intent", "keyword", "gender", "age_group", "event")
 """Classifiers' labels that have a field of their own in a Recognition; any other goes into `labels`."""
 
@@ -147,10 +151,12 @@ def select_heads(spec: dict, heads: list[str] | None) -> dict:
     """The spec with only the heads asked for, in the model's order; all of them for None.
 
     Raises:
-        ValueError: A head that the model doesn't have.
+        ValueError: A head that the model doesn't have, or no head at all.
     """
     if heads is None:
         return spec
+    if isinstance(heads, str) or not heads:
+        raise ValueError(f"heads is a list of names, got {heads!r}; the model has: {', '.join(spec['heads'])}")
     for name in heads:
         if name not in spec["heads"]:
             raise ValueError(f"the model has no head '{name}'; it has: {', '.join(spec['heads'])}")

@@ -5,12 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from speechzoo.audio import load_audio
-from speechzoo.decoding.recognition import Recognition, recognize_outputs, select_heads
+from speechzoo.decoding.recognition import MAXIMUM_SECONDS, Recognition, recognize_outputs, select_heads
 from speechzoo.edge.artifact import ArtifactError, read_artifact
 
 SIGNATURE = "recognize"
-# Attention needs memory by the square of the length: 2 minutes take some 500 MB, an hour would take the device down.
-MAXIMUM_SECONDS = 120.0
 
 
 class EdgeModel:
@@ -79,10 +77,13 @@ class EdgeModel:
             **decoding: As `speechzoo.decoding.recognition.recognize_outputs`.
 
         Raises:
-            AudioError: The audio can't be read, or is longer than `MAXIMUM_SECONDS`.
+            AudioError: The audio can't be read, or is longer than 120 s; read parts of it with
+                `speechzoo.audio.load_audio(path, start=..., duration=...)`.
+            TypeError: `audio` is neither a path nor bytes nor an array.
             ValueError: A head that the model doesn't have.
         """
         spec = select_heads(self.spec, heads)
-        source = (audio, sample_rate or spec["sample_rate"]) if isinstance(audio, np.ndarray) else audio
+        rate = spec["sample_rate"] if sample_rate is None else sample_rate
+        source = (audio, rate) if isinstance(audio, np.ndarray) else audio
         samples = load_audio(source, spec["sample_rate"], maximum_seconds=MAXIMUM_SECONDS)
         return recognize_outputs(self.outputs(samples), spec, **decoding)

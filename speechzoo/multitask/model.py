@@ -143,7 +143,8 @@ class MultiTaskModel(keras.Model):
         """What was said, by whom and how, as far as the model has heads for it.
 
         Args:
-            audio: Path, bytes of an audio file, or float array (samples,) or (samples, channels).
+            audio: Path, bytes of an audio file, or array (samples,) or (samples, channels): floats in [-1, 1], or
+                uint8, int8, int16 or int32 of full scale.
             sample_rate: Hz of an array; the model's own when None.
             heads: Heads to answer; all when None.
             **decoding: As `speechzoo.decoding.recognition.recognize_outputs`.
@@ -152,12 +153,16 @@ class MultiTaskModel(keras.Model):
             A `speechzoo.Recognition`.
 
         Raises:
-            AudioError: The audio can't be read.
+            AudioError: The audio can't be read, or is longer than 120 s; read parts of it with
+                `speechzoo.audio.load_audio(path, start=..., duration=...)`.
+            TypeError: `audio` is neither a path nor bytes nor an array.
             ValueError: A head that the model doesn't have.
         """
         from speechzoo.audio import load_audio
-        from speechzoo.decoding.recognition import recognize_outputs, select_heads
+        from speechzoo.decoding.recognition import MAXIMUM_SECONDS, recognize_outputs, select_heads
 
         spec = select_heads(self.spec(), heads)
-        source = (audio, sample_rate or spec["sample_rate"]) if isinstance(audio, np.ndarray) else audio
-        return recognize_outputs(self.outputs_of(load_audio(source, spec["sample_rate"])), spec, **decoding)
+        rate = spec["sample_rate"] if sample_rate is None else sample_rate
+        source = (audio, rate) if isinstance(audio, np.ndarray) else audio
+        samples = load_audio(source, spec["sample_rate"], maximum_seconds=MAXIMUM_SECONDS)
+        return recognize_outputs(self.outputs_of(samples), spec, **decoding)
