@@ -66,8 +66,8 @@ def load(name: str | Path, weights: str | Path | None = "pretrained", heads: lis
 
     Example:
         >>> model = load("mtl_ds_cnn_micro", weights=None, heads=["keyword"])
-        >>> model.output_shape
-        {'keyword': (None, 16)}
+        >>> list(model.heads)
+        ['keyword']
     """
     from speechzoo.multitask.build import build_model
     from speechzoo.weights import load_weights
