@@ -15,10 +15,11 @@ def count_macs(model, seconds: float = 1.0) -> int:
     import tensorflow as tf
 
     audio = tf.TensorSpec((1, round(seconds * model.frontend.sample_rate)), tf.float32)
-    graph = tf.function(model.forward_unpadded).get_concrete_function(audio).graph
+    # Without autograph, which can't copy a method of a Keras model.
+    graph = tf.function(model.forward_unpadded, autograph=False).get_concrete_function(audio).graph
     total = 0
     for operation in graph.get_operations():
-        shapes = [tuple(tensor.shape) for tensor in operation.inputs]
+        shapes = [tuple(tensor.shape) for tensor in operation.inputs]  # all known: the length is fixed
         if operation.type in ("MatMul", "BatchMatMulV2", "Einsum"):
             total += _product(operation, shapes)
         elif operation.type == "Conv2D":

@@ -38,7 +38,7 @@ def count_tflite_macs(path: str | Path, seconds: float = 1.0) -> int:
             total += output * _size(second[1:3])
         else:
             total += output * _size(second[1:])
-    return total
+    return int(total)
 
 
 def _size(shape) -> int:

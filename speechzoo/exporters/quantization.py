@@ -38,6 +38,7 @@ def quantize_weights(network: bytes, mode: str) -> bytes:
         if mode == "dynamic":
             _store_int8(model, graph, frontend)
         _store_float16(model, graph, None if mode == "float16" else frontend)
+        _drop_what_no_device_reads(graph)
     return serialize(model)
 
 
@@ -139,6 +140,18 @@ def _store_float16(model, graph, operators):
         operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
         operator.builtinOptions = schema.DequantizeOptionsT()
         graph.operators.insert(0, operator)
+
+
+def _drop_what_no_device_reads(graph):
+    """Names below the top layer, and the ranges that scales were computed from: a tenth of a microcontroller's network."""
+    for tensor in graph.tensors:
+        layer, slash, _ = tensor.name.partition(b"/")
+        tensor.name = layer + slash if slash else b""
+        if tensor.quantization is not None:
+            if tensor.quantization.scale is None:
+                tensor.quantization = None
+            else:
+                tensor.quantization.min = tensor.quantization.max = None
 
 
 def _replace_data(model, graph, tensor, values):
