@@ -16,9 +16,9 @@ class RelativeAttention(keras.layers.Layer):
     """Self-attention whose scores see content and distance.
 
     The scores are those of Transformer-XL (Dai et al. 2019, https://arxiv.org/abs/1901.02860, section 3.3). Their
-    positional part is a product with a sinusoid of i - j for every pair; it is computed without a table of distances and
-    without shifting rows, by sin(i - j) = sin i cos j - cos i sin j and its sibling for the cosine: turn the query by
-    its own position, then multiply with the sinusoids of j.
+    positional part is a product with a sinusoid of i - j for every pair; it is computed without a table of distances
+    and without shifting rows, by sin(i - j) = sin i cos j - cos i sin j and its sibling for the cosine: turn the query
+    by its own position, then multiply with the sinusoids of j.
 
     Args:
         size: Channels in and out; even.

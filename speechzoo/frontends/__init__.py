@@ -1,4 +1,4 @@
-"""Front ends: waveform -> features, as Keras layers inside the model, so that features can't drift between platforms."""
+"""Front ends: waveform -> features, as Keras layers inside the model, the same on every platform."""
 
 from speechzoo.frontends.log_mel import LogMel
 from speechzoo.frontends.spec_augment import SpecAugment

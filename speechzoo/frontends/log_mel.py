@@ -26,7 +26,7 @@ class LogMel(keras.layers.Layer):
         floor: Smallest mel energy before the logarithm.
         normalization: `stored` (mean and variance of the training data, see `adapt`), `utterance` (of the utterance
             itself, per mel bin) or `none`.
-        frequency_masks, frequency_mask_width, time_masks, time_mask_fraction: see `SpecAugment`; active in training only.
+        frequency_masks, frequency_mask_width, time_masks, time_mask_fraction: see `SpecAugment`; in training only.
 
     Call arguments:
         audio: float32 (batch, samples) in [-1, 1].
@@ -49,7 +49,8 @@ class LogMel(keras.layers.Layer):
                  frequency_masks: int = 0, frequency_mask_width: int = 15, time_masks: int = 0,
                  time_mask_fraction: float = 0.05, **kwargs):
         super().__init__(**kwargs)
-        for option, value, known in (("mel_scale", mel_scale, ("htk", "slaney")), ("transform", transform, ("matmul", "fft")),
+        for option, value, known in (("mel_scale", mel_scale, ("htk", "slaney")),
+                                     ("transform", transform, ("matmul", "fft")),
                                      ("normalization", normalization, ("stored", "utterance", "none"))):
             if value not in known:
                 raise ValueError(f"log_mel: {option} '{value}' is not one of {', '.join(known)}")
@@ -68,7 +69,8 @@ class LogMel(keras.layers.Layer):
         self.hop_length = round(hop_seconds * sample_rate)
         self.window_length = round(window_seconds * sample_rate)
         if self.window_length > fft_length:
-            raise ValueError(f"log_mel: a window of {self.window_length} samples is longer than fft_length {fft_length}")
+            raise ValueError(f"log_mel: a window of {self.window_length} samples is longer than "
+                             f"fft_length {fft_length}")
         self.num_features = num_mel_bins
         self.frame_seconds = hop_seconds
         self.spec_augment = SpecAugment(frequency_masks, frequency_mask_width, time_masks, time_mask_fraction,

@@ -40,7 +40,8 @@ class SpecAugment(keras.layers.Layer):
         if not training:
             return features
         batch, frames, bins = ops.shape(features)
-        bands = self._keep(batch, self.frequency_masks, bins, float(self.frequency_mask_width), ops.cast(bins, "float32"))
+        widest_band = float(self.frequency_mask_width)
+        bands = self._keep(batch, self.frequency_masks, bins, widest_band, ops.cast(bins, "float32"))
         valid = ops.cast(ops.broadcast_to(frames, (batch,)) if lengths is None else lengths, "float32")[:, None]
         spans = self._keep(batch, self.time_masks, frames, valid * self.time_mask_fraction, valid)
         return features * bands[:, None, :] * spans[:, :, None]

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from speechzoo.heads.head import Head
+from speechzoo.heads.head import Head, label_names
 from speechzoo.heads.pooling import AttentiveStatisticsPooling
 
 UNKNOWN = "_unknown_"
@@ -29,7 +29,7 @@ class ClassifierHead(Head):
     def __init__(self, classes: list[str], hidden_size: int = 0, label_smoothing: float = 0.0, dropout: float = 0.2,
                  **kwargs):
         super().__init__(**kwargs)
-        classes = [str(name) for name in classes]
+        classes = label_names(classes, f"head '{self.name}': classes")
         if len(set(classes)) != len(classes) or len(classes) < 2:
             raise ValueError(f"head '{self.name}': classes must be at least two different names, got {classes}")
         self.classes = classes
@@ -60,7 +60,8 @@ class ClassifierHead(Head):
             return np.int32(self.classes.index(value))
         if UNKNOWN in self.classes:
             return np.int32(self.classes.index(UNKNOWN))
-        raise ValueError(f"{self.label} '{value}' is not among the classes of head '{self.name}': {', '.join(self.classes)}")
+        raise ValueError(f"{self.label} '{value}' is not among the classes of head '{self.name}': "
+                         f"{', '.join(self.classes)}")
 
     def loss(self):
         return SoftmaxCrossEntropy(self.label_smoothing, name=f"{self.name}_loss")

@@ -17,7 +17,8 @@ class CTCHead(Head):
     give on the row alone.
 
     Args:
-        units: `characters` (space, apostrophe, a-z), `phones` (39 ARPAbet phones) or a list of byte-pair-encoding pieces.
+        units: `characters` (space, apostrophe, a-z), `phones` (39 ARPAbet phones) or a list of byte-pair-encoding
+            pieces.
         dropout: Dropout rate of the frames that enter.
 
     Returns:

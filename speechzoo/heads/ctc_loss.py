@@ -51,7 +51,8 @@ def loss_and_gradient(target, logits):
     # States: blank, unit 1, blank, unit 2, ..., blank.
     states = ops.reshape(ops.stack([ops.zeros_like(target), target], axis=-1), (batch, 2 * num_units))
     states = ops.pad(states, ((0, 0), (0, 1)))
-    before = ops.pad(states[:, :-2], ((0, 0), (2, 0)), constant_values=0)
+    # Padding first and slicing then works for a batch of empty transcripts, which has one state, too.
+    before = ops.pad(states, ((0, 0), (2, 0)))[:, :-2]
     skips = ops.logical_and(states > 0, states != before)  # may be entered from two states before
     position = ops.arange(num_states, dtype="int32")[None, :]
     starts = ops.logical_and(position < 2, position <= 2 * length[:, None])
@@ -62,22 +63,23 @@ def loss_and_gradient(target, logits):
     emission = ops.transpose(emission, (1, 0, 2))
 
     # The backward recursion is the forward one with time and states reversed.
-    skips_back = ops.flip(ops.pad(skips[:, 2:], ((0, 0), (0, 2))), axis=1)
+    skips_back = ops.flip(ops.pad(skips, ((0, 0), (0, 2)))[:, 2:], axis=1)
     penalty = ops.where(ops.concatenate([skips, skips_back], axis=0), 0.0, IMPOSSIBLE)
     first = ops.where(ops.concatenate([starts, ops.flip(ends, axis=1)], axis=0), 0.0, IMPOSSIBLE)
     both = ops.concatenate([emission, ops.flip(emission, axis=(0, 2))], axis=1)
 
     def step(scores, frame):
         one = ops.pad(scores[:, :-1], ((0, 0), (1, 0)), constant_values=IMPOSSIBLE)
-        two = ops.pad(scores[:, :-2], ((0, 0), (2, 0)), constant_values=IMPOSSIBLE) + penalty
+        two = ops.pad(scores, ((0, 0), (2, 0)), constant_values=IMPOSSIBLE)[:, :-2] + penalty
         best = ops.maximum(scores, ops.maximum(one, two))
         total = best + ops.log(ops.exp(scores - best) + ops.exp(one - best) + ops.exp(two - best))
         scores = ops.maximum(total + frame, 2 * IMPOSSIBLE)  # keeps sums of impossible events finite
         return scores, scores
 
     scores = first + both[0]
-    _, rest = ops.scan(step, scores, both[1:])
-    scores = ops.concatenate([scores[None], rest], axis=0)
+    # One step too many, so that a batch of one frame has something to loop over.
+    _, rest = ops.scan(step, scores, ops.pad(both, ((0, 1), (0, 0), (0, 0)))[1:])
+    scores = ops.concatenate([scores[None], rest[:-1]], axis=0)
     forward, backward = scores[:, :batch], ops.flip(scores[:, batch:], axis=(0, 2))
     log_likelihood = ops.logsumexp(ops.where(ends, forward[-1], IMPOSSIBLE), axis=1)
     possible = log_likelihood > IMPOSSIBLE / 2

@@ -32,3 +32,17 @@ class Head(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "label": self.label}
+
+
+def label_names(values, where: str) -> list[str]:
+    """The names of classes or slot values that a config lists, as text.
+
+    Raises:
+        ValueError: Not a list, or a name that YAML has read as true or false.
+    """
+    if not isinstance(values, list | tuple):
+        raise ValueError(f"{where} must be a list of names, got {values!r}")
+    for value in values:
+        if isinstance(value, bool):
+            raise ValueError(f"{where} holds {value}: put yes, no, on, off, true and false in quotes")
+    return [str(value) for value in values]

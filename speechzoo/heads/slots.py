@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from speechzoo.heads.head import Head
+from speechzoo.heads.head import Head, label_names
 from speechzoo.heads.pooling import AttentiveStatisticsPooling
 
 
@@ -27,9 +27,10 @@ class SlotsHead(Head):
 
     def __init__(self, slots: dict[str, list[str]], dropout: float = 0.2, **kwargs):
         super().__init__(**kwargs)
-        if not slots or not all(slots.values()):
-            raise ValueError(f"head '{self.name}': every slot needs at least one value")
-        self.slots = {str(name): [str(value) for value in values] for name, values in slots.items()}
+        if not isinstance(slots, dict) or not slots or not all(slots.values()):
+            raise ValueError(f"head '{self.name}': slots must map each slot to at least one value, got {slots!r}")
+        self.slots = {str(name): label_names(values, f"head '{self.name}': slot {name}")
+                      for name, values in slots.items()}
         self.dropout_rate = dropout
         self.sizes = [len(values) + 1 for values in self.slots.values()]
         self.target_shape = (len(self.slots),)

@@ -52,12 +52,14 @@ class SpeakerHead(Head):
 
     def encode(self, value) -> np.ndarray:
         if value not in self.index:
-            raise ValueError(f"speaker '{value}' is not among the {len(self.index)} training speakers of head '{self.name}'")
+            raise ValueError(f"speaker '{value}' is not among the {len(self.index)} training speakers of "
+                             f"head '{self.name}'")
         return np.int32(self.index[value])
 
     def loss(self):
         if not self.speakers:
-            raise ValueError(f"head '{self.name}' has no training speakers: build the model with their names to train it")
+            raise ValueError(f"head '{self.name}' has no training speakers: build the model with their names "
+                             "to train it")
         return AngularMarginLoss(self.prototypes, self.margin, self.scale, name=f"{self.name}_loss")
 
     def metrics_for_fit(self):
@@ -94,7 +96,8 @@ class AngularMarginLoss(keras.losses.Loss):
         cosine = ops.clip(cosines(y_pred, ops.convert_to_tensor(self.prototypes)), -1.0 + 1e-6, 1.0 - 1e-6)
         sine = ops.sqrt(1.0 - ops.square(cosine))
         shifted = cosine * math.cos(self.margin) - sine * math.sin(self.margin)
-        shifted = ops.where(cosine > math.cos(math.pi - self.margin), shifted, cosine - self.margin * math.sin(self.margin))
+        beyond = cosine - self.margin * math.sin(self.margin)
+        shifted = ops.where(cosine > math.cos(math.pi - self.margin), shifted, beyond)
         target = ops.one_hot(ops.cast(y_true, "int32"), cosine.shape[-1])
         logits = self.scale * (target * shifted + (1.0 - target) * cosine)
         return -ops.sum(target * ops.log_softmax(logits), axis=-1)

@@ -4,7 +4,7 @@ from collections import Counter
 
 CHARACTERS = list(" 'abcdefghijklmnopqrstuvwxyz")
 # ARPAbet without stress, as CMUdict writes it.
-PHONES = ("AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH").split()
+PHONES = "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH".split()
 WORD_START = "\u2581"
 
 

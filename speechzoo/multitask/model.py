@@ -4,14 +4,16 @@ import keras
 import numpy as np
 from keras import ops
 
+from speechzoo.multitask.labelled_mean import LabelledMean
 from speechzoo.multitask.weighting import StaticWeighting
 
 
 class MultiTaskModel(keras.Model):
     """Waveform in, every head's output out.
 
-    Inputs: `{"audio": float32 (batch, samples) in [-1, 1], "audio_length": int32 (batch,)}`. Outputs: a dict, one entry a
-    head. Targets and sample weights are dicts with the same keys; a row without a label has weight 0 and counts nowhere.
+    Inputs: `{"audio": float32 (batch, samples) in [-1, 1], "audio_length": int32 (batch,)}`. Outputs: a dict, one entry
+    a head. Targets and sample weights are dicts with the same keys; a row without a label has weight 0 and counts
+    nowhere.
 
     Args:
         frontend: Layer (audio, audio_length) -> (features, lengths).
@@ -35,7 +37,8 @@ class MultiTaskModel(keras.Model):
         blocks = {**dict.fromkeys(heads, backbone.num_blocks), **(blocks or {})}
         for head, block in blocks.items():
             if not 1 <= block <= backbone.num_blocks:
-                raise ValueError(f"head '{head}' reads block {block}; the backbone has blocks 1 to {backbone.num_blocks}")
+                raise ValueError(f"head '{head}' reads block {block}; the backbone has blocks 1 to "
+                                 f"{backbone.num_blocks}")
         features, lengths = frontend(audio, audio_length)
         frames, lengths = backbone(features, lengths)
         outputs = {name: head(frames[blocks[name] - 1], lengths) for name, head in heads.items()}
@@ -64,7 +67,7 @@ class MultiTaskModel(keras.Model):
 
         Args:
             optimizer: Keras optimizer or its name.
-            loss: Head -> loss, for those that should not use their own.
+            loss: Head -> loss, for those that should not use their own; averaged over the labelled rows like these.
             **kwargs: As `keras.Model.compile`, without `loss_weights` (the weighting has them) and `metrics`.
 
         Raises:
@@ -80,7 +83,7 @@ class MultiTaskModel(keras.Model):
         self.head_metrics = {}
         for name, head in self.heads.items():
             if name in (loss or {}):
-                self.head_losses[name] = keras.losses.get(loss[name])
+                self.head_losses[name] = LabelledMean(loss[name], name=f"{name}_loss")
             elif getattr(head, "speakers", True):
                 self.head_losses[name] = head.loss()
         self.total_tracker = keras.metrics.Mean(name="loss")

@@ -1,0 +1,23 @@
+"""Any loss as a mean over labelled rows."""
+
+import keras
+from keras import ops
+
+
+class LabelledMean(keras.losses.Loss):
+    """Another loss, averaged over the rows with weight only, as the heads' own losses are.
+
+    Keras's default reduction divides by all rows, which would shrink a rare task by its share of labels.
+
+    Args:
+        loss: Keras loss, its name, or a function (y_true, y_pred) -> (batch, ...).
+    """
+
+    def __init__(self, loss, name="labelled_mean", reduction="mean_with_sample_weight", **kwargs):
+        super().__init__(name=name, reduction=reduction, **kwargs)
+        self.loss = keras.losses.get(loss)
+
+    def call(self, y_true, y_pred):
+        by_row = self.loss.call if isinstance(self.loss, keras.losses.Loss) else self.loss
+        values = by_row(y_true, y_pred)
+        return ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=-1)

@@ -1,0 +1,108 @@
+"""What holds for every registered backbone, and the lengths that they report."""
+
+import numpy as np
+import pytest
+
+from speechzoo.backbones import BACKBONES
+from speechzoo.backbones.convolution import ConvolutionModule
+from speechzoo.backbones.subsampling import ConvSubsampling
+from tests.helpers import check_backbone, run_layer
+
+CONFORMER = {"size": 8, "num_heads": 2, "feed_forward_size": 12, "kernel_size": 5, "subsampling_channels": 4}
+# Adding the same number to the score of every key leaves the softmax as it is.
+NO_EFFECT = ("attention/key/bias",)
+# Name in a zoo config -> (options, blocks, subsampling, channels, weights without effect), at least one each.
+CASES = {
+    "conformer": [
+        ({**CONFORMER, "num_blocks": 2, "subsampling": 4}, 2, 4, 8, NO_EFFECT),
+        ({**CONFORMER, "num_blocks": 1, "subsampling": 8, "num_heads": 4, "dropout": 0.0, "normalization": "layer"},
+         1, 8, 8, NO_EFFECT),
+    ],
+    "ds_cnn": [
+        ({"channels": 6, "num_blocks": 2}, 2, 2, 6, ()),
+        ({"channels": 5, "num_blocks": 1, "kernel_frames": 7, "kernel_bins": 3, "stride_frames": 3, "stride_bins": 1},
+         1, 3, 5, ()),
+        ({"channels": 4, "num_blocks": 1, "kernel_frames": 3, "stride_frames": 1, "dropout": 0.0}, 1, 1, 4, ()),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_backbone(name):
+    assert CASES.get(name), f"backbone '{name}' has no entry in CASES of this file"
+    for case in CASES[name]:
+        check_backbone(BACKBONES[name], *case)
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_subsampling_rounds_up(factor):
+    layer = ConvSubsampling(6, factor, 3)
+    layer.build((None, None, 16))
+    for frames in (1, 2, 7, 8, 9, 16, 31, 33):
+        (output,), lengths = run_layer(layer, np.ones((1, frames, 16)), [frames])
+        assert output.shape == (1, -(-frames // factor), 6)
+        assert lengths.tolist() == [-(-frames // factor)]
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_lengths_are_those_of_the_row_alone(name):
+    for options, _, subsampling, *_ in CASES[name]:
+        layer = BACKBONES[name](**options)
+        layer.build((None, None, 16))
+        for frames in sorted({1, subsampling, subsampling + 1}):
+            (*_, output), _ = run_layer(layer, np.ones((1, frames, 16)))
+            _, lengths = run_layer(layer, np.ones((1, 40, 16)), [frames])
+            assert output.shape[1] == lengths[0] == -(-frames // subsampling)
+
+
+@pytest.mark.parametrize("name, options, message", [
+    ("conformer", {"size": 10, "num_heads": 4}, "4 heads do not divide 10 channels"),
+    ("conformer", {"size": 9, "num_heads": 3}, "channels are odd"),
+    ("conformer", {"kernel_size": 8}, "kernel_size 8 is not odd"),
+    ("conformer", {"subsampling": 3}, "subsampling 3 is not 2, 4 or 8"),
+])
+def test_wrong_options(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        BACKBONES[name](**options)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_batch_statistics_leave_padding_out(name):
+    options = {**CASES[name][0][0], "dropout": 0.0}
+    random = np.random.default_rng(0)
+    features = random.standard_normal((3, 24, 16))
+    moved = []
+    for padding in (0, 40):
+        layer = BACKBONES[name](**options)
+        layer.build((None, None, 16))
+        if moved:
+            layer.set_weights(initial)
+        else:
+            initial = layer.get_weights()
+        grown = np.concatenate([features, random.standard_normal((3, padding, 16))], axis=1)
+        (*_, output), _ = run_layer(layer, grown, [24, 24, 24], training=True)
+        frames = -(-24 // layer.subsampling)
+        moved.append([output[:, :frames], *[np.asarray(weight) for weight in layer.non_trainable_weights]])
+    for one, two in zip(*moved, strict=True):
+        np.testing.assert_allclose(one, two, atol=2e-5)
+
+
+def test_convolution_module_equals_numpy():
+    module = ConvolutionModule(4, kernel_size=3)
+    module.build((None, None, 4))
+    random = np.random.default_rng(2)
+    for weight in module.weights:
+        weight.assign(random.uniform(0.5, 1.5, weight.shape))
+    weights = {weight.path.split("/", 1)[-1]: np.asarray(weight, np.float64) for weight in module.weights}
+    inputs, length = random.standard_normal((6, 4)), 5
+    hidden = inputs @ weights["expand/kernel"] + weights["expand/bias"]
+    hidden = hidden[:, :4] / (1 + np.exp(-hidden[:, 4:]))
+    hidden[length:] = 0
+    padded = np.pad(hidden, ((1, 1), (0, 0)))
+    kernel = weights["depthwise/kernel"].reshape(3, 4)
+    hidden = np.array([(padded[t:t + 3] * kernel).sum(0) for t in range(6)]) + weights["depthwise/bias"]
+    hidden = (hidden - weights["normalization/moving_mean"]) / np.sqrt(weights["normalization/moving_variance"] + 1e-5)
+    hidden = hidden * weights["normalization/gamma"] + weights["normalization/beta"]
+    expected = hidden / (1 + np.exp(-hidden)) @ weights["project/kernel"] + weights["project/bias"]
+    valid = (np.arange(6) < length).astype(np.float32)[None, :, None]
+    np.testing.assert_allclose(np.asarray(module(inputs[None].astype(np.float32), valid))[0], expected, atol=1e-5)

@@ -1,0 +1,24 @@
+"""What holds for every registered front end."""
+
+import pytest
+
+from speechzoo.frontends import FRONTENDS
+from tests.helpers import check_frontend
+
+MASKS = {"frequency_masks": 1, "frequency_mask_width": 4, "time_masks": 1, "time_mask_fraction": 0.2}
+# Name in a zoo config -> (options, features, seconds between frames), at least one each.
+CASES = {
+    "log_mel": [
+        ({"num_mel_bins": 20, "hop_seconds": 0.01, **MASKS}, 20, 0.01),
+        ({"num_mel_bins": 12, "hop_seconds": 0.02, "window_seconds": 0.032, "transform": "fft", "preemphasis": 0.0,
+          "normalization": "utterance", "mel_scale": "slaney"}, 12, 0.02),
+        ({"num_mel_bins": 12, "normalization": "none", "floor": 1e-4, "maximum_hertz": 6000.0}, 12, 0.01),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", FRONTENDS)
+def test_every_front_end(name):
+    assert CASES.get(name), f"front end '{name}' has no entry in CASES of this file"
+    for options, num_features, frame_seconds in CASES[name]:
+        check_frontend(FRONTENDS[name], options, num_features, frame_seconds)

@@ -1,0 +1,36 @@
+"""What holds for every registered head."""
+
+import pytest
+
+from speechzoo.heads import HEADS
+from tests.helpers import check_head
+
+# Name in a zoo config -> (options, four labels, output shape for 4 rows of 12 frames), at least one each.
+CASES = {
+    "ctc": [
+        ({"units": "characters", "dropout": 0.0}, ["go", "a a", "", "it's"], (4, 12, 29)),
+        ({"units": "phones", "label": "phones"}, ["B EH R", "SH", "AA AA", "ZH"], (4, 12, 40)),
+        ({"units": ["a", "b", "\u2581", "\u2581a", "\u2581ab"]}, ["ab", "b", "a b", ""], (4, 12, 6)),
+    ],
+    "classifier": [
+        ({"classes": ["yes", "no"]}, ["yes", "no", "no", "yes"], (4, 2)),
+        ({"classes": ["yes", "no", "_unknown_"], "hidden_size": 7, "label_smoothing": 0.1, "label": "keyword"},
+         ["yes", "maybe", "_unknown_", "no"], (4, 3)),
+    ],
+    "slots": [
+        ({"slots": {"room": ["kitchen", "hall"], "colour": ["red"]}}, [{"room": "hall"}, {}, {"colour": "red"},
+                                                                      {"room": "kitchen", "colour": "red"}], (4, 5)),
+        ({"slots": {"size": ["small"]}, "dropout": 0.0}, [{}, {"size": "small"}, {}, {}], (4, 2)),
+    ],
+    "speaker": [
+        ({"embedding_size": 6, "speakers": ["ann", "bob", "cy"]}, ["cy", "ann", "bob", "cy"], (4, 6)),
+        ({"embedding_size": 3, "speakers": [1, 2], "margin": 0.0, "scale": 5.0}, ["1", "2", "2", "1"], (4, 3)),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_every_head(name):
+    assert CASES.get(name), f"head '{name}' has no entry in CASES of this file"
+    for case in CASES[name]:
+        check_head(HEADS[name], *case)

@@ -1,0 +1,93 @@
+"""build_model: what a config may say, and one clear line for what it may not."""
+
+import pytest
+
+from speechzoo.config import ConfigError, ZooConfig, from_dict, list_configs, load_config
+from speechzoo.multitask.build import build_model
+
+CONFIG = {
+    "name": "small", "summary": "For tests.",
+    "frontend": {"type": "log_mel", "num_mel_bins": 12},
+    "backbone": {"type": "ds_cnn", "channels": 4, "num_blocks": 2},
+    "heads": {"keyword": {"type": "classifier", "classes": ["stop", "go"]},
+              "phones": {"type": "ctc", "units": "phones", "block": 1}},
+}
+
+
+def build(**changes):
+    """CONFIG with some parts replaced."""
+    return build_model(from_dict(ZooConfig, {**CONFIG, **changes}))
+
+
+def test_names_and_blocks():
+    model = build()
+    assert model.name == "small" and list(model.heads) == ["keyword", "phones"]
+    assert model.blocks == {"keyword": 2, "phones": 1}
+    assert model.weighting.weights_of_heads == {"keyword": 1.0, "phones": 1.0}
+    some = build_model(from_dict(ZooConfig, CONFIG), heads=["phones"])
+    assert list(some.heads) == list(some.zoo_config.heads) == ["phones"]
+
+
+@pytest.mark.parametrize("name", list_configs())
+def test_every_config_of_the_zoo_names_parts_that_exist(name):
+    config = load_config(name)
+    small = {"conformer": {"size": 8, "num_heads": 2, "subsampling_channels": 2, "feed_forward_size": 8},
+             "ds_cnn": {"channels": 4}}
+    num_blocks = config.backbone.options.get("num_blocks", 4)
+    for head in config.heads.values():
+        assert head.block is None or head.block <= num_blocks
+        head.block = 1
+    # The names of its own options are checked all the same.
+    config.backbone.options.update(num_blocks=1, **small[config.backbone.type])
+    assert list(build_model(config).heads) == list(config.heads)
+
+
+@pytest.mark.parametrize("changes, message", [
+    ({"frontend": {"type": "log_mell"}}, "unknown front end 'log_mell'; did you mean 'log_mel'"),
+    ({"backbone": {"type": "conformr"}}, "unknown backbone 'conformr'; did you mean 'conformer'"),
+    ({"heads": {"keyword": {"type": "clasifier"}}}, "unknown head 'clasifier'; did you mean 'classifier'"),
+    ({"weighting": {"type": "uncertain"}}, "unknown weighting 'uncertain'; did you mean 'uncertainty'"),
+    ({"frontend": {"type": "log_mel", "num_mel_bin": 3}},
+     "front end 'log_mel' has no option 'num_mel_bin'; did you mean 'num_mel_bins'"),
+    ({"backbone": {"type": "ds_cnn", "num_block": 3}},
+     "backbone 'ds_cnn' has no option 'num_block'; did you mean 'num_blocks'"),
+    ({"heads": {"keyword": {"type": "classifier", "class": ["a", "b"]}}},
+     "head 'classifier' has no option 'class'; did you mean 'classes'"),
+    ({"heads": {}}, "model 'small' has no heads"),
+    ({"heads": {"keyword": {"type": "classifier"}}}, "classes"),
+    ({"heads": {"keyword": {"type": "classifier", "classes": ["a"]}}},
+     "head 'keyword': classes must be at least two different names"),
+    ({"heads": {"keyword": {"type": "classifier", "classes": None}}}, "head 'keyword': classes"),
+    ({"heads": {"keyword": {"type": "classifier", "classes": "go"}}}, "head 'keyword': classes"),
+    ({"heads": {"keyword": {"type": "classifier", "classes": [True, False]}}},
+     "head 'keyword': classes holds True: put yes, no, on, off"),
+    ({"heads": {"slots": {"type": "slots", "slots": {"light": [True, False]}}}},
+     "head 'slots': slot light holds True: put yes, no"),
+    ({"heads": {"slots": {"type": "slots", "slots": {"light": "red"}}}},
+     "head 'slots': slot light must be a list of names, got 'red'"),
+    ({"heads": {"slots": {"type": "slots", "slots": ["light"]}}},
+     "head 'slots': slots must map each slot to at least one value"),
+    ({"heads": {"keyword": {"type": "classifier", "classes": ["a", "b"], "block": 3}}},
+     "head 'keyword' reads block 3; the backbone has blocks 1 to 2"),
+    ({"heads": {"phones": {"type": "ctc", "units": 5}}}, "model 'small'"),
+    ({"heads": {"phones": {"type": "ctc", "dropout": "much"}}}, "model 'small'"),
+    ({"backbone": {"type": "conformer", "num_heads": 0}}, "model 'small'"),
+    ({"backbone": {"type": "conformer", "num_heads": 5}}, "5 heads do not divide 144 channels"),
+    ({"backbone": {"type": "conformer", "size": "wide"}}, "model 'small'"),
+    ({"backbone": {"type": "ds_cnn", "channels": -4}}, "model 'small'"),
+    ({"backbone": {"type": "ds_cnn", "stride_frames": 0}}, "model 'small'"),
+    ({"backbone": {"type": "ds_cnn", "num_blocks": 0}}, "model 'small'"),
+    ({"frontend": {"type": "log_mel", "hop_seconds": 0}}, "model 'small'"),
+    ({"frontend": {"type": "log_mel", "num_mel_bins": None}}, "model 'small'"),
+    ({"frontend": {"type": "log_mel", "sample_rate": 8000}}, "sample_rate"),
+    ({"frontend": {"type": "log_mel", 3: 4}}, "has no option '3'"),
+])
+def test_what_can_not_be_built(changes, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        build(**changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_head_that_the_config_lacks():
+    with pytest.raises(ConfigError, match="model 'small' has no head 'keywrd'; did you mean 'keyword'"):
+        build_model(from_dict(ZooConfig, CONFIG), heads=["keywrd"])
