@@ -90,7 +90,8 @@ def _measure(source, seconds, threads, repeats) -> Timing:
                            text=True, env=environment)
     if child.returncode:
         said = child.stderr.strip().splitlines()
-        raise ValueError(f"{source}: {seconds:g} s on {threads} threads: {said[-1] if said else f'exit code {child.returncode}'}")
+        reason = said[-1] if said else f"exit code {child.returncode}"
+        raise ValueError(f"{source}: {seconds:g} s on {threads} threads: {reason}")
     return Timing(**json.loads(child.stdout.splitlines()[-1]))
 
 

@@ -37,8 +37,8 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
     Args:
         model: A MultiTaskModel, an EdgeModel, or what `open_model` takes: the name of a zoo model, the folder of a
             training run, or the path of a `.tflite` file.
-        manifests: One manifest or several, or sources of a config (`config.dev_sources(root)`), which bring their own split and
-            labels; paths of audio in them may be absolute.
+        manifests: One manifest or several, or sources of a config (`config.dev_sources(root)`), which bring their own
+            split and labels; paths of audio in them may be absolute.
         heads: Heads to measure; all with labels when None.
         split: Only utterances of this split.
         decoder: For transcripts; see `recognize_outputs`.
@@ -96,7 +96,8 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
             done += len(batch)
             if progress:
                 progress(done, len(utterances))
-    return _gather(utterances, spec, confusions, [source.manifest for source in sources], skipped_audio, skipped_labels, predictions is None)
+    return _gather(utterances, spec, confusions, [source.manifest for source in sources], skipped_audio, skipped_labels,
+                   predictions is None)
 
 
 def make_batches(utterances: list, batch_seconds: float, maximum_seconds: float,

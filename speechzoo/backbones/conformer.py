@@ -35,8 +35,8 @@ class Conformer(keras.layers.Layer):
     """
 
     def __init__(self, size: int = 144, num_blocks: int = 8, num_heads: int = 4, feed_forward_size: int | None = None,
-                 kernel_size: int = 9, normalization: str = "batch", subsampling: int = 4, subsampling_channels: int = 64,
-                 dropout: float = 0.1, **kwargs):
+                 kernel_size: int = 9, normalization: str = "batch", subsampling: int = 4,
+                 subsampling_channels: int = 64, dropout: float = 0.1, **kwargs):
         super().__init__(**kwargs)
         self.size = self.output_size = size
         self.num_blocks = num_blocks
@@ -49,8 +49,8 @@ class Conformer(keras.layers.Layer):
         self.dropout_rate = dropout
         self.subsample = ConvSubsampling(size, subsampling, subsampling_channels, name="subsampling")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        self.blocks = [ConformerBlock(size, num_heads, self.feed_forward_size, kernel_size, normalization, dropout, name=f"block_{i}")
-                       for i in range(1, num_blocks + 1)]
+        self.blocks = [ConformerBlock(size, num_heads, self.feed_forward_size, kernel_size, normalization, dropout,
+                                      name=f"block_{i}") for i in range(1, num_blocks + 1)]
 
     def build(self, features_shape, *_):
         self.subsample.build(features_shape)
@@ -71,15 +71,15 @@ class Conformer(keras.layers.Layer):
     def get_config(self):
         return {**super().get_config(), "size": self.size, "num_blocks": self.num_blocks, "num_heads": self.num_heads,
                 "feed_forward_size": self.feed_forward_size, "kernel_size": self.kernel_size,
-                "normalization": self.normalization, "subsampling": self.subsampling, "subsampling_channels": self.subsampling_channels,
-                "dropout": self.dropout_rate}
+                "normalization": self.normalization, "subsampling": self.subsampling,
+                "subsampling_channels": self.subsampling_channels, "dropout": self.dropout_rate}
 
 
 class ConformerBlock(keras.layers.Layer):
     """One macaron block of the Conformer; arguments as there."""
 
-    def __init__(self, size: int, num_heads: int, feed_forward_size: int, kernel_size: int, normalization: str, dropout: float,
-                 **kwargs):
+    def __init__(self, size: int, num_heads: int, feed_forward_size: int, kernel_size: int, normalization: str,
+                 dropout: float, **kwargs):
         super().__init__(**kwargs)
         self.size = size
         self.feed_forward_1 = FeedForward(size, feed_forward_size, name="feed_forward_1")

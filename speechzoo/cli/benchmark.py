@@ -25,8 +25,10 @@ def run(arguments):
     if arguments.json:
         check_writable(arguments.json)
     result = benchmark(arguments.model, arguments.seconds, arguments.threads, max(1, arguments.repeats))
-    print(f"{result.model}: {result.size_mb:g} MB, {result.macs_per_second / 1e6:.1f} M multiply-accumulates a second of audio")
-    print(f"{'audio s':>8} {'threads':>8} {'median ms':>10} {'p95 ms':>9} {'real time':>10} {'peak MB':>8} {'start s':>8}")
+    print(f"{result.model}: {result.size_mb:g} MB, {result.macs_per_second / 1e6:.1f} M multiply-accumulates "
+          "a second of audio")
+    print(f"{'audio s':>8} {'threads':>8} {'median ms':>10} {'p95 ms':>9} {'real time':>10} {'peak MB':>8} "
+          f"{'start s':>8}")
     for row in result.timings:
         print(f"{row.seconds:8g} {row.threads:8d} {row.median_ms:10.2f} {row.p95_ms:9.2f} {row.real_time_factor:10.4f} "
               f"{row.peak_memory_mb:8.0f} {row.startup_seconds:8.2f}")

@@ -1,6 +1,7 @@
 """`speechzoo evaluate`: a model and labelled recordings -> figures."""
 
 import json
+import sys
 
 from speechzoo.cli.decoder_options import add_decoder_arguments, make_decoder, positive, split_names
 
@@ -15,7 +16,8 @@ def add_arguments(parser):
     parser.add_argument("model", metavar="MODEL", help="zoo model, folder of a training run, or .tflite file")
     recordings = parser.add_mutually_exclusive_group(required=True)
     recordings.add_argument("--manifest", nargs="+", metavar="FILE", help="manifests, JSONL")
-    recordings.add_argument("--dev", metavar="DIR", help="the dev sources of the model's config, prepared under this folder")
+    recordings.add_argument("--dev", metavar="DIR",
+                            help="the dev sources of the model's config, prepared under this folder")
     parser.add_argument("--split", metavar="NAME", help="only utterances of this split")
     parser.add_argument("--heads", type=split_names, metavar="A,B",
                         help="only these heads; all that have labels otherwise")
@@ -49,7 +51,7 @@ def run(arguments):
         if not sources:
             raise ValueError(f"{arguments.model}: its config names no dev sources; name recordings with --manifest")
     decoder = make_decoder(arguments)
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("evaluate", total=None)
         result = evaluate(model, sources, arguments.heads, split=arguments.split, decoder=decoder,
                           batch_seconds=arguments.batch_seconds, maximum_seconds=arguments.maximum_seconds,

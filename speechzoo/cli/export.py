@@ -8,9 +8,11 @@ HELP = "Export a model for a server (SavedModel) or a device (TFLite), measured 
 def add_arguments(parser):
     """Adds the arguments of the command to its parser."""
     parser.add_argument("model", metavar="NAME_OR_DIR", help="a model of the zoo, or the folder of a training run")
-    parser.add_argument("--format", choices=("saved_model", "tflite"), default="saved_model", help="what to write (%(default)s)")
+    parser.add_argument("--format", choices=("saved_model", "tflite"), default="saved_model",
+                        help="what to write (%(default)s)")
     parser.add_argument("--quantize", choices=("none", "float16", "dynamic", "int8"), default="none",
-                        help="TFLite only: float16 weights, int8 weights, or int8 weights and activations (%(default)s)")
+                        help="TFLite only: float16 weights, int8 weights, or int8 weights and activations "
+                             "(%(default)s)")
     parser.add_argument("--representative", metavar="MANIFEST",
                         help="recordings to measure on, and to calibrate int8 with; bundled ones when absent")
     parser.add_argument("--heads", type=split_names, metavar="A,B", help="export only these heads")

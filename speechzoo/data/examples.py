@@ -64,7 +64,8 @@ class Examples:
     """
 
     def __init__(self, sources: list[SourceConfig], heads: dict, root: str | Path = "", minimum_seconds: float = 0.0,
-                 maximum_seconds: float = float("inf"), frame_seconds: float | None = None, maximum_speed: float = 1.0, labelled_only: bool = False):
+                 maximum_seconds: float = float("inf"), frame_seconds: float | None = None,
+                 maximum_speed: float = 1.0, labelled_only: bool = False):
         self.heads = heads
         self.ids, self.audio, self.sources = [], [], []
         self.left_out = Counter()
@@ -77,8 +78,8 @@ class Examples:
         for source in sources:
             seconds += self._load(source, Path(root))
         if sources and not seconds:
-            raise ConfigError(f"no utterance of {', '.join(source.manifest for source in sources)} has a label of the heads "
-                              f"{', '.join(heads)}")
+            raise ConfigError(f"no utterance of {', '.join(source.manifest for source in sources)} has a label of "
+                              f"the heads {', '.join(heads)}")
         self.seconds = np.asarray(seconds, np.float64)
         self.labelled = {name: np.array([label is not None for label in column], bool)
                          for name, column in self._encoded.items()}

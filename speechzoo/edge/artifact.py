@@ -99,7 +99,8 @@ def read_artifact(path: str | Path) -> Artifact:
     try:
         settings = json.loads(texts[SETTINGS])
         if settings["format"] != FORMAT or settings["decoder"]["type"] != "greedy":
-            raise ArtifactError(f"{path}: written for another version of speechzoo (format {settings['format']}); update it")
+            raise ArtifactError(f"{path}: written for another version of speechzoo (format {settings['format']}); "
+                                "update it")
         spec = settings["spec"]
         if not isinstance(spec["sample_rate"], int) or not all(item["type"] for item in spec["heads"].values()):
             raise TypeError

@@ -63,11 +63,13 @@ class EdgeModel:
             raise ValueError(f"audio of shape {audio.shape}: expected (samples,)")
         seconds = len(audio) / self.spec["sample_rate"]
         if seconds > MAXIMUM_SECONDS:
-            raise ValueError(f"{seconds:.0f} s of audio at once; at most {MAXIMUM_SECONDS:g} s fit: recognize it in parts")
+            raise ValueError(f"{seconds:.0f} s of audio at once; at most {MAXIMUM_SECONDS:g} s fit: recognize it "
+                             "in parts")
         audio = np.pad(audio, (0, max(0, self.artifact.minimum_samples - len(audio))))
         return {name: output[0] for name, output in self._run(audio=audio[None]).items()}
 
-    def recognize(self, audio, sample_rate: int | None = None, heads: list[str] | None = None, **decoding) -> Recognition:
+    def recognize(self, audio, sample_rate: int | None = None, heads: list[str] | None = None,
+                  **decoding) -> Recognition:
         """What was said, by whom and how, as far as the model has heads for it.
 
         Args:

@@ -19,8 +19,8 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
         directory: Folder to write to.
         format: `saved_model` (TensorFlow Serving's versioned layout) or `tflite` (one file for a device).
         quantize: TFLite only: `none`, `float16`, `dynamic` (int8 weights) or `int8` (int8 weights and activations).
-        representative: Recordings that the export is measured on and `int8` is calibrated with: a manifest, or a list of
-            float32 (samples,) arrays; the bundled recordings when None.
+        representative: Recordings that the export is measured on and `int8` is calibrated with: a manifest, or a list
+            of float32 (samples,) arrays; the bundled recordings when None.
         heads: Heads to export; all when None.
         card: Text of the model's card, stored with it; for a name or a folder, that model's own when None.
 

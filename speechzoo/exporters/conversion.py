@@ -1,4 +1,4 @@
-"""SavedModel -> TFLite flatbuffer, in a process of its own: TensorFlow's converter can die, and take its process with it."""
+"""SavedModel -> TFLite flatbuffer, in a process of its own: TensorFlow's converter can die and take it along."""
 
 import json
 import os
@@ -39,7 +39,8 @@ def convert(folder: Path, quantize: str, recordings: list[np.ndarray]) -> bytes:
 def _why(code: int, said: str) -> str:
     if code < 0:
         names = {item.value: item.name for item in signal.Signals}
-        return f"the converter was killed ({names.get(-code, -code)}); it is out of memory or has a fault in this network"
+        cause = names.get(-code, -code)
+        return f"the converter was killed ({cause}); it is out of memory or has a fault in this network"
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     return f"the converter failed: {lines[-1][:300] if lines else f'exit code {code}'}"
 
@@ -63,7 +64,8 @@ def _run(folder: str, quantize: str, recordings: int):
     if quantize in ("float16", "dynamic"):
         network = quantize_weights(network, quantize)
     elif quantize == "int8":
-        # The plain converter quantizes everything it can; the debugger's options are the public way to leave operators out.
+        # The plain converter quantizes everything it can; the debugger's options are the public way to leave
+        # operators out.
         calibrated = converter()
         calibrated.optimizations = [tf.lite.Optimize.DEFAULT]
         calibrated.representative_dataset = lambda: ((SIGNATURE, {"audio": audio}) for audio in examples)

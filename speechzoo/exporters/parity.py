@@ -47,9 +47,10 @@ class HeadParity:
 def measure_parity(expected: list[dict], exported: list[dict], spec: dict, quantize: str) -> list[HeadParity]:
     """Compares the outputs of an exported model with those of the Keras model.
 
-    "Probability lost" is what the Keras model thinks of the exported model's answers: its probability of its own best answer
-    minus its probability of the exported one's, averaged over answers (for ctc over the frames where either is not blank).
-    It is 0 where both agree, hardly more where Keras itself could not decide, and up to 1 where Keras was sure.
+    "Probability lost" is what the Keras model thinks of the exported model's answers: its probability of its own best
+    answer minus its probability of the exported one's, averaged over answers (for ctc over the frames where either is
+    not blank). It is 0 where both agree, hardly more where Keras itself could not decide, and up to 1 where Keras was
+    sure.
 
     Args:
         expected: Outputs of the Keras model, one dict a recording, head -> array without the batch axis.
@@ -72,7 +73,8 @@ def measure_parity(expected: list[dict], exported: list[dict], spec: dict, quant
         changed = _changed(pairs, head_spec)
         if quantize == "none":
             measure, tolerance = "difference", LOGIT_TOLERANCE
-            value = float(np.max([np.abs(reference - output).max(initial=0.0) for reference, output in pairs]))  # keeps NaN
+            # np.max keeps NaN.
+            value = float(np.max([np.abs(reference - output).max(initial=0.0) for reference, output in pairs]))
         elif head_spec["type"] == "speaker":
             measure, tolerance = "cosine distance", TOLERANCES[quantize]
             value = float(np.max([1.0 - np.dot(a, b) / np.sqrt(np.dot(a, a) * np.dot(b, b) + 1e-20) for a, b in pairs]))
@@ -94,15 +96,15 @@ def check_parity(rows: list[HeadParity], what: str):
     failed = [row for row in rows if not row.passed]
     if failed:
         worst = max(failed, key=lambda row: np.inf if np.isnan(row.value) else row.value / row.tolerance)
-        raise ExportError(f"{what}: head '{worst.head}' is too far from the Keras model: {worst.measure} {worst.value:.2g}, "
-                          f"at most {worst.tolerance:g} is allowed; nothing was written")
+        raise ExportError(f"{what}: head '{worst.head}' is too far from the Keras model: {worst.measure} "
+                          f"{worst.value:.2g}, at most {worst.tolerance:g} is allowed; nothing was written")
 
 
 def parity_table(rows: list[HeadParity]) -> str:
     """The rows as aligned text, a header first."""
     cells = [("head", "measure", "value", "allowed", "answers changed", "recordings")]
-    cells += [(row.head, row.measure, f"{row.value:.2g}", f"{row.tolerance:g}", f"{row.changed:.1%}", str(row.utterances))
-              for row in rows]
+    cells += [(row.head, row.measure, f"{row.value:.2g}", f"{row.tolerance:g}", f"{row.changed:.1%}",
+               str(row.utterances)) for row in rows]
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     return "\n".join("  ".join(f"{cell:<{width}}" if column < 2 else f"{cell:>{width}}"
                                for column, (cell, width) in enumerate(zip(line, widths))) for line in cells)
@@ -125,7 +127,8 @@ def _probability_lost(reference, output, head_spec):
         rows = np.arange(len(expected))
         difference = probability[rows, best] - probability[rows, answer]
         difference[~np.isfinite(got).all(axis=-1)] = np.nan  # argmax would hide it
-        lost.append(difference[(best > 0) | (answer > 0) | np.isnan(difference)] if head_spec["type"] == "ctc" else difference)
+        heard = (best > 0) | (answer > 0) | np.isnan(difference)
+        lost.append(difference[heard] if head_spec["type"] == "ctc" else difference)
     return np.concatenate(lost)
 
 

@@ -1,8 +1,8 @@
 """Smaller networks: float16 weights, int8 weights, int8 weights and activations.
 
-The front end always computes in float32: its power spectra span ten orders of magnitude, and eight bits of them are noise (a
-converter that is left alone quantizes the Fourier matrix, and moves normalised log-mel features by four standard deviations).
-The matrices of the front end are stored as float16 when anything is quantized.
+The front end always computes in float32: its power spectra span ten orders of magnitude, and eight bits of them are
+noise (a converter that is left alone quantizes the Fourier matrix, and moves normalised log-mel features by four
+standard deviations). The matrices of the front end are stored as float16 when anything is quantized.
 """
 
 import numpy as np
@@ -26,8 +26,8 @@ def quantize_weights(network: bytes, mode: str) -> bytes:
 
     Args:
         network: TFLite flatbuffer.
-        mode: `float16` (all weights), or `dynamic` (int8 with one scale an output channel, symmetric; the kernels quantize
-            activations on the fly) with the front end's in float16.
+        mode: `float16` (all weights), or `dynamic` (int8 with one scale an output channel, symmetric; the kernels
+            quantize activations on the fly) with the front end's in float16.
 
     Returns:
         The smaller flatbuffer.
@@ -45,9 +45,9 @@ def quantize_weights(network: bytes, mode: str) -> bytes:
 def calibrated_nodes(network: bytes) -> list[str]:
     """Names of the operators that stay in float32 when weights and activations become int8.
 
-    Besides the front end, where the network has attention (products of activations with activations): everything but the
-    operators with weights. Layer norms, softmax and gates hold values of many magnitudes, where 8 bits cost accuracy and, in
-    TFLite's kernels, time; the operators with weights do nearly all multiplications.
+    Besides the front end, where the network has attention (products of activations with activations): everything but
+    the operators with weights. Layer norms, softmax and gates hold values of many magnitudes, where 8 bits cost
+    accuracy and, in TFLite's kernels, time; the operators with weights do nearly all multiplications.
 
     Args:
         network: The float32 network.
@@ -128,7 +128,8 @@ def _store_float16(model, graph, operators):
                 result.name = stored.name + b"/float32"
                 graph.tensors.append(result)
                 widened[tensor_index] = len(graph.tensors) - 1
-            operator.inputs = np.where(np.arange(len(operator.inputs)) == position, widened[tensor_index], operator.inputs)
+            where = np.arange(len(operator.inputs)) == position
+            operator.inputs = np.where(where, widened[tensor_index], operator.inputs)
     code = _operator_code(model, schema.BuiltinOperator.DEQUANTIZE, 3)
     for stored_index, result_index in widened.items():
         stored = graph.tensors[stored_index]
@@ -143,7 +144,7 @@ def _store_float16(model, graph, operators):
 
 
 def _drop_what_no_device_reads(graph):
-    """Names below the top layer, and the ranges that scales were computed from: a tenth of a microcontroller's network."""
+    """Names below the top layer, and the ranges of which scales were made: a tenth of a microcontroller's network."""
     for tensor in graph.tensors:
         layer, slash, _ = tensor.name.partition(b"/")
         tensor.name = layer + slash if slash else b""

@@ -16,8 +16,8 @@ def read_recordings(source, sample_rate: int) -> list[np.ndarray]:
     """Up to 32 recordings, of at most their first 10 seconds each.
 
     Args:
-        source: A manifest, whose utterances are taken at even steps so that every part of it is heard; a list of float32
-            (samples,) arrays, which are given back; or None for the bundled recordings.
+        source: A manifest, whose utterances are taken at even steps so that every part of it is heard; a list of
+            float32 (samples,) arrays, which are given back; or None for the bundled recordings.
         sample_rate: Hz of the result.
 
     Returns:

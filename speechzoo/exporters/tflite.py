@@ -1,4 +1,4 @@
-"""One `.tflite` file for a device: builtin operators only, labels and settings inside, measured before it is written."""
+"""One `.tflite` file for a device: builtin operators only, labels and settings inside, measured before it is kept."""
 
 import tempfile
 from collections import Counter
@@ -35,12 +35,12 @@ class TFLiteExport:
     operators: Counter
 
 
-def export_tflite(model, directory: str | Path, quantize: str = "none", representative=None, heads: list[str] | None = None,
-                  card: str | None = None) -> TFLiteExport:
+def export_tflite(model, directory: str | Path, quantize: str = "none", representative=None,
+                  heads: list[str] | None = None, card: str | None = None) -> TFLiteExport:
     """Writes `directory/<name>.tflite`, with `_<quantize>` before the dot when quantized.
 
-    The file has one signature, `recognize`: `audio` float32 (1, samples) of any length -> one output a head, by name. Every
-    head is measured against the Keras model first, and nothing is written when one is beyond its tolerance
+    The file has one signature, `recognize`: `audio` float32 (1, samples) of any length -> one output a head, by name.
+    Every head is measured against the Keras model first, and nothing is written when one is beyond its tolerance
     (`speechzoo.exporters.parity`).
 
     Args:
@@ -54,17 +54,17 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
     Raises:
         ExportError: The converter failed, or a head is beyond its tolerance.
         ValueError: No such quantization or head.
-        RuntimeError: Keras runs on another backend.
     """
     if quantize not in QUANTIZATIONS:
         raise ValueError(f"unknown quantization '{quantize}'; {nearest(quantize, QUANTIZATIONS)}")
     if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(f"TFLite files are exported by the TensorFlow backend, this is '{keras.backend.backend()}'; "
+        raise ExportError(f"TFLite files are exported by the TensorFlow backend, this is '{keras.backend.backend()}'; "
                            "save the weights and load them with KERAS_BACKEND=tensorflow")
     model = keep_heads(model, heads)
     spec = model.spec()
     minimum = 2 * model.frontend.window_length  # what `MultiTaskModel.outputs_of` completes shorter recordings to
-    recordings = [np.pad(audio, (0, max(0, minimum - len(audio)))) for audio in read_recordings(representative, spec["sample_rate"])]
+    recordings = read_recordings(representative, spec["sample_rate"])
+    recordings = [np.pad(audio, (0, max(0, minimum - len(audio)))) for audio in recordings]
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{spec['name']}{'' if quantize == 'none' else f'_{quantize}'}.tflite"
