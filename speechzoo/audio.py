@@ -220,7 +220,8 @@ def _read_part(file, name, rate, start, duration, maximum_seconds, strict):
 
 
 def _mono(samples: np.ndarray) -> np.ndarray:
-    """Samples of an integer type with a known full scale or of a float type, (samples,) or (samples, channels) -> float32 (samples,)."""
+    """Samples of any float type or of an integer type that recorders write, (samples,) or (samples, channels) -> float32
+    (samples,)."""
     if samples.ndim not in (1, 2) or samples.ndim == 2 and samples.shape[1] > max(1, samples.shape[0]):
         raise AudioError(f"audio of shape {samples.shape}: expected (samples,) or (samples, channels)")
     if samples.dtype == np.uint8:
@@ -230,7 +231,7 @@ def _mono(samples: np.ndarray) -> np.ndarray:
     elif np.issubdtype(samples.dtype, np.floating):
         samples = samples.astype(np.float32, copy=False)
     else:
-        # No recorder writes int64: it is what NumPy makes of a list of 16-bit samples, which its full scale would silence.
+        # No recorder writes int64: it is what NumPy makes of a list of 16-bit samples, which its full scale would hush.
         raise AudioError(f"audio of type {samples.dtype}: expected uint8, int8, int16, int32 or floats")
     if samples.ndim == 1:
         return samples
@@ -239,7 +240,8 @@ def _mono(samples: np.ndarray) -> np.ndarray:
 
 def _checked_rate(rate, name) -> int:
     if not isinstance(rate, numbers.Real) or not _MINIMUM_RATE <= rate <= _MAXIMUM_RATE or int(rate) != rate:
-        raise AudioError(f"{name}: sample rate {rate!r} is not a whole number of Hz, {_MINIMUM_RATE} to {_MAXIMUM_RATE}")
+        raise AudioError(f"{name}: sample rate {rate!r} is not a whole number of Hz from {_MINIMUM_RATE} to "
+                         f"{_MAXIMUM_RATE}")
     return int(rate)
 
 

@@ -7,6 +7,7 @@ are the arguments of its constructor and are checked against them when the model
 import dataclasses
 import difflib
 import inspect
+import math
 import re
 import types
 import typing
@@ -238,12 +239,17 @@ def create(table: dict, kind: str, part: PartConfig | HeadConfig, **arguments):
         **arguments: Arguments that do not come from the config.
 
     Raises:
-        ConfigError: No such type, or an option its constructor doesn't have.
+        ConfigError: No such type, an option its constructor doesn't have, or one of another type.
     """
     if part.type not in table:
         raise ConfigError(f"unknown {kind} '{part.type}'; {nearest(part.type, table)}")
-    check_options(table[part.type], part.options, f"{kind} '{part.type}'")
-    return table[part.type](**part.options, **arguments)
+    where = f"{kind} '{part.type}'"
+    check_options(table[part.type], part.options, where)
+    options = dict(part.options)
+    for key, hint in typing.get_type_hints(table[part.type].__init__).items():
+        if key in options and hint in (int, float, str, bool):  # constructors check lists and the like themselves
+            options[key] = _convert(hint, options[key], f"{where}: {key}")
+    return table[part.type](**options, **arguments)
 
 
 def check_options(cls, options: dict, where: str):
@@ -350,9 +356,40 @@ def load_config(name_or_path: str | Path, overrides: typing.Iterable[str] = ()) 
     for override in overrides:
         _override(values, override)
     config = from_dict(ZooConfig, values, Path(str(source)).name)
+    _check_limits(config, Path(str(source)).name)
     if not config.data.root:
         config.data.root = str(Path(str(source)).parent)
     return config
+
+
+# Values that a type allows and no training can use, by key: what they must be, and the test of it.
+_LIMITS = {
+    "above 0": (lambda value: 0 < value < math.inf, (
+        "sample_rate", "repeat", "seconds_per_batch", "gradient_clip_norm")),
+    "0 or more": (lambda value: 0 <= value < math.inf, (
+        "loss_weight", "minimum_seconds", "epochs", "learning_rate", "warmup_steps", "weight_decay",
+        "average_checkpoints", "early_stop_patience", "seed")),
+    "1 or more": (lambda value: value >= 1, ("evaluate_every", "checkpoint_every")),
+    "between 0 and 1": (lambda value: 0 <= value <= 1, ("probability", "balance_power")),
+    "0 or more and less than 1": (lambda value: 0 <= value < 1, ("ema_momentum",)),
+    "lengths above 0 that rise": (lambda value: value and 0 < value[0] and value == sorted(set(value)), (
+        "bucket_seconds",)),
+}
+
+
+def _check_limits(config, where):
+    """Raises ConfigError for the first number of a dataclass, or of one in it, that can't be used."""
+    for item in dataclasses.fields(config):
+        value, key = getattr(config, item.name), f"{where}.{item.name}"
+        for text, (allows, names) in _LIMITS.items():
+            if item.name in names and not allows(value):
+                raise ConfigError(f"{key}: must be {text}, got {value!r}")
+        inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        for name, part in [*inner, (None, value)]:
+            if dataclasses.is_dataclass(part):
+                _check_limits(part, key if name is None else f"{key}.{name}")
+    if isinstance(config, RangeConfig) and not -math.inf < config.minimum <= config.maximum < math.inf:
+        raise ConfigError(f"{where}: minimum {config.minimum:g} and maximum {config.maximum:g} are no range")
 
 
 def _override(values: dict, override: str):

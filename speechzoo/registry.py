@@ -107,7 +107,8 @@ def checkpoint_weights(name: str) -> Path:
         trained = [model for model in list_configs() if (_checkpoint_folder(model) / WEIGHTS).is_file()]
         raise ValueError(f"'{name}' has no pretrained weights; load it with weights=None and train it, or use one of: "
                          f"{', '.join(trained) or 'none yet'}")
-    expected = _metrics(name)["weights"]["sha256"]
+    metrics = _metrics(name) or {}
+    expected = metrics.get("weights", {}).get("sha256", "")
     if sha256_of(folder / WEIGHTS) != expected:
         raise ValueError(f"{folder / WEIGHTS}: damaged (its SHA-256 is not {expected[:12]}...); reinstall speechzoo")
     return folder / WEIGHTS
@@ -135,7 +136,10 @@ def _checkpoint_folder(name: str) -> Path:
 
 def _metrics(name: str) -> dict | None:
     path = _checkpoint_folder(name) / METRICS
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except ValueError:
+        raise ValueError(f"{path}: damaged, not valid JSON; reinstall speechzoo") from None
 
 
 def _run_weights(folder: Path) -> Path:

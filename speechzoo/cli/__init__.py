@@ -41,11 +41,13 @@ def main(argv: list[str] | None = None):
     try:
         code = arguments.run(arguments) or 0
         sys.stdout.flush()
-    except (ValueError, OSError, ImportError) as error:  # ImportError: an extra that is not installed
-        code = _report(error)
     except KeyboardInterrupt:
         print("speechzoo: interrupted", file=sys.stderr)
         code = 130
+    except Exception as error:
+        if not isinstance(error, _expected()):
+            raise  # a fault of ours
+        code = _report(error)
     sys.exit(code)
 
 
@@ -67,14 +69,21 @@ def _parse(parser, commands, argv):
     return arguments
 
 
+def _expected() -> tuple[type[Exception], ...]:
+    """What bad input, a full disk or a missing extra (ImportError) ends in."""
+    tensorflow = sys.modules.get("tensorflow")
+    # TensorFlow's own errors, such as its writers' on a full disk, descend from none of Python's.
+    return (ValueError, OSError, ImportError, MemoryError, *([tensorflow.errors.OpError] if tensorflow else []))
+
+
 def _report(error: Exception) -> int:
     if isinstance(error, BrokenPipeError):  # the reader of our output, such as `head`, has had enough
         sys.stderr.close()
         return 0
-    text = str(error)
+    text = str(getattr(error, "message", error)) or type(error).__name__
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror.lower()}" if error.filename else error.strerror.lower()
-    if isinstance(error, FileExistsError):  # of making a folder
+    if isinstance(error, FileExistsError) and error.filename:  # of making a folder
         text = f"{error.filename}: is a file; give a folder"
     print(f"speechzoo: error: {' '.join(text.split())}", file=sys.stderr)
     return 2

@@ -18,7 +18,7 @@ def add_arguments(parser):
     parser.add_argument("--microphone", action="store_true", help="record from the microphone and recognise that")
     parser.add_argument("--seconds", type=positive, default=4.0, metavar="S", help="how long to record (%(default)g)")
     parser.add_argument("--start", type=float, default=0.0, metavar="S", help="where to begin in each recording")
-    parser.add_argument("--duration", type=float, metavar="S", help="how much of each to listen to; to its end if absent")
+    parser.add_argument("--duration", type=positive, metavar="S", help="how much of each to hear; to its end if absent")
     parser.add_argument("--maximum-seconds", type=positive, default=120.0, metavar="S",
                         help="refuse more than this at once (%(default)g); memory grows with its square")
     add_decoder_arguments(parser)
@@ -41,7 +41,8 @@ def run(arguments):
     failed = False
     for name, source in sources:
         try:
-            audio = load_audio(source, spec["sample_rate"], arguments.start, arguments.duration, arguments.maximum_seconds)
+            audio = load_audio(source, spec["sample_rate"], arguments.start, arguments.duration,
+                               arguments.maximum_seconds)
             result = recognize_outputs(batch_outputs(model, [audio])[0], spec, decoder=decoder)
         except ValueError as error:  # AudioError among them
             print(f"speechzoo: error: {error}", file=sys.stderr)

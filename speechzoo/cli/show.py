@@ -12,9 +12,6 @@ def add_arguments(parser):
 
 def run(arguments):
     """Prints the list or one model's description."""
-    import os
-
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from rich.console import Console
     from rich.table import Table
 
@@ -26,7 +23,11 @@ def run(arguments):
         table = Table(box=None)
         for column in ("model", "heads", "summary"):
             table.add_column(column)
-        for name in list_models(head=arguments.head):
+        names = list_models(head=arguments.head)
+        if not names:
+            known = sorted({head for name in list_models() for head in load_config(name).heads})
+            raise ValueError(f"no model of the zoo has a head '{arguments.head}'; heads: {', '.join(known)}")
+        for name in names:
             config = load_config(name)
             table.add_row(name, ", ".join(config.heads), config.summary)
         console.print(table)

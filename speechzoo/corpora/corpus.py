@@ -36,7 +36,8 @@ class Corpus(abc.ABC):
         Yields:
             Dicts of `docs/architecture.md`: `id`, `audio` (relative to `source`), `corpus`, `split` where the corpus
             has one, and its labels. Where a corpus is in memory, `_audio` (int16 or float32 (samples,) or
-            (samples, channels)) and `_sample_rate` (Hz) stand for `audio`. Keys that start with an underscore never
+            (samples, channels)) and `_sample_rate` (Hz) stand for `audio`. `_skip` says why an utterance can't be used;
+            `prepare` lists it. Keys that start with an underscore never
             reach a manifest.
 
         Raises:
@@ -63,9 +64,17 @@ def require(path: Path, what: str) -> Path:
     return path
 
 
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, or CorpusError naming it."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise CorpusError(f"{path}: not a text file in UTF-8") from None
+
+
 def read_table(path: Path, fields: int) -> Iterator[list[str]]:
     """Rows of a Kaldi table: lines cut at white space into `fields` columns, the last holding the rest of the line."""
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
             continue
         row = line.split(maxsplit=fields - 1)

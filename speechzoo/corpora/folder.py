@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from speechzoo.config import register
-from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, audio_files
+from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, audio_files, read_text
 from speechzoo.data.transcript import normalize_transcript
 
 
@@ -49,5 +49,8 @@ class Folder(Corpus):
                 utterance[self.label] = f"{corpus}_{name}" if self.label == "speaker" else name
             text = path.with_suffix(".txt")
             if text.is_file():
-                utterance["transcript"] = normalize_transcript(text.read_text(encoding="utf-8"), self.language or "en")
+                try:
+                    utterance["transcript"] = normalize_transcript(read_text(text), self.language or "en")
+                except CorpusError:
+                    utterance["_skip"] = f"its transcript, {text.name}, is not a text file in UTF-8"
             yield utterance

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from speechzoo.config import register
-from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, audio_files
+from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, audio_files, read_text
 
 _DIGITS = "zero one two three four five six seven eight nine".split()
 _NAME = re.compile(r"([0-9])_(\w+)_(\d+)")
@@ -25,7 +25,7 @@ class FreeSpokenDigits(Corpus):
             raise CorpusError(f"{source / 'recordings'}: no clips in it; expected <digit>_<speaker>_<take>.wav")
         metadata = source / "metadata.py"
         # metadata.py is Python; it is read as text, never run.
-        text = metadata.read_text(encoding="utf-8") if metadata.is_file() else ""
+        text = read_text(metadata) if metadata.is_file() else ""
         genders = dict(re.findall(r"'(\w+)':\s*\{\s*'gender':\s*'(male|female)'", text))
         for path in clips:
             utterance = {"audio": path.relative_to(source).as_posix(), "corpus": "fsdd",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from speechzoo.config import register
-from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError
+from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, read_text
 from speechzoo.data.transcript import normalize_transcript
 
 _NAME = re.compile(r"(\d+)-(\d+)-(\d+)\.flac")
@@ -65,7 +65,7 @@ class LibriSpeech(Corpus):
             if path is None:
                 return {}
         genders = {}
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in read_text(path).splitlines():
             columns = [column.strip() for column in line.split("|")]
             if not line.startswith(";") and len(columns) >= 2 and columns[1] in ("F", "M"):
                 genders[columns[0]] = "female" if columns[1] == "F" else "male"
@@ -75,7 +75,7 @@ class LibriSpeech(Corpus):
 def _read_transcripts(folder: Path) -> dict[str, str]:
     transcripts = {}
     for path in sorted(folder.glob("*.trans.txt")):
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in read_text(path).splitlines():
             name, _, text = line.partition(" ")
             transcripts[name] = text
     return transcripts

@@ -9,7 +9,7 @@ from pathlib import Path
 import soundfile
 
 from speechzoo.config import register
-from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, audio_files, require
+from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, audio_files, read_text, require
 
 _NAME = re.compile(r"(?:[a-z]+_)?([0-9a-f]+)_nohash_\d+")
 _LISTS = {"training_list.txt": "training", "validation_list.txt": "validation", "testing_list.txt": "testing"}
@@ -81,7 +81,7 @@ def _read_lists(source: Path) -> dict[str, str]:
     splits = {}
     for name, split in _LISTS.items():
         if (source / name).is_file():
-            splits.update((line.strip(), split) for line in (source / name).read_text(encoding="utf-8").splitlines())
+            splits.update((line.strip(), split) for line in read_text(source / name).splitlines())
     return splits
 
 

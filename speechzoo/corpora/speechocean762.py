@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from speechzoo.config import register
-from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, read_table, require
+from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, read_table, read_text, require
 from speechzoo.data.transcript import normalize_transcript
 
 _ADULT_AGE = 18
@@ -69,7 +69,7 @@ def _read_phones(resource: Path) -> dict[str, str]:
         for name, phones in read_table(resource / "text-phone", 2):
             words.setdefault(name.rpartition(".")[0], []).append(phones)
     elif (resource / "scores.json").is_file():
-        scores = json.loads((resource / "scores.json").read_text(encoding="utf-8"))
+        scores = json.loads(read_text(resource / "scores.json"))
         for name, values in scores.items():
             words[name] = [" ".join(word["phones"]) if isinstance(word["phones"], list) else word["phones"]
                            for word in values["words"]]

@@ -11,6 +11,7 @@ from speechzoo.decoding.ctc import BLANK_INDEX, WORD_START, frame_log_probs, mak
 from speechzoo.decoding.hypothesis import Hypothesis
 from speechzoo.decoding.ngram import SENTENCE_END, SENTENCE_START, NGram
 
+_LEAST_PROBABILITY = 1e-30
 _WORD_ENDS = ""  # key of a trie node at which a word is complete
 
 
@@ -71,7 +72,8 @@ class BeamSearch:
         beam[0].ends_in_blank = 1.0
         # Probabilities rather than their logarithms, scaled so that the beam sums to one: much faster in Python.
         log_scale = 0.0
-        probabilities = np.exp(log_probs)
+        # Never 0: where a word list forbids all that a too sure network allows, what remains must still be compared.
+        probabilities = np.maximum(np.exp(log_probs), _LEAST_PROBABILITY)
         tried = log_probs >= self.unit_log_prob
         tried[:, BLANK_INDEX] = False
         for frame in range(len(log_probs)):

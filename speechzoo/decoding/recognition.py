@@ -9,8 +9,8 @@ from speechzoo.decoding.greedy import greedy_decode
 from speechzoo.decoding.word import Word
 
 MAXIMUM_SECONDS = 120.0
-"""What `recognize` takes at once. Attention needs memory by the square of the length: 2 minutes take some 500 MB, an hour
-would take the machine down."""
+"""What `recognize` takes at once. Attention needs memory by the square of the length: 2 minutes take some 500 MB, an
+hour would take the machine down."""
 
 CLASSIFIER_FIELDS = ("intent", "keyword", "gender", "age_group", "event")
 """Classifiers' labels that have a field of their own in a Recognition; any other goes into `labels`."""

@@ -53,11 +53,10 @@ def export_saved_model(model, directory: str | Path, name: str | None = None, ve
     Raises:
         ExportError: A head differs from Keras by more than float32 exports may; nothing is written.
         FileExistsError: That version is there already.
-        RuntimeError: Keras runs on another backend.
     """
     if keras.backend.backend() != "tensorflow":
-        raise RuntimeError(f"a SavedModel is exported by the TensorFlow backend, this is '{keras.backend.backend()}'; "
-                           "save the weights and load them with KERAS_BACKEND=tensorflow")
+        raise ExportError(f"a SavedModel is exported by the TensorFlow backend, this is '{keras.backend.backend()}'; "
+                          "save the weights and load them with KERAS_BACKEND=tensorflow")
     spec = model.spec()
     folder = Path(directory) / (name or spec["name"])
     folder.mkdir(parents=True, exist_ok=True)

@@ -59,7 +59,7 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
         raise ValueError(f"unknown quantization '{quantize}'; {nearest(quantize, QUANTIZATIONS)}")
     if keras.backend.backend() != "tensorflow":
         raise ExportError(f"TFLite files are exported by the TensorFlow backend, this is '{keras.backend.backend()}'; "
-                           "save the weights and load them with KERAS_BACKEND=tensorflow")
+                          "save the weights and load them with KERAS_BACKEND=tensorflow")
     model = keep_heads(model, heads)
     spec = model.spec()
     minimum = 2 * model.frontend.window_length  # what `MultiTaskModel.outputs_of` completes shorter recordings to

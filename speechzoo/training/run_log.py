@@ -5,7 +5,7 @@ from pathlib import Path
 
 import keras
 
-from speechzoo.weights import write_atomically
+from speechzoo.files import naming, write_atomically
 
 
 class RunLog:
@@ -27,7 +27,7 @@ class RunLog:
 
     def write(self, record: dict):
         """Adds one record; it has "event" and "step", and its numbers become TensorBoard's scalars."""
-        with open(self.path, "a", encoding="utf-8") as file:
+        with naming(self.path), open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
         if self._events is not None:
             import tensorflow as tf
@@ -90,5 +90,6 @@ def plot_curves(log: str | Path, output: str | Path) -> bool:
     for axis in axes[len(curves):]:
         axis.remove()
     figure.supxlabel("step")
-    figure.savefig(output, dpi=80)
+    with naming(output):
+        figure.savefig(output, dpi=80)
     return True
