@@ -9,6 +9,7 @@ in another environment. The features are random numbers: time does not depend on
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -40,7 +41,7 @@ def keras_train(steps: int, threads: int) -> dict:
     random = np.random.default_rng(1)
     batch = [random.standard_normal((UTTERANCES, FRAMES, MEL_BINS)).astype("float32"), np.full(UTTERANCES, FRAMES, "int32")]
     targets = random.integers(1, UNITS, (UTTERANCES, TOKENS)).astype("int32")
-    return {"times": _timed(lambda: model.train_on_batch(batch, targets), steps), "parameters": encoder.count_params()}
+    return {"times": _timed(lambda: model.train_on_batch(batch, targets), steps), "parameters": _trainable(encoder)}
 
 
 def torch_train(steps: int, threads: int) -> dict:
@@ -89,7 +90,7 @@ def tflite_answer(steps: int, threads: int) -> dict:
         network = converter.convert()
     encode = Interpreter(model_content=network, num_threads=threads).get_signature_runner("encode")
     features = np.random.default_rng(1).standard_normal((1, int(DEVICE_SECONDS * 100), MEL_BINS)).astype("float32")
-    return {"times": _timed(lambda: encode(features=features), steps), "parameters": encoder.count_params()}
+    return {"times": _timed(lambda: encode(features=features), steps), "parameters": _trainable(encoder)}
 
 
 def torch_answer(steps: int, threads: int) -> dict:
@@ -107,6 +108,11 @@ def torch_answer(steps: int, threads: int) -> dict:
 def _keras_encoder():
     from speechzoo.backbones import Conformer
     return Conformer(SIZE, BLOCKS, HEADS, subsampling=4, subsampling_channels=64, dropout=0.1, name="backbone")
+
+
+def _trainable(encoder):
+    # The statistics of batch normalization are buffers in PyTorch and no parameters.
+    return sum(math.prod(weight.shape) for weight in encoder.trainable_variables)
 
 
 def _torch_encoder():
