@@ -142,8 +142,11 @@ def _open(source):
             except OSError as error:
                 reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror.lower()
                 raise AudioError(f"{name}: {reason}") from None
-            # A bare descriptor: reads without going through Python, and the file's name can't mislead the decoder.
-            target = stream.fileno()
+            if stream.seekable():
+                # A bare descriptor: reads without going through Python, and the file's name can't mislead the decoder.
+                target = stream.fileno()
+            else:  # /dev/stdin, a named pipe
+                stream = target = io.BytesIO(stream.read())
         elif isinstance(source, (bytes, bytearray, memoryview)):
             name = "the audio bytes"
             stream = target = io.BytesIO(source)
@@ -220,8 +223,7 @@ def _read_part(file, name, rate, start, duration, maximum_seconds, strict):
 
 
 def _mono(samples: np.ndarray) -> np.ndarray:
-    """Samples of any float type or of an integer type that recorders write, (samples,) or (samples, channels) -> float32
-    (samples,)."""
+    """(samples,) or (samples, channels), floats or an integer type that recorders write -> float32 (samples,)."""
     if samples.ndim not in (1, 2) or samples.ndim == 2 and samples.shape[1] > max(1, samples.shape[0]):
         raise AudioError(f"audio of shape {samples.shape}: expected (samples,) or (samples, channels)")
     if samples.dtype == np.uint8:

@@ -156,5 +156,6 @@ def _flatten(overrides: dict, prefix: str = "") -> list[str]:
         if isinstance(value, dict):
             lines += _flatten(value, f"{prefix}{key}.")
         else:
-            lines.append(f"{prefix}{key}={yaml.safe_dump(value, default_flow_style=True).removesuffix(chr(10)).removesuffix('...').strip()}")
+            text = yaml.safe_dump(value, default_flow_style=True).strip().removesuffix("...").strip()
+            lines.append(f"{prefix}{key}={text}")
     return lines

@@ -1,4 +1,6 @@
 import io
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -45,6 +47,15 @@ def test_unseekable_stream():
 
     data = encoded(tone(0.1))
     np.testing.assert_array_equal(load_audio(Pipe(data)), load_audio(data))
+
+
+def test_named_pipe(tmp_path):
+    data = encoded(tone(0.1))
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(data,))
+    writer.start()
+    np.testing.assert_array_equal(load_audio(tmp_path / "pipe"), load_audio(data))
+    writer.join()
 
 
 def test_channels_are_averaged_and_96_khz_surround_is_resampled(tmp_path):

@@ -44,7 +44,7 @@ def run(arguments):
             audio = load_audio(source, spec["sample_rate"], arguments.start, arguments.duration,
                                arguments.maximum_seconds)
             result = recognize_outputs(batch_outputs(model, [audio])[0], spec, decoder=decoder)
-        except ValueError as error:  # AudioError among them
+        except (ValueError, OSError) as error:  # AudioError, and disks that fail while they are read
             print(f"speechzoo: error: {error}", file=sys.stderr)
             failed = True
             continue

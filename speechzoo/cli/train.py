@@ -1,7 +1,6 @@
 """`speechzoo train`: a config and its data -> weights."""
 
 import datetime
-import os
 import sys
 
 from speechzoo.cli.decoder_options import split_names
@@ -23,7 +22,6 @@ def add_arguments(parser):
 
 def run(arguments):
     """Trains, showing progress on a terminal and plain lines elsewhere; 130 when it was interrupted."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from speechzoo.training.trainer import train
 
     with (_Bar() if sys.stdout.isatty() else _Lines()) as display:
