@@ -77,8 +77,12 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
         write_artifact(trial, network, artifact)
         # What is measured is the file as a device will read it.
         device = EdgeModel(trial)
-        parity = measure_parity([model.outputs_of(audio) for audio in recordings],
-                                [device.outputs(audio) for audio in recordings], spec, quantize)
+        try:
+            outputs = [device.outputs(audio) for audio in recordings]
+        except RuntimeError as error:  # LiteRT refuses scales of layers that always give nothing
+            raise ExportError(f"{path.name}: LiteRT can't run the network: {' '.join(str(error).split())}; "
+                              "is the model trained?") from None
+        parity = measure_parity([model.outputs_of(audio) for audio in recordings], outputs, spec, quantize)
         check_parity(parity, path.name)
     artifact.parity = [row.to_dict() for row in parity]
     write_artifact(path, network, artifact)
