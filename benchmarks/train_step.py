@@ -1,8 +1,8 @@
 """One training step, and one answer on a device, of the flagship's encoder beside the same network in PyTorch.
 
 Both sides run the same Conformer (`transformers.ParakeetEncoder` in PyTorch) with the same parameters, batch of log-mel
-features, CTC loss and AdamW, on the same cores, alternating, each in a process of its own, so that either framework may live
-in another environment. The features are random numbers: time does not depend on them.
+features, CTC loss and AdamW, on the same cores, alternating, each in a process of its own, so that either framework may
+live in another environment. The features are random numbers: time does not depend on them.
 
     python benchmarks/train_step.py --cores 2 --torch-python .venv-parity/bin/python
 """
@@ -39,7 +39,8 @@ def keras_train(steps: int, threads: int) -> dict:
     model = keras.Model([features, lengths], head(frames[-1], frame_lengths))
     model.compile(keras.optimizers.AdamW(1e-4), loss=head.loss(), jit_compile=False)
     random = np.random.default_rng(1)
-    batch = [random.standard_normal((UTTERANCES, FRAMES, MEL_BINS)).astype("float32"), np.full(UTTERANCES, FRAMES, "int32")]
+    batch = [random.standard_normal((UTTERANCES, FRAMES, MEL_BINS)).astype("float32"),
+             np.full(UTTERANCES, FRAMES, "int32")]
     targets = random.integers(1, UNITS, (UTTERANCES, TOKENS)).astype("int32")
     return {"times": _timed(lambda: model.train_on_batch(batch, targets), steps), "parameters": _trainable(encoder)}
 
@@ -135,12 +136,13 @@ def _timed(step, steps):
     return times
 
 
-WORK = {"keras_train": keras_train, "torch_train": torch_train, "tflite_answer": tflite_answer, "torch_answer": torch_answer}
+WORK = {work.__name__: work for work in (keras_train, torch_train, tflite_answer, torch_answer)}
 
 
 def _child(python, work, steps, threads, cores):
-    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(threads),
-                   "TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": "1", "KERAS_BACKEND": "tensorflow"}
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "3",
+                   "TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": "1",
+                   "KERAS_BACKEND": "tensorflow"}
     pin = None if cores is None else lambda: os.sched_setaffinity(0, cores)
     child = subprocess.run([python, __file__, "--work", work, "--steps", str(steps), "--threads", str(threads)],
                            capture_output=True, text=True, env=environment, preexec_fn=pin)
@@ -152,7 +154,8 @@ def _child(python, work, steps, threads, cores):
 def main():
     """Runs both sides in alternation and prints times and ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--torch-python", default=sys.executable, metavar="PATH", help="Python that has torch and transformers")
+    parser.add_argument("--torch-python", default=sys.executable, metavar="PATH",
+                        help="Python that has torch and transformers")
     parser.add_argument("--steps", type=int, default=10, help="steps timed in each process (%(default)s)")
     parser.add_argument("--rounds", type=int, default=2, help="processes of each side, alternating (%(default)s)")
     parser.add_argument("--cores", type=int, default=2, help="cores for training (%(default)s); answers take one")
@@ -163,9 +166,9 @@ def main():
         print(json.dumps(WORK[arguments.work](arguments.steps, arguments.threads)))
         return
     available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    seconds = UTTERANCES * FRAMES // 100
     for title, ours, theirs, threads, steps in (
-            (f"training step, {UTTERANCES * FRAMES / 100:.0f} s of audio", "keras_train", "torch_train", arguments.cores,
-             arguments.steps),
+            (f"training step, {seconds} s of audio", "keras_train", "torch_train", arguments.cores, arguments.steps),
             (f"answer to {DEVICE_SECONDS:g} s, float32", "tflite_answer", "torch_answer", 1, 5 * arguments.steps)):
         cores = None if available is None else set(available[:threads])
         times, parameters = {ours: [], theirs: []}, {}
@@ -177,7 +180,8 @@ def main():
         medians = {work: 1e3 * statistics.median(values) for work, values in times.items()}
         print(f"{title}, {threads} core{'s' if threads > 1 else ''}:")
         for work in (ours, theirs):
-            print(f"  {work:<14} {medians[work]:9.1f} ms  (best {1e3 * min(times[work]):.1f})  {parameters[work]:,} parameters")
+            print(f"  {work:<14} {medians[work]:9.1f} ms  (best {1e3 * min(times[work]):.1f})  "
+                  f"{parameters[work]:,} parameters")
         print(f"  ratio {medians[theirs] / medians[ours]:.2f}, of the best {min(times[theirs]) / min(times[ours]):.2f}")
 
 

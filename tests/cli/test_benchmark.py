@@ -19,12 +19,14 @@ def path(tmp_path_factory):
 
 def test_figures_of_a_tflite_file(path, tmp_path, capsys):
     with pytest.raises(SystemExit) as exit_code:
-        main(["benchmark", str(path), "--seconds", "0.5,1", "--threads", "1", "--repeats", "4", "--json", str(tmp_path / "b.json")])
+        main(["benchmark", str(path), "--seconds", "0.5,1", "--threads", "1", "--repeats", "4",
+              "--json", str(tmp_path / "b.json")])
     assert exit_code.value.code == 0
     figures = json.loads((tmp_path / "b.json").read_text())
     assert [(row["seconds"], row["threads"]) for row in figures["timings"]] == [(0.5, 1), (1.0, 1)]
     for row in figures["timings"]:
-        assert 0 < row["median_ms"] <= row["p95_ms"] and 10 < row["peak_memory_mb"] < 1000 and row["startup_seconds"] > 0
+        assert 0 < row["median_ms"] <= row["p95_ms"] and row["startup_seconds"] > 0
+        assert 10 < row["peak_memory_mb"] < 1000
         assert row["real_time_factor"] == pytest.approx(row["median_ms"] / 1000 / row["seconds"], rel=0.02)
     assert figures["size_mb"] == pytest.approx(path.stat().st_size / 1e6, abs=1e-3)
     assert len(capsys.readouterr().out.splitlines()) == 4
@@ -51,7 +53,8 @@ def test_macs_are_those_of_the_layers():
     frontend = frames * (480 * 514 + 257 * 16)
     subsampling = 50 * 8 * 8 * 9 + 25 * 4 * 8 * (9 + 8) + hidden * (4 * 8) * size
     feed_forward = 2 * 2 * hidden * size * inner
-    attention = 4 * hidden * size * size + (2 * hidden - 1) * size * size + hidden * (hidden + 2 * hidden - 1 + hidden) * size
+    positions = 2 * hidden - 1
+    attention = (4 * hidden + positions) * size * size + hidden * (hidden + positions + hidden) * size
     convolution = hidden * (size * 2 * size + 9 * size + size * size)
     block = feed_forward + attention + convolution
     total = count_macs(tiny_model(), 1.0)

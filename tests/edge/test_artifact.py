@@ -9,7 +9,8 @@ from speechzoo.edge.artifact import Artifact, ArtifactError, read_artifact, writ
 
 NETWORK = b"\x1c\0\0\0TFL3" + bytes(range(200))
 SPEC = {"name": "m", "sample_rate": 16000, "heads": {
-    "transcript": {"type": "ctc", "label": "transcript", "units": ["a", "é"], "kind": "characters", "frame_seconds": 0.04},
+    "transcript": {"type": "ctc", "label": "transcript", "units": ["a", "é"], "kind": "characters",
+                   "frame_seconds": 0.04},
     "keyword": {"type": "classifier", "label": "keyword", "classes": ["yes", "_unknown_"]},
     "slots": {"type": "slots", "label": "slots", "slots": {"size": ["large", "small"]}},
     "speaker": {"type": "speaker", "label": "speaker", "embedding_size": 4}}}
@@ -65,7 +66,8 @@ def test_damaged_files_say_what_is_wrong(path, damage, message):
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("settings", ["{", "[]", '{"format": 1}', '{"format": 1, "decoder": {"type": "greedy"}, "spec": 3}'])
+@pytest.mark.parametrize("settings", ["{", "[]", '{"format": 1}',
+                                      '{"format": 1, "decoder": {"type": "greedy"}, "spec": 3}'])
 def test_a_damaged_spec_is_one_clear_line(tmp_path, settings):
     path = tmp_path / "m.tflite"
     path.write_bytes(NETWORK)

@@ -88,7 +88,8 @@ def test_a_network_that_can_not_run_says_so(path, tmp_path):
 
 
 def test_a_spec_of_another_network_is_refused(path, tmp_path):
-    spec = {"name": "x", "sample_rate": 16000, "heads": {"event": {"type": "classifier", "label": "event", "classes": ["a"]}}}
+    event = {"type": "classifier", "label": "event", "classes": ["a"]}
+    spec = {"name": "x", "sample_rate": 16000, "heads": {"event": event}}
     write_artifact(tmp_path / "x.tflite", path.read_bytes(), Artifact(spec))
     with pytest.raises(ArtifactError, match="are not the heads of its spec"):
         EdgeModel(tmp_path / "x.tflite")
@@ -116,7 +117,8 @@ def test_a_clean_environment_with_the_short_requirements(path, tmp_path):
         shutil.copytree(root / folder, tmp_path / "source" / folder, ignore=shutil.ignore_patterns("__pycache__"))
     subprocess.run([*pip, "--no-deps", "--no-build-isolation", tmp_path / "source"], check=True, timeout=300)
     wav = write_wav(tmp_path / "a.wav", tone(0.6, seed=2))
-    child = subprocess.run([python, "-m", "speechzoo", "recognize", path, wav], capture_output=True, text=True, cwd=tmp_path)
+    command = [python, "-m", "speechzoo", "recognize", path, wav]
+    child = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert child.returncode == 0, child.stderr
     assert "keyword" in child.stdout
     there = subprocess.run([python, "-m", "pip", "list"], capture_output=True, text=True).stdout.lower()
