@@ -87,10 +87,9 @@ def _next_version(folder):
 
 def _write(model, spec, path):
     signatures.output_names(spec)  # refuses names that collide
-    minimum = minimum_samples(model)
+    minimum = model.minimum_samples
 
     def answers(audio, audio_length):
-        # As `MultiTaskModel.outputs_of` does: shorter than a window there is nothing to hear; silence completes it.
         audio = tf.pad(audio, [[0, 0], [0, tf.maximum(0, minimum - tf.shape(audio)[1])]])
         outputs = model({"audio": audio, "audio_length": tf.maximum(audio_length, minimum)}, training=False)
         return decode_outputs(outputs, spec)
@@ -112,11 +111,6 @@ def _write(model, spec, path):
     archive.add_endpoint(signatures.BYTES, serving_bytes, [tf.TensorSpec((None,), tf.string, "audio_bytes")])
     archive.add_endpoint(signatures.SPEC, give_spec, [tf.TensorSpec((None,), tf.string, "request")])
     archive.write_out(str(path), verbose=False)
-
-
-def minimum_samples(model) -> int:
-    """Samples that `MultiTaskModel.outputs_of` completes shorter recordings to."""
-    return 2 * model.frontend.window_length
 
 
 def compare(model, served: ServedModel, recordings: list[np.ndarray]) -> dict[str, list[HeadParity]]:

@@ -51,7 +51,7 @@ class SpecAugment(keras.layers.Layer):
         if not masks:
             return ops.ones((batch, size))
         width = keras.random.uniform((batch, masks), seed=self.seed_generator) * widest
-        start = keras.random.uniform((batch, masks), seed=self.seed_generator) * ops.maximum(end - width, 0.0)
+        start = ops.floor(keras.random.uniform((batch, masks), seed=self.seed_generator) * ops.maximum(end - width, 0.0))
         position = ops.cast(ops.arange(size), "float32")[None, None, :]
         masked = ops.logical_and(position >= start[..., None], position < (start + width)[..., None])
         return ops.cast(ops.logical_not(ops.any(masked, axis=1)), self.compute_dtype)

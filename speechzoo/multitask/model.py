@@ -131,14 +131,18 @@ class MultiTaskModel(keras.Model):
                 spec["frame_seconds"] = frame_seconds
         return {"name": self.name, "sample_rate": self.frontend.sample_rate, "heads": heads}
 
+    @property
+    def minimum_samples(self) -> int:
+        """Shorter than two windows there is nothing to hear; silence completes such audio, here and in every export."""
+        return 2 * self.frontend.window_length
+
     def outputs_of(self, audio: np.ndarray) -> dict:
         """Every head's output for one utterance: NumPy arrays without the batch axis.
 
         Args:
             audio: float32 (samples,).
         """
-        # Shorter than a window there is nothing to hear; silence completes it.
-        audio = np.pad(audio, (0, max(0, self.frontend.window_length * 2 - len(audio))))
+        audio = np.pad(audio, (0, max(0, self.minimum_samples - len(audio))))
         outputs = self.predict_on_batch({"audio": audio[None], "audio_length": np.array([len(audio)], np.int32)})
         return {name: np.asarray(output)[0] for name, output in outputs.items()}
 

@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -101,8 +102,10 @@ def test_ctrl_c_ends_a_parallel_run_at_once(tmp_path):
         write_wav(tmp_path / "words" / "yes" / f"{number}.wav", tone(1.0))
     command = [sys.executable, "-m", "speechzoo", "prepare", "folder", "--source", str(tmp_path / "words"),
                "--out", str(tmp_path / "out"), "--workers", "2"]
-    # A session of its own, as Ctrl-C in a terminal reaches the workers as well.
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    # A session of its own, as Ctrl-C in a terminal reaches the workers as well; whoever runs the tests in the background
+    # has Ctrl-C ignored, which children inherit.
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     while not list((tmp_path / "out").glob(".partial/*.tfrecord")):
         assert process.poll() is None
         time.sleep(0.01)
