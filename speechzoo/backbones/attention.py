@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from speechzoo.backbones.initializers import residual_branch
+
 
 def sinusoids(frames, size: int):
     """Sine and cosine of each position at `size / 2` frequencies (Vaswani et al. 2017): two (frames, size / 2)."""
@@ -39,7 +41,7 @@ class RelativeAttention(keras.layers.Layer):
         self.query = keras.layers.Dense(size, name="query")
         self.key = keras.layers.Dense(size, name="key")
         self.value = keras.layers.Dense(size, name="value")
-        self.output_projection = keras.layers.Dense(size, name="output")
+        self.output_projection = keras.layers.Dense(size, kernel_initializer=residual_branch(), name="output")
 
     def build(self, *_):
         for layer in (self.query, self.key, self.value, self.output_projection):

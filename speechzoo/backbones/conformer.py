@@ -5,6 +5,7 @@ from keras import ops
 
 from speechzoo.backbones.attention import RelativeAttention, sinusoids
 from speechzoo.backbones.convolution import ConvolutionModule
+from speechzoo.backbones.initializers import residual_branch
 from speechzoo.backbones.subsampling import ConvSubsampling
 from speechzoo.masking import sequence_mask
 
@@ -118,7 +119,7 @@ class FeedForward(keras.layers.Layer):
         self.size = size
         self.inner_size = inner_size
         self.expand = keras.layers.Dense(inner_size, name="expand")
-        self.project = keras.layers.Dense(size, name="project")
+        self.project = keras.layers.Dense(size, kernel_initializer=residual_branch(), name="project")
 
     def build(self, *_):
         self.expand.build((None, None, self.size))

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from speechzoo.backbones.initializers import depthwise, residual_branch
+
 
 class ConvolutionModule(keras.layers.Layer):
     """Gated pointwise convolution, depthwise convolution along time, normalisation, swish, pointwise convolution.
@@ -31,10 +33,11 @@ class ConvolutionModule(keras.layers.Layer):
         self.kernel_size = kernel_size
         self.normalization_kind = normalization
         self.expand = keras.layers.Dense(2 * size, name="expand")
-        self.depthwise = keras.layers.DepthwiseConv1D(kernel_size, padding="same", name="depthwise")
+        self.depthwise = keras.layers.DepthwiseConv1D(kernel_size, padding="same", name="depthwise",
+                                                      depthwise_initializer=depthwise(kernel_size))
         kinds = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
         self.normalization = kinds[normalization](epsilon=1e-5, name="normalization")
-        self.project = keras.layers.Dense(size, name="project")
+        self.project = keras.layers.Dense(size, kernel_initializer=residual_branch(), name="project")
 
     def build(self, inputs_shape, *_):
         self.expand.build((None, None, self.size))

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from speechzoo.backbones.initializers import depthwise
 from speechzoo.masking import sequence_mask
 
 
@@ -34,7 +35,8 @@ class ConvSubsampling(keras.layers.Layer):
         options = {"padding": "valid"}
         self.stages = [(keras.layers.Conv2D(channels, 3, strides=2, name="conv_1", **options), None)]
         for number in range(2, factor.bit_length()):
-            self.stages.append((keras.layers.DepthwiseConv2D(3, strides=2, name=f"depthwise_{number}", **options),
+            self.stages.append((keras.layers.DepthwiseConv2D(3, strides=2, depthwise_initializer=depthwise(9),
+                                                             name=f"depthwise_{number}", **options),
                                 keras.layers.Conv2D(channels, 1, name=f"pointwise_{number}")))
         self.projection = keras.layers.Dense(size, name="projection")
 
