@@ -50,11 +50,15 @@ class SpecAugment(keras.layers.Layer):
         """1 where nothing is masked, 0 inside any mask: float (batch, size)."""
         if not masks:
             return ops.ones((batch, size))
-        width = keras.random.uniform((batch, masks), seed=self.seed_generator) * widest
-        start = ops.floor(keras.random.uniform((batch, masks), seed=self.seed_generator) * ops.maximum(end - width, 0.0))
+        width = self._draw(batch, masks, ops.floor(widest) + 1.0)
+        start = self._draw(batch, masks, end - width + 1.0)
         position = ops.cast(ops.arange(size), "float32")[None, None, :]
         masked = ops.logical_and(position >= start[..., None], position < (start + width)[..., None])
         return ops.cast(ops.logical_not(ops.any(masked, axis=1)), self.compute_dtype)
+
+    def _draw(self, batch, masks, bound):
+        """Whole numbers from 0 up to but not including `bound`: (batch, masks)."""
+        return ops.floor(keras.random.uniform((batch, masks), seed=self.seed_generator) * bound)
 
     def get_config(self):
         return {**super().get_config(), "frequency_masks": self.frequency_masks,

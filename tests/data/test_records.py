@@ -1,6 +1,5 @@
 import errno
 import os
-import zlib
 
 import numpy as np
 import pytest
@@ -38,7 +37,7 @@ def test_crc32c_equals_the_bit_by_bit_definition(data):
         crc ^= byte
         for _ in range(8):
             crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    assert crc32c(data) == crc ^ 0xFFFFFFFF != zlib.crc32(data) or not data
+    assert crc32c(data) == crc ^ 0xFFFFFFFF
 
 
 def test_records_are_read_in_any_order(shard):
