@@ -14,7 +14,8 @@ MODULES = sorted(".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_examples(name):
+def test_examples(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # some examples write files
     results = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     assert results.attempted or "+SKIP" in Path(importlib.import_module(name).__file__).read_text(encoding="utf-8")
     assert not results.failed
