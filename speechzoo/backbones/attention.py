@@ -73,10 +73,16 @@ class RelativeAttention(keras.layers.Layer):
 
     def _position_scores(self, query, sine, cosine):
         """Score of the distance i - j for every pair: (batch, heads, frames i, frames j)."""
-        of_sine = ops.matmul(query, self.position_sine)
-        of_cosine = ops.matmul(query, self.position_cosine)
+        position_sine, position_cosine = self.position_sine, self.position_cosine
+        if self.num_heads == 1:
+            # On the CPU, TensorFlow writes past its buffers where (batch, 1, m, k) meets a matrix without a batch
+            # (https://github.com/tensorflow/tensorflow/issues/123109): a single head goes without its axis.
+            query, position_sine, position_cosine = query[:, 0], position_sine[0], position_cosine[0]
+        of_sine = ops.matmul(query, position_sine)
+        of_cosine = ops.matmul(query, position_cosine)
         turned = ops.concatenate([of_sine * sine + of_cosine * cosine, of_cosine * sine - of_sine * cosine], axis=-1)
-        return ops.matmul(turned, ops.transpose(ops.concatenate([cosine, sine], axis=-1)))
+        scores = ops.matmul(turned, ops.transpose(ops.concatenate([cosine, sine], axis=-1)))
+        return scores[:, None] if self.num_heads == 1 else scores
 
     def compute_output_shape(self, inputs_shape, *_):
         return inputs_shape
