@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from speechzoo.audio import AudioError, audio_info, load_audio
+from speechzoo.audio import AudioError, audio_info
 from speechzoo.config import SourceConfig
 from speechzoo.data.manifest import audio_path, read_manifest
-from speechzoo.data.records import RecordError, decode_example, read_record
+from speechzoo.data.reading import read_utterance_audio
+from speechzoo.data.records import RecordError
 from speechzoo.data.transcript import normalize_transcript
 from speechzoo.decoding.greedy import greedy_decode
 from speechzoo.decoding.recognition import recognize_outputs, select_heads
@@ -179,20 +180,10 @@ class _Utterance:
     def seconds(self):
         if "duration" in self.values:
             return self.values["duration"]
-        return max(audio_info(self._recording()).duration - self.values.get("start", 0.0), 0.0)
+        return max(audio_info(audio_path(self.manifest, self.values)).duration - self.values.get("start", 0.0), 0.0)
 
     def load(self, sample_rate, maximum_seconds):
-        # A record holds exactly the utterance; a file may hold more.
-        part = {} if "record" in self.values else {key: self.values[key] for key in ("start", "duration")
-                                                   if key in self.values}
-        return load_audio(self._recording(), sample_rate, maximum_seconds=maximum_seconds, **part)
-
-    def _recording(self):
-        record = self.values.get("record")
-        if not record:
-            return audio_path(self.manifest, self.values)
-        data = read_record(self.manifest.parent / record["shard"], record["offset"], record["length"])
-        return decode_example(data)["audio"]
+        return read_utterance_audio(self.values, self.manifest.parent, sample_rate, maximum_seconds)
 
     def read(self, outputs, spec, decoder, file):
         """Keeps the answers that there are labels for, and writes all of them to `file`."""

@@ -45,9 +45,7 @@ def batch_outputs(model, audio: list[np.ndarray]) -> list[dict[str, np.ndarray]]
         return []
     if not hasattr(model, "predict_on_batch"):
         return [model.outputs(samples) for samples in audio]
-    # Shorter than a window there is nothing to hear; silence completes it, as in `MultiTaskModel.outputs_of`.
-    shortest = 2 * model.frontend.window_length
-    lengths = np.array([max(len(samples), shortest) for samples in audio], np.int32)
+    lengths = np.array([max(len(samples), model.minimum_samples) for samples in audio], np.int32)
     padded = np.zeros((len(audio), lengths.max()), np.float32)
     for row, samples in zip(padded, audio):
         row[:len(samples)] = samples

@@ -1,6 +1,6 @@
 """How many multiply-accumulates a model needs, counted on the graph that runs, so that no layer can be forgotten."""
 
-import numpy as np
+import math
 
 
 def count_macs(model, seconds: float = 1.0) -> int:
@@ -23,21 +23,18 @@ def count_macs(model, seconds: float = 1.0) -> int:
         if operation.type in ("MatMul", "BatchMatMulV2", "Einsum"):
             total += _product(operation, shapes)
         elif operation.type == "Conv2D":
-            total += _size(operation.outputs[0].shape) * _size(shapes[1][:3])
+            total += math.prod(operation.outputs[0].shape) * math.prod(shapes[1][:3])
         elif operation.type == "DepthwiseConv2dNative":
-            total += _size(operation.outputs[0].shape) * _size(shapes[1][:2])
+            total += math.prod(operation.outputs[0].shape) * math.prod(shapes[1][:2])
     return total
 
 
 def _product(operation, shapes):
-    output = _size(operation.outputs[0].shape)
+    output = math.prod(operation.outputs[0].shape)
     if operation.type == "Einsum":
         inputs, result = operation.get_attr("equation").decode().replace(" ", "").split("->")
         sizes = {letter: size for term, shape in zip(inputs.split(","), shapes) for letter, size in zip(term, shape)}
-        return output * _size([size for letter, size in sizes.items() if letter not in result])
+        return output * math.prod([size for letter, size in sizes.items() if letter not in result])
     transposed = operation.get_attr("transpose_a" if operation.type == "MatMul" else "adj_x")
     return output * shapes[0][-2 if transposed else -1]
 
-
-def _size(shape) -> int:
-    return int(np.prod(tuple(shape), dtype=np.int64))

@@ -7,7 +7,7 @@ import numpy as np
 
 from speechzoo.audio import SAMPLE_RATE, AudioError, load_audio
 from speechzoo.data.examples import Examples, File, Record
-from speechzoo.data.records import RecordError, decode_example, read_record
+from speechzoo.data.records import RecordError, read_recording
 
 LOGGER = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class AudioReader:
         place = self.examples.audio[index]
         try:
             if isinstance(place, Record):
-                return _read_shard(place)
+                return read_recording(*place)
             with open(place.path, "rb") as file:
                 return file.read()
         except (AudioError, RecordError, OSError) as error:
@@ -66,13 +66,6 @@ def read_audio(place: File | Record, sample_rate: int) -> np.ndarray:
     if isinstance(place, File):
         return load_audio(place.path, sample_rate, place.start, place.duration, strict=True)
     try:
-        return load_audio(_read_shard(place), sample_rate, strict=True)
+        return load_audio(read_recording(*place), sample_rate, strict=True)
     except AudioError as error:  # it knows no name but "the audio bytes"
         raise AudioError(f"{place.path}: record at byte {place.offset}: {error}") from None
-
-
-def _read_shard(place: Record) -> bytes:
-    features = decode_example(read_record(*place))
-    if "audio" not in features:
-        raise RecordError(f"{place.path}: the record at byte {place.offset} holds no audio; prepare the corpus again")
-    return features["audio"]

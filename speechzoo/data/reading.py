@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from speechzoo.audio import SAMPLE_RATE, AudioError, load_audio
-from speechzoo.data.records import decode_example, read_record
+from speechzoo.data.records import read_recording
 
 
 def read_utterance_audio(utterance: dict, folder: str | Path, sample_rate: int = SAMPLE_RATE,
@@ -31,7 +31,7 @@ def read_utterance_audio(utterance: dict, folder: str | Path, sample_rate: int =
                           utterance.get("duration"), maximum_seconds)
     path = Path(folder) / record["shard"]
     try:
-        example = decode_example(read_record(path, record["offset"], record["length"]))
+        recording = read_recording(path, record["offset"], record["length"])
     except OSError as error:
         raise AudioError(f"{path}: {error.strerror.lower()}") from None
-    return load_audio(example["audio"], sample_rate, maximum_seconds=maximum_seconds)
+    return load_audio(recording, sample_rate, maximum_seconds=maximum_seconds)

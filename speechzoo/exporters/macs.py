@@ -1,8 +1,8 @@
 """Multiply-accumulates of an exported file."""
 
+import math
 from pathlib import Path
 
-import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from speechzoo.edge.artifact import read_artifact
@@ -30,16 +30,13 @@ def count_tflite_macs(path: str | Path, seconds: float = 1.0) -> int:
         name = operator_name(model, operator)
         if name not in ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "BATCH_MATMUL"):
             continue
-        output = _size(shapes[operator.outputs[0]])
+        output = math.prod(shapes[operator.outputs[0]])
         first, second = shapes[operator.inputs[0]], shapes[operator.inputs[1]]
         if name == "BATCH_MATMUL":
             total += output * first[-2 if operator.builtinOptions.adjX else -1]
         elif name == "DEPTHWISE_CONV_2D":
-            total += output * _size(second[1:3])
+            total += output * math.prod(second[1:3])
         else:
-            total += output * _size(second[1:])
+            total += output * math.prod(second[1:])
     return int(total)
 
-
-def _size(shape) -> int:
-    return int(np.prod(shape, dtype=np.int64))
