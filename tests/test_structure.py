@@ -18,7 +18,7 @@ OURS = FILES + sorted(path for folder in ("tests", "benchmarks", "examples", "ex
 
 # From the bottom up: a room imports rooms of lower floors only.
 FLOORS = [
-    {"audio", "config", "decoding", "files", "masking", "metrics"},
+    {"audio", "config", "decoding", "dense", "files", "masking", "metrics"},
     {"frontends", "backbones", "heads"},
     {"multitask"},
     {"weights"},
@@ -41,6 +41,7 @@ NARROW = {"edge": {"audio", "decoding"}, "serving": {"audio", "decoding"}, "deco
 PACKAGES = {
     "audio": {"numpy", "soundfile", "soxr", "tensorflow", "tensorflow_io"},
     "config": {"yaml"},
+    "dense": {"keras"},
     "masking": {"keras", "numpy"},
     "frontends": {"keras", "numpy"},
     "backbones": {"keras", "numpy"},

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from speechzoo.backbones.initializers import residual_branch
+from speechzoo.dense import FrameDense
 
 
 def sinusoids(frames, size: int):
@@ -38,10 +39,10 @@ class RelativeAttention(keras.layers.Layer):
             raise ValueError(f"attention: {num_heads} heads do not divide {size} channels, or the channels are odd")
         self.size = size
         self.num_heads = num_heads
-        self.query = keras.layers.Dense(size, name="query")
-        self.key = keras.layers.Dense(size, name="key")
-        self.value = keras.layers.Dense(size, name="value")
-        self.output_projection = keras.layers.Dense(size, kernel_initializer=residual_branch(), name="output")
+        self.query = FrameDense(size, name="query")
+        self.key = FrameDense(size, name="key")
+        self.value = FrameDense(size, name="value")
+        self.output_projection = FrameDense(size, kernel_initializer=residual_branch(), name="output")
 
     def build(self, *_):
         for layer in (self.query, self.key, self.value, self.output_projection):

@@ -7,6 +7,7 @@ from speechzoo.backbones.attention import RelativeAttention, sinusoids
 from speechzoo.backbones.convolution import ConvolutionModule
 from speechzoo.backbones.initializers import residual_branch
 from speechzoo.backbones.subsampling import ConvSubsampling
+from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
 
 
@@ -118,8 +119,8 @@ class FeedForward(keras.layers.Layer):
         super().__init__(**kwargs)
         self.size = size
         self.inner_size = inner_size
-        self.expand = keras.layers.Dense(inner_size, name="expand")
-        self.project = keras.layers.Dense(size, kernel_initializer=residual_branch(), name="project")
+        self.expand = FrameDense(inner_size, name="expand")
+        self.project = FrameDense(size, kernel_initializer=residual_branch(), name="project")
 
     def build(self, *_):
         self.expand.build((None, None, self.size))

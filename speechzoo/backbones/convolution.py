@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from speechzoo.backbones.initializers import depthwise, residual_branch
+from speechzoo.dense import FrameDense
 
 
 class ConvolutionModule(keras.layers.Layer):
@@ -32,12 +33,12 @@ class ConvolutionModule(keras.layers.Layer):
         self.size = size
         self.kernel_size = kernel_size
         self.normalization_kind = normalization
-        self.expand = keras.layers.Dense(2 * size, name="expand")
+        self.expand = FrameDense(2 * size, name="expand")
         self.depthwise = keras.layers.DepthwiseConv1D(kernel_size, padding="same", name="depthwise",
                                                       depthwise_initializer=depthwise(kernel_size))
         kinds = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
         self.normalization = kinds[normalization](epsilon=1e-5, name="normalization")
-        self.project = keras.layers.Dense(size, kernel_initializer=residual_branch(), name="project")
+        self.project = FrameDense(size, kernel_initializer=residual_branch(), name="project")
 
     def build(self, inputs_shape, *_):
         self.expand.build((None, None, self.size))

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from speechzoo.backbones.initializers import depthwise
+from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
 
 
@@ -38,7 +39,7 @@ class ConvSubsampling(keras.layers.Layer):
             self.stages.append((keras.layers.DepthwiseConv2D(3, strides=2, depthwise_initializer=depthwise(9),
                                                              name=f"depthwise_{number}", **options),
                                 keras.layers.Conv2D(channels, 1, name=f"pointwise_{number}")))
-        self.projection = keras.layers.Dense(size, name="projection")
+        self.projection = FrameDense(size, name="projection")
 
     def build(self, features_shape, *_):
         bins = features_shape[-1]

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from speechzoo.dense import FrameDense
 from speechzoo.heads.ctc_loss import IMPOSSIBLE, CTCLoss
 from speechzoo.heads.error_rate import TokenErrorRate
 from speechzoo.heads.head import Head
@@ -44,7 +45,7 @@ class CTCHead(Head):
         self.index = {unit: number for number, unit in enumerate(self.units, 1)}
         self.dropout_rate = dropout
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        self.logits = keras.layers.Dense(len(self.units) + 1, name="logits")
+        self.logits = FrameDense(len(self.units) + 1, name="logits")
 
     def build(self, frames_shape, *_):
         self.logits.build((None, None, frames_shape[-1]))

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
 
 
@@ -25,8 +26,8 @@ class AttentiveStatisticsPooling(keras.layers.Layer):
     def __init__(self, hidden_size: int = 64, **kwargs):
         super().__init__(**kwargs)
         self.hidden_size = hidden_size
-        self.hidden = keras.layers.Dense(hidden_size, activation="tanh", name="hidden")
-        self.score = keras.layers.Dense(1, use_bias=False, name="score")
+        self.hidden = FrameDense(hidden_size, activation="tanh", name="hidden")
+        self.score = FrameDense(1, use_bias=False, name="score")
 
     def build(self, frames_shape, *_):
         self.hidden.build((None, None, frames_shape[-1]))
