@@ -18,7 +18,9 @@ OURS = FILES + sorted(path for folder in ("tests", "benchmarks", "examples", "ex
 
 # From the bottom up: a room imports rooms of lower floors only.
 FLOORS = [
-    {"audio", "config", "decoding", "dense", "files", "masking", "metrics"},
+    {"audio", "config", "dense", "files", "masking", "metrics"},
+    {"grammar"},
+    {"decoding"},
     {"frontends", "backbones", "heads"},
     {"multitask"},
     {"weights"},
@@ -36,7 +38,7 @@ FLOORS = [
 # Rooms of one floor that may import each other: a corpus is read into manifests, a manifest is a corpus.
 NEIGHBOURS = {("data", "corpora"), ("corpora", "data"), ("registry", "profiling")}
 # Rooms that see less than what lies below them: they run where TensorFlow is not installed.
-NARROW = {"edge": {"audio", "decoding"}, "serving": {"audio", "decoding"}, "decoding": set(), "metrics": set()}
+NARROW = {"edge": {"audio", "decoding", "grammar"}, "serving": {"audio", "decoding"}, "decoding": {"grammar"}, "metrics": set()}
 # Rooms that import these packages and no others (besides the standard library).
 PACKAGES = {
     "audio": {"numpy", "soundfile", "soxr", "tensorflow", "tensorflow_io"},
@@ -46,6 +48,7 @@ PACKAGES = {
     "frontends": {"keras", "numpy"},
     "backbones": {"keras", "numpy"},
     "heads": {"keras", "numpy"},
+    "grammar": {"numpy", "yaml", "home_assistant_intents"},
     "decoding": {"numpy"},
     "metrics": {"numpy", "jiwer"},
     "edge": {"numpy", "soundfile", "soxr", "ai_edge_litert"},

@@ -1,0 +1,1 @@
+"""Grammars of spoken commands: which sentences exist, and what each one means."""
