@@ -78,8 +78,11 @@ def dataset_from_manifest(model, manifest: str | os.PathLike, training: bool = T
     plan = BatchPlan([source], config, model.heads, seed, frame_seconds, training,
                      sample_rate=model.spec()["sample_rate"])
     augmenter = Augmenter(augment, seed, sample_rate=plan.sample_rate) if training and augment else None
-    epochs = itertools.count()
-    return _dataset(plan, lambda: _numbered(plan, next(epochs) if training else None, 0), augmenter)
+    if not training:
+        dataset = _dataset(plan, lambda: _numbered(plan, None, 0), None)
+        return dataset.apply(tf.data.experimental.assert_cardinality(len(plan.sequential())))
+    epochs = itertools.count()  # their numbers of batches differ
+    return _dataset(plan, lambda: _numbered(plan, next(epochs), 0), augmenter)
 
 
 def _numbered(plan, epoch, step) -> Iterator:
