@@ -317,6 +317,19 @@ def _convert(hint, value, where):
     return value
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that is given twice: YAML itself keeps the last one without a word."""
+
+    def construct_mapping(self, node, deep=False):
+        seen = set()
+        for key, _ in node.value:
+            name = str(key.value)
+            if name in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"'{name}' is given twice", key.start_mark)
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
 def list_configs() -> list[str]:
     """Names of the models in `zoo_configs/`."""
     return sorted(path.name[:-5] for path in resources.files("zoo_configs").iterdir() if path.name.endswith(".yaml"))
@@ -347,7 +360,7 @@ def load_config(name_or_path: str | Path, overrides: typing.Iterable[str] = ()) 
             raise ConfigError(f"no model '{name_or_path}' in the zoo; {nearest(str(name_or_path), list_configs())}")
         source = resources.files("zoo_configs") / f"{name_or_path}.yaml"
     try:
-        values = yaml.safe_load(source.read_text(encoding="utf-8"))
+        values = _UniqueKeys(source.read_text(encoding="utf-8")).get_single_data()
     except _NOT_YAML as error:
         raise ConfigError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):

@@ -185,7 +185,8 @@ def test_wrong_overrides(tmp_path, override, message):
     (b"\xff\xfe\x00", "not valid YAML"), (b"name: \x00", "not valid YAML"), (b"a: 2001-99-99", "not valid YAML"),
     (b"a: !!python/object/apply:os.system ['true']", "not valid YAML"), (b"a: !!timestamp x", "not valid YAML"),
     (b"a: !!bool x", "not valid YAML"), (b"a: !!int x", "not valid YAML"), (b"a: " + b"[" * 1000, "not valid YAML"),
-    (b"? [a]\n: b", "not valid YAML"), (b"frontend: *missing", "not valid YAML"), (b"a: 1\na: 2", "unknown key 'a'"),
+    (b"? [a]\n: b", "not valid YAML"), (b"frontend: *missing", "not valid YAML"), (b"a: 1", "unknown key 'a'"),
+    (b"a:\n  b: 1\n  b: 2", "'b' is given twice.*line 3"),
 ])
 def test_files_that_are_no_configs(tmp_path, content, message):
     path = tmp_path / "model.yaml"
