@@ -1,0 +1,46 @@
+"""Compiling a grammar for the units of a model."""
+
+from speechzoo.decoding.compiled_grammar import DEFAULT_THRESHOLD, CompiledGrammar
+from speechzoo.decoding.spelling import Lexicon, Spelling
+from speechzoo.decoding.unit_graph import unit_graph
+from speechzoo.decoding.word_graph import WordGraph, grammar_graph
+from speechzoo.grammar.nodes import Grammar
+
+
+def compile_grammar(grammar: Grammar, head_spec: dict, lexicon: Lexicon | None = None, weighted: bool = False,
+                    threshold: float = DEFAULT_THRESHOLD) -> CompiledGrammar:
+    """Compiles a grammar to a deterministic, minimal acceptor over the units of a `ctc` head.
+
+    Args:
+        grammar: The grammar.
+        head_spec: Spec of a `ctc` head: `kind`, `units`, `frame_seconds`.
+        lexicon: Word -> pronunciations; needed where the units are phones.
+        weighted: A word is the more probable the fewer alternatives it has; otherwise all sentences are equally
+            probable.
+        threshold: Least score of an accepted parse, nats a unit; see `grammar_decode`.
+
+    Returns:
+        The compiled grammar, for `grammar_decode`.
+
+    Raises:
+        ValueError: A word can't be written in the head's units or has no pronunciation, or the grammar is too large.
+
+    Example:
+        >>> from speechzoo.grammar.nodes import Choice, Grammar, Sequence, Slot, Value, Words
+        >>> rooms = Choice((Value("kitchen", Words("kitchen")), Value("attic", Words("attic"))))
+        >>> lights = Sequence((Words("lights in the"), Slot("room", rooms)))
+        >>> spec = {"units": list(" 'abcdefghijklmnopqrstuvwxyz"), "kind": "characters", "frame_seconds": 0.04}
+        >>> compiled = compile_grammar(Grammar("lights", {"lights_on": lights}), spec)
+        >>> len(compiled.node_unit)  # the letters and spaces, and the beginning
+        27
+    """
+    return compile_graph(grammar_graph(grammar, weighted), grammar.name, head_spec, lexicon, threshold)
+
+
+def compile_graph(graph: WordGraph, name: str, head_spec: dict, lexicon: Lexicon | None = None,
+                  threshold: float = DEFAULT_THRESHOLD) -> CompiledGrammar:
+    """The same for any graph of words; cycles in it are allowed."""
+    arrays = unit_graph(graph, Spelling(head_spec, lexicon, f"grammar '{name}'"))
+    compiled = CompiledGrammar(name, head_spec["kind"], list(head_spec["units"]), float(head_spec["frame_seconds"]),
+                               DEFAULT_THRESHOLD, **arrays)
+    return compiled.with_threshold(threshold)

@@ -1,0 +1,103 @@
+"""Viterbi token passing over an acceptor of CTC units, all nodes of a frame at once."""
+
+import numpy as np
+
+from speechzoo.decoding.compiled_grammar import CompiledGrammar
+from speechzoo.decoding.ctc import BLANK_INDEX
+
+
+class TokenPassing:
+    """The best paths through a compiled grammar, under the rules of CTC (Graves et al. 2006, section 3.1).
+
+    Every node holds two tokens: one that is in the node's unit, and one in a blank after it. From a unit a path may go
+    on to another unit at once, and to the same unit only over a blank.
+
+    Args:
+        grammar: The grammar.
+        log_probs: (frames, units + 1), nats.
+        beam: Tokens that are this much worse than a frame's best are dropped, nats.
+
+    Attributes:
+        scores: (ends,), log-probability of the best path to each of the grammar's ends, weights included; -inf where
+            none arrives.
+    """
+
+    def __init__(self, grammar: CompiledGrammar, log_probs: np.ndarray, beam: float):
+        self.grammar = grammar
+        self._first_arcs = np.searchsorted(grammar.arc_target, np.arange(1, len(grammar.node_unit) + 1))
+        self._needs_blank = grammar.node_unit[grammar.arc_source] == grammar.node_unit[grammar.arc_target]
+        self._tokens = []  # of every frame: nodes that hold one, and the scores in unit and blank
+        final_unit, final_blank = self._pass_tokens(log_probs, beam)
+        self.scores = np.maximum(final_unit, final_blank)[grammar.final_node] + grammar.final_weight
+
+    def _pass_tokens(self, log_probs, beam):
+        grammar = self.grammar
+        sources, repeats = grammar.arc_source, np.flatnonzero(self._needs_blank)
+        repeat_sources = sources[repeats]
+        weights = grammar.arc_weight if grammar.arc_weight.any() else None
+        reached_units, first_arcs = grammar.node_unit[1:], self._first_arcs[:-1]
+        in_unit, in_blank = self._beginning()
+        for row in log_probs:
+            both = np.maximum(in_unit, in_blank)
+            arriving = both[sources]
+            arriving[repeats] = in_blank[repeat_sources]
+            if weights is not None:
+                arriving += weights
+            in_unit[1:] = np.maximum(in_unit[1:], np.maximum.reduceat(arriving, first_arcs)) + row[reached_units]
+            in_blank = both + row[BLANK_INDEX]
+            best = np.maximum(in_unit, in_blank)
+            kept = best > best.max() - beam
+            nodes = np.flatnonzero(kept)
+            self._tokens.append((nodes, in_unit[nodes], in_blank[nodes]))
+            in_unit[~kept] = -np.inf
+            in_blank[~kept] = -np.inf
+        return in_unit, in_blank
+
+    def _beginning(self):
+        in_unit = np.full(len(self.grammar.node_unit), -np.inf)
+        in_blank = in_unit.copy()
+        in_blank[0] = 0.0
+        return in_unit, in_blank
+
+    def path(self, end: int) -> tuple[list[int], np.ndarray]:
+        """The best path to one of the grammar's ends.
+
+        Args:
+            end: Index of the end; its score must be finite.
+
+        Returns:
+            The path's arcs, one for each unit, and int (arcs, 2): first frame of each unit and the one after its last.
+            Of equally good paths it is always the same one.
+        """
+        grammar = self.grammar
+        node = int(grammar.final_node[end])
+        in_unit, in_blank = self._scores_after(len(self._tokens))
+        blank = bool(in_blank[node] > in_unit[node])
+        arcs, spans, last = [], [], len(self._tokens)
+        for frame in range(len(self._tokens) - 1, -1, -1):
+            in_unit, in_blank = self._scores_after(frame)
+            if blank:
+                blank = bool(in_blank[node] >= in_unit[node])
+                last = frame
+                continue
+            first, after = self._first_arcs[node - 1:node + 1]
+            sources = grammar.arc_source[first:after]
+            arriving = np.where(self._needs_blank[first:after], in_blank[sources],
+                                np.maximum(in_unit[sources], in_blank[sources])) + grammar.arc_weight[first:after]
+            best = int(arriving.argmax())
+            if in_unit[node] >= arriving[best]:
+                continue
+            arcs.append(int(first) + best)
+            spans.append((frame, last))
+            blank = bool(self._needs_blank[first + best] or in_blank[sources[best]] >= in_unit[sources[best]])
+            node, last = int(sources[best]), frame
+        return arcs[::-1], np.array(spans[::-1], np.int64).reshape(-1, 2)
+
+    def _scores_after(self, frames):
+        """Both scores of every node after so many frames."""
+        in_unit, in_blank = self._beginning()
+        if frames:
+            nodes, *scores = self._tokens[frames - 1]
+            in_blank[0] = -np.inf
+            in_unit[nodes], in_blank[nodes] = scores
+        return in_unit, in_blank
