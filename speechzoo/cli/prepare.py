@@ -37,7 +37,7 @@ def run(arguments):
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-    from speechzoo.data.prepare import SKIPPED, prepare
+    from speechzoo.data.prepare import prepare
 
     options = dict(arguments.option)
     if arguments.label:
@@ -49,6 +49,13 @@ def run(arguments):
                           hold_out=arguments.hold_out, lexicon=arguments.lexicon, trim_silence=arguments.trim_silence,
                           maximum_seconds=arguments.maximum_seconds, workers=arguments.workers,
                           on_progress=lambda done, total: progress.update(task, completed=done, total=total))
+    print_summary(summary, arguments.lexicon)
+
+
+def print_summary(summary, lexicon):
+    """Prints what a prepared folder holds, and what was skipped."""
+    from speechzoo.data.shards import SKIPPED
+
     hours = summary.seconds / 3600
     print(f"{summary.manifest}: {summary.utterances} utterances, {hours:.2f} h, {summary.shards} shards")
     for name, values in sorted(summary.labels.items()):
@@ -58,7 +65,7 @@ def run(arguments):
         else:
             counts = ", ".join(f"{value} {n}" for value, n in sorted(values.items()))
             print(f"  {name}: {labelled} utterances: {counts}")
-    if arguments.lexicon and summary.unspoken:
+    if lexicon and summary.unspoken:
         print(f"  without phones: {summary.unspoken} transcripts with words that the lexicon doesn't have")
     if summary.skipped:
         print(f"skipped {sum(summary.skipped.values())}, listed in {summary.manifest.parent / SKIPPED}:")

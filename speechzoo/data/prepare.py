@@ -4,33 +4,24 @@ Every recording is decoded and checked once, here: what is missing, damaged, tru
 listed, so that a long training run doesn't meet it.
 """
 
-import contextlib
 import hashlib
 import itertools
 import json
-import multiprocessing
 import os
 import re
-import shutil
-import signal
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from speechzoo import __version__
 from speechzoo.audio import SAMPLE_RATE, AudioError, encode_flac, load_audio
 from speechzoo.corpora import CorpusError, audio_root, make_reader
-from speechzoo.data.manifest import check_utterance, write_manifest
-from speechzoo.data.records import RecordWriter, encode_example, read_record
+from speechzoo.data.manifest import check_utterance
+from speechzoo.data.shards import MANIFEST, ShardFolder
 from speechzoo.data.trimming import speech_bounds
+from speechzoo.data.workers import Workers
 
-MANIFEST = "manifest.jsonl"
-SKIPPED = "skipped.jsonl"
-_PARTIAL = ".partial"
 # What is lost at most when a run is killed, and what one shard holds.
 _UTTERANCES_PER_SHARD = 512
 # Fields of an utterance that describe the recording rather than label it.
@@ -99,7 +90,11 @@ def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | No
         raise CorpusError(f"{corpus} is a corpus of texts; there is no audio to prepare")
     if not 0 <= hold_out < 1:
         raise ValueError(f"hold_out must be at least 0 and less than 1, got {hold_out}")
-    _check_folder(source, out)
+    if not source.exists():
+        raise CorpusError(f"{source}: no such file or folder")
+    if out.resolve() == audio_root(source).resolve():
+        raise CorpusError(f"{out}: is the source itself; give another folder to write to")
+    folder = ShardFolder(out, "prepare")
     settings = {"root": str(audio_root(source).resolve()), "out": str(out.resolve()), "trim_silence": trim_silence,
                 "maximum_seconds": maximum_seconds}
     selected = _select(reader.read(source), set(splits), hold_out, lexicon)
@@ -108,35 +103,19 @@ def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | No
     if "_audio" not in first:  # only names and labels: they can all be held
         selected = list(selected)
         total, selected = len(selected), iter(selected)
-    (out / _PARTIAL).mkdir(parents=True, exist_ok=True)
-    shards, done = [], 0
-    with _Workers(workers) as workers:
+    done = 0
+    with Workers(workers) as workers:
         while chunk := list(itertools.islice(selected, _UTTERANCES_PER_SHARD)):
-            name = f"shard-{len(shards):05d}"
-            index = _finished_shard(out / _PARTIAL, name, chunk, settings)
-            if index is None:
-                progress = on_progress and (lambda written, before=done: on_progress(before + written, total))
-                index = _write_shard(out / _PARTIAL, name, chunk, settings, workers, progress)
-            shards.append(index)
+            progress = on_progress and (lambda written, before=done: on_progress(before + written, total))
+            tasks = [(utterance, settings) for utterance in chunk]
+            folder.add(_fingerprint(chunk, settings), workers.map(_decode, tasks), progress)
             done += len(chunk)
             if on_progress:
                 on_progress(done, total)
-    if not any(shard["utterances"] for shard in shards):
-        first = "{id}: {reason}".format(**shards[0]["skipped"][0])
+    if not any(shard["utterances"] for shard in folder.shards):
+        first = "{id}: {reason}".format(**folder.skipped[0])
         raise CorpusError(f"{source}: none of the {done} recordings can be used; the first, {first}")
-    return _publish(out, shards)
-
-
-def _check_folder(source: Path, out: Path):
-    if not source.exists():
-        raise CorpusError(f"{source}: no such file or folder")
-    if out.resolve() == audio_root(source).resolve():
-        raise CorpusError(f"{out}: is the source itself; give another folder to write to")
-    if out.exists() and not out.is_dir():
-        raise CorpusError(f"{out}: is a file; give a folder to write to")
-    if (out / MANIFEST).exists() and not any(out.glob("audio-*.tfrecord")):
-        raise CorpusError(f"{out / MANIFEST}: wasn't written by prepare and would be replaced; "
-                          "give another folder to write to")
+    return summarize(folder)
 
 
 def _select(utterances: Iterator[dict], splits: set[str], hold_out: float, lexicon) -> Iterator[dict]:
@@ -174,38 +153,6 @@ def _select(utterances: Iterator[dict], splits: set[str], hold_out: float, lexic
 
 def _public(utterance: dict) -> dict:
     return {key: value for key, value in utterance.items() if not key.startswith("_")}
-
-
-def _write_shard(partial, name, chunk, settings, workers, on_progress) -> dict:
-    """Decodes a chunk of utterances into one shard. Its index, written last, says that the shard is complete."""
-    index = {"fingerprint": _fingerprint(chunk, settings), "utterances": [], "skipped": []}
-    with RecordWriter(partial / f"{name}.tfrecord") as writer:
-        results = workers.map(_decode, ((utterance, settings) for utterance in chunk))
-        for done, (utterance, audio, problem) in enumerate(results, 1):
-            if problem:
-                index["skipped"].append({"id": utterance["id"], "audio": utterance.get("audio"), "reason": problem})
-            else:
-                line = json.dumps(utterance, ensure_ascii=False)
-                offset, length = writer.write(encode_example({"audio": audio, "utterance": line.encode()}))
-                index["utterances"].append({**utterance, "record": {"shard": name, "offset": offset, "length": length}})
-            if on_progress and done % 16 == 0:
-                on_progress(done)
-    _write_text(partial / f"{name}.json", json.dumps(index, ensure_ascii=False))
-    return index
-
-
-def _finished_shard(partial, name, chunk, settings) -> dict | None:
-    """The index of a shard that an earlier run completed from the same recordings and settings, else None."""
-    try:
-        index = json.loads((partial / f"{name}.json").read_text(encoding="utf-8"))
-        if index["fingerprint"] != _fingerprint(chunk, settings):
-            return None
-        for utterance in index["utterances"]:
-            record = utterance["record"]
-            read_record(partial / f"{name}.tfrecord", record["offset"], record["length"], verify=True)
-        return index
-    except (OSError, ValueError, KeyError, TypeError):  # absent, cut off or damaged
-        return None
 
 
 def _fingerprint(chunk, settings) -> str:
@@ -250,27 +197,10 @@ def _decode(task: tuple[dict, dict]) -> tuple[dict, bytes | None, str | None]:
     return line, encode_flac(audio), None
 
 
-def _publish(out: Path, shards: list[dict]) -> PrepareSummary:
-    """Moves finished shards to their place. The manifest goes first and comes last: it never describes other shards."""
-    partial, names = out / _PARTIAL, []
-    shards = [(f"shard-{number:05d}", shard) for number, shard in enumerate(shards)]
-    kept = [(name, shard) for name, shard in shards if shard["utterances"]]
-    (out / MANIFEST).unlink(missing_ok=True)
-    summary = PrepareSummary(out / MANIFEST, shards=len(kept))
-    utterances = []
-    for number, (name, shard) in enumerate(kept):
-        names.append(f"audio-{number:05d}-of-{len(kept):05d}.tfrecord")
-        os.replace(partial / f"{name}.tfrecord", out / names[-1])
-        for utterance in shard["utterances"]:
-            utterances.append({**utterance, "record": {**utterance["record"], "shard": names[-1]}})
-    skipped = [item for _, shard in shards for item in shard["skipped"]]
-    _write_text(out / SKIPPED, "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in skipped))
-    for path in out.glob("audio-*-of-*.tfrecord"):
-        if path.name not in names:  # of an earlier run with more shards
-            path.unlink()
-    write_manifest(out / MANIFEST, utterances)
-    shutil.rmtree(partial)
-    for utterance in utterances:
+def summarize(folder: ShardFolder) -> PrepareSummary:
+    """Publishes a folder that is complete and counts what it holds."""
+    summary = PrepareSummary(folder.out / MANIFEST, shards=sum(bool(shard["utterances"]) for shard in folder.shards))
+    for utterance in folder.publish():
         summary.utterances += 1
         summary.seconds += utterance["duration"]
         summary.unspoken += "transcript" in utterance and "phones" not in utterance
@@ -278,60 +208,6 @@ def _publish(out: Path, shards: list[dict]) -> PrepareSummary:
             if name not in _NOT_LABELS:
                 text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
                 summary.labels.setdefault(name, Counter())[text] += 1
-    summary.skipped.update(re.sub(r"\d+(\.\d+)?", "N", re.sub(r"'[^']*'", "'...'", item["reason"])) for item in skipped)
+    summary.skipped.update(re.sub(r"\d+(\.\d+)?", "N", re.sub(r"'[^']*'", "'...'", item["reason"]))
+                           for item in folder.skipped)
     return summary
-
-
-def _write_text(path: Path, text: str):
-    """Writes a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from None
-
-
-@contextlib.contextmanager
-def _ignored_interrupts():
-    """Ctrl-C reaches every process of a terminal; only the one that waits for the workers should answer."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-class _Workers:
-    """`map` in order over processes; in this process when there is one worker."""
-
-    def __init__(self, count: int):
-        self._pool = None
-        if count > 1:
-            # Spawned, not forked: a fork of a process that runs TensorFlow hangs.
-            self._pool = ProcessPoolExecutor(count, multiprocessing.get_context("spawn"))
-            with _ignored_interrupts():  # which the processes that are started here inherit
-                self._pool.submit(int)
-
-    def map(self, function, tasks):
-        if self._pool is None:
-            yield from map(function, tasks)
-            return
-        try:
-            yield from self._pool.map(function, tasks, chunksize=8)
-        except BrokenProcessPool:
-            raise OSError("a worker process died, probably for lack of memory; use fewer workers") from None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)

@@ -125,15 +125,15 @@ def test_goes_on_after_its_last_complete_shard(recordings, tmp_path, monkeypatch
 def test_a_kept_shard_must_still_be_right(recordings, tmp_path, monkeypatch):
     monkeypatch.setattr(prepare_module, "_UTTERANCES_PER_SHARD", 4)
     prepare("folder", recordings, tmp_path / "whole")
-    publish = prepare_module._publish
-    monkeypatch.setattr(prepare_module, "_publish", lambda *_: None)
+    summarize = prepare_module.summarize
+    monkeypatch.setattr(prepare_module, "summarize", lambda _: None)
     prepare("folder", recordings, tmp_path / "out")
     shard = tmp_path / "out" / ".partial" / "shard-00001.tfrecord"
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 1  # a damaged shard
     shard.write_bytes(data)
     write_wav(recordings / "no" / "0.wav", tone(0.5))  # a recording that changed meanwhile
-    monkeypatch.setattr(prepare_module, "_publish", publish)
+    monkeypatch.setattr(prepare_module, "summarize", summarize)
     prepare("folder", recordings, tmp_path / "out")
     before, after = snapshot(tmp_path / "whole"), snapshot(tmp_path / "out")
     changed = {name for name in before if before[name] != after[name]}
@@ -257,7 +257,7 @@ def test_refuses_what_would_lose_something(recordings, tmp_path):
                                (("folders", recordings, tmp_path / "out"), "did you mean 'folder'"),
                                (("librispeech", recordings, tmp_path / "out"), "no LibriSpeech recordings"),
                                (("snips", recordings, tmp_path / "out"), "corpus of texts")):
-        with pytest.raises(CorpusError, match=message):
+        with pytest.raises(ValueError, match=message):
             prepare(*arguments)
     with pytest.raises(CorpusError, match="no utterance of split dev; it has: none"):
         prepare("folder", recordings, tmp_path / "out", splits=["dev"])
