@@ -19,6 +19,7 @@ MAX_JOINED = 1000
 # Rules that name rules that name rules: deeper than this, the walks over a grammar would have to worry about recursion.
 MAX_RULE_DEPTH = 10
 _RANGE = re.compile(r"(-?[0-9]{1,9})\.\.(-?[0-9]{1,9})(?:,([0-9]{1,9}))?")
+_LETTER = re.compile(r"['’]?\w")
 _BLANK = object()
 
 
@@ -183,7 +184,7 @@ class Builder:
                 continue
             if letters:
                 before, after = (parts[-1] if parts else _BLANK), part
-                if letters[0].isalnum() and not _ends_word(before) or letters[-1].isalnum() and not _ends_word(after):
+                if _LETTER.match(letters) and not _ends_word(before) or letters[-1].isalnum() and not _ends_word(after):
                     raise text.error(f"'{letters}' touches a slot or a rule, as part of a word; put a blank between them",
                                      offset)
                 spoken = self._spoken(letters, text, offset)
