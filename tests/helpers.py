@@ -161,27 +161,31 @@ def check_frontend(cls, options: dict, num_features: int, frame_seconds: float):
     assert np.all(np.isfinite(silence[0])) and np.all(np.isfinite(trained[0]))
 
 
-def check_backbone(cls, options: dict, num_blocks: int, subsampling: int, output_size: int, unmoved: tuple = ()):
+def check_backbone(cls, options: dict, num_blocks: int, subsampling: int, output_size: int | list[int],
+                   unmoved: tuple = ()):
     """All that holds for every backbone.
 
     Args:
         cls: The class.
         options: Its constructor's arguments.
-        num_blocks, subsampling, output_size: The attributes it must have and the shapes it must give.
+        num_blocks, subsampling, output_size: The attributes it must have and the shapes it must give; a list where the
+            channels differ from block to block.
         unmoved: See `check_gradients`.
     """
     def build(layer):
         layer.build((None, None, 16))
 
+    sizes = output_size if isinstance(output_size, list) else [output_size] * num_blocks
+
     layer = cls(name="backbone", **options)
     build(layer)
     spread_weights(layer)
-    assert (layer.num_blocks, layer.subsampling, layer.output_size) == (num_blocks, subsampling, output_size)
+    assert (layer.num_blocks, layer.subsampling, layer.output_size) == (num_blocks, subsampling, sizes[-1])
     frames = np.array([41, 40, 25, 9, 1])
     features = np.random.default_rng(0).standard_normal((len(frames), frames.max(), 16))
     outputs, lengths = check_padding(layer, features, frames)
     assert lengths.tolist() == [-(-count // subsampling) for count in frames]
-    assert [output.shape for output in outputs] == [(len(frames), lengths.max(), output_size)] * num_blocks
+    assert [output.shape for output in outputs] == [(len(frames), lengths.max(), size) for size in sizes]
     for output in outputs:
         assert np.all(np.isfinite(output)) and output.std() > 0
         for row, length in enumerate(lengths):

@@ -1,9 +1,16 @@
 """Backbones: features -> frames, one architecture a file."""
 
+from speechzoo.backbones.bc_resnet import BCResNet
+from speechzoo.backbones.cnn import CNN
 from speechzoo.backbones.conformer import Conformer
+from speechzoo.backbones.crdnn import CRDNN
 from speechzoo.backbones.ds_cnn import DSCNN
+from speechzoo.backbones.ecapa_tdnn import ECAPATDNN
+from speechzoo.backbones.lstm import LSTM
+from speechzoo.backbones.tc_resnet import TCResNet
 
 # Name in a zoo config -> class.
-BACKBONES = {"conformer": Conformer, "ds_cnn": DSCNN}
+BACKBONES = {"bc_resnet": BCResNet, "cnn": CNN, "conformer": Conformer, "crdnn": CRDNN, "ds_cnn": DSCNN,
+             "ecapa_tdnn": ECAPATDNN, "lstm": LSTM, "tc_resnet": TCResNet}
 
-__all__ = ["BACKBONES", "Conformer", "DSCNN"]
+__all__ = ["BACKBONES", "BCResNet", "CNN", "CRDNN", "Conformer", "DSCNN", "ECAPATDNN", "LSTM", "TCResNet"]

@@ -1,0 +1,151 @@
+"""BC-ResNet: broadcasted residual learning for keyword spotting."""
+
+import keras
+from keras import ops
+
+from speechzoo.backbones.initializers import depthwise
+from speechzoo.backbones.normalization import SubSpectralNorm, batch_norm, normalize
+from speechzoo.masking import sequence_mask
+
+
+class BCResNet(keras.layers.Layer):
+    """Convolutions over frequency, and over time on the average of all bins, whose result is added back to every bin.
+
+    `width` 8 with 40 bins is BC-ResNet-1 of the paper, 16 is BC-ResNet-2, 64 is BC-ResNet-8. The frames that leave are
+    those the paper averages and classifies. Exports to TFLite as float32, dynamic-range int8 and full int8.
+
+    Reference: Kim et al. 2021, https://arxiv.org/abs/2106.04140, table 1 and section 2.
+
+    Args:
+        width: Channels of the first stage; the others have 1.5, 2 and 2.5 times as many, the last frames 4 times.
+        stage_blocks: Residual blocks of each of the four stages.
+        bands: Bands of the sub-spectral normalisation; they must divide an eighth of the bins (rounded up).
+        dropout: Dropout rate of whole channels inside the blocks.
+
+    Call arguments:
+        features: (batch, frames, bins).
+        lengths: int32 (batch,), or None when nothing is padded.
+
+    Returns:
+        A list with the frames after each stage, and their lengths, which stay as they are: (batch, frames, channels)
+        averaged over frequency, and after the last stage (batch, frames, 4 x width).
+    """
+
+    def __init__(self, width: int = 8, stage_blocks: list[int] = (2, 2, 4, 4), bands: int = 5, dropout: float = 0.1,
+                 **kwargs):
+        super().__init__(**kwargs)
+        if len(stage_blocks) != 4 or min(stage_blocks) < 1:
+            raise ValueError(f"bc_resnet: stage_blocks must be four numbers of blocks, got {list(stage_blocks)}")
+        self.width = width
+        self.stage_blocks = list(stage_blocks)
+        self.bands = bands
+        self.dropout_rate = dropout
+        self.num_blocks, self.subsampling, self.output_size = 4, 1, 4 * width
+        self.first = keras.layers.Conv2D(2 * width, 5, strides=(1, 2), use_bias=False, name="conv_1")
+        self.first_norm = batch_norm("norm_1")
+        self.stages = []
+        for stage, (blocks, times) in enumerate(zip(self.stage_blocks, (1, 1.5, 2, 2.5))):
+            self.stages.append([
+                BroadcastedBlock(int(times * width), bands, dilation=2 ** stage, transition=number == 1,
+                                 stride=2 if number == 1 and stage in (1, 2) else 1, dropout=dropout,
+                                 name=f"block_{stage + 1}_{number}") for number in range(1, blocks + 1)])
+        self.last_norm = batch_norm("norm_last")
+        self.pointwise = keras.layers.Conv2D(4 * width, 1, use_bias=False, name="pointwise_last")
+
+    def build(self, features_shape, *_):
+        bins, channels = (features_shape[-1] + 1) // 2, 2 * self.width
+        self.first.build((None, None, None, 1))
+        self.first_norm.build((None, None, None, channels))
+        for blocks in self.stages:
+            for block in blocks:
+                block.build((None, None, bins, channels))
+                bins, channels = -(-bins // block.stride), block.channels
+        # All bins that are left become one.
+        self.depthwise = keras.layers.DepthwiseConv2D((5, bins), use_bias=False, name="depthwise_last",
+                                                      depthwise_initializer=depthwise(5 * bins))
+        self.depthwise.build((None, None, bins, channels))
+        self.pointwise.build((None, None, 1, channels))
+        self.last_norm.build((None, None, 1, self.output_size))
+
+    def call(self, features, lengths=None, training=False):
+        valid = sequence_mask(lengths, features)
+        hidden = (features if valid is None else features * valid)[..., None]
+        valid = None if valid is None else valid[..., None]
+        hidden = self.first(ops.pad(hidden, ((0, 0), (2, 2), (2, 2), (0, 0))))
+        hidden = ops.relu(normalize(self.first_norm, hidden, valid, training))
+        outputs = []
+        for blocks in self.stages:
+            for block in blocks:
+                hidden = block(hidden, valid, training=training)
+            outputs.append(ops.mean(hidden, axis=2, keepdims=True))
+        hidden = hidden if valid is None else hidden * valid
+        hidden = self.pointwise(self.depthwise(ops.pad(hidden, ((0, 0), (2, 2), (0, 0), (0, 0)))))
+        outputs[-1] = ops.relu(normalize(self.last_norm, hidden, valid, training))
+        return [(output if valid is None else output * valid)[:, :, 0] for output in outputs], lengths
+
+    def get_config(self):
+        return {**super().get_config(), "width": self.width, "stage_blocks": self.stage_blocks, "bands": self.bands,
+                "dropout": self.dropout_rate}
+
+
+class BroadcastedBlock(keras.layers.Layer):
+    """Section 2.3 of the paper: y = x + f2(x) + broadcast(f1(average of f2(x) over frequency)).
+
+    Args:
+        channels: Channels out.
+        bands: Bands of the sub-spectral normalisation.
+        dilation: Of the convolution over time, frames.
+        transition: Changes the number of channels first, and has no identity branch.
+        stride: Bins in for one bin out.
+        dropout: Dropout rate of whole channels.
+    """
+
+    def __init__(self, channels: int, bands: int, dilation: int, transition: bool, stride: int, dropout: float,
+                 **kwargs):
+        super().__init__(**kwargs)
+        self.channels = channels
+        self.dilation = dilation
+        self.transition = transition
+        self.stride = stride
+        if transition:
+            self.expand = keras.layers.Conv2D(channels, 1, use_bias=False, name="expand")
+            self.expand_norm = batch_norm("expand_norm")
+        self.frequency = keras.layers.DepthwiseConv2D((1, 3), padding="same", use_bias=False, name="frequency",
+                                                      depthwise_initializer=depthwise(3))
+        self.frequency_norm = SubSpectralNorm(bands, name="frequency_norm")
+        self.time = keras.layers.DepthwiseConv1D(3, dilation_rate=dilation, use_bias=False, name="time",
+                                                 depthwise_initializer=depthwise(3))
+        self.time_norm = batch_norm("time_norm")
+        self.pointwise = keras.layers.Conv1D(channels, 1, use_bias=False, name="pointwise")
+        self.dropout = keras.layers.SpatialDropout1D(dropout, name="dropout")
+
+    def build(self, inputs_shape, *_):
+        *_, bins, channels = inputs_shape
+        if self.transition:
+            self.expand.build((None, None, bins, channels))
+            self.expand_norm.build((None, None, bins, self.channels))
+        self.frequency.build((None, None, bins, self.channels))
+        self.frequency_norm.build((None, None, -(-bins // self.stride), self.channels))
+        for layer in (self.time, self.time_norm, self.pointwise):
+            layer.build((None, None, self.channels))
+
+    def call(self, inputs, valid=None, training=False):
+        hidden = inputs
+        if self.transition:
+            hidden = ops.relu(normalize(self.expand_norm, self.expand(hidden), valid, training))
+        hidden = self.frequency(hidden)
+        if self.stride > 1:  # depthwise convolutions have no strides that differ between their two axes
+            hidden = hidden[:, :, ::self.stride]
+        hidden = self.frequency_norm(hidden, valid, training=training)
+        average = ops.mean(hidden, axis=2)
+        if valid is not None:
+            average = average * valid[..., 0]
+        average = self.time(ops.pad(average, ((0, 0), (self.dilation, self.dilation), (0, 0))))
+        average = normalize(self.time_norm, average, None if valid is None else valid[..., 0], training)
+        average = self.dropout(self.pointwise(ops.silu(average)), training=training)
+        hidden = hidden + average[:, :, None]
+        return ops.relu(hidden if self.transition else hidden + inputs)
+
+    def compute_output_shape(self, inputs_shape, *_):
+        batch, frames, bins, _ = inputs_shape
+        return batch, frames, -(-bins // self.stride), self.channels

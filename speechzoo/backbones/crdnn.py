@@ -1,0 +1,114 @@
+"""CRDNN: convolutions, a bidirectional LSTM and dense layers."""
+
+import keras
+from keras import ops
+
+from speechzoo.backbones.normalization import batch_norm, normalize
+from speechzoo.backbones.recurrence import FrameLSTM
+from speechzoo.dense import FrameDense
+from speechzoo.masking import sequence_mask
+
+
+class CRDNN(keras.layers.Layer):
+    """Blocks of 3 x 3 convolutions pooled over frequency, a pooling over time, BiLSTM layers, dense layers.
+
+    Exports to TFLite as float32 and dynamic-range int8, not full int8: TensorFlow's converter can't calibrate the loop
+    over time.
+
+    Reference: `speechbrain.lobes.models.CRDNN` (Ravanelli et al. 2021, https://arxiv.org/abs/2106.04624), after the CLDNN
+    of Sainath et al. 2015.
+
+    Args:
+        channels: Channels of each convolutional block; each halves the number of bins.
+        lstm_size: Units of each direction of an LSTM layer.
+        num_blocks: BiLSTM layers.
+        dense_size: Units of the dense layers behind them.
+        dense_layers: Their number.
+        subsampling: Feature frames for one output frame: the pooling over time.
+        dropout: Dropout rate behind every block and layer.
+
+    Call arguments:
+        features: (batch, frames, bins).
+        lengths: int32 (batch,), or None when nothing is padded.
+
+    Returns:
+        A list with the frames after each BiLSTM layer, the last of them behind the dense layers, and their lengths:
+        (batch, ceil(frames / subsampling), 2 x lstm_size, for the last dense_size).
+    """
+
+    def __init__(self, channels: list[int] = (32, 64), lstm_size: int = 128, num_blocks: int = 2,
+                 dense_size: int = 256, dense_layers: int = 2, subsampling: int = 4, dropout: float = 0.15, **kwargs):
+        super().__init__(**kwargs)
+        if not channels or dense_layers < 1:
+            raise ValueError("crdnn: it takes at least one convolutional block and one dense layer")
+        self.channels = list(channels)
+        self.lstm_size = lstm_size
+        self.num_blocks = num_blocks
+        self.dense_size = self.output_size = dense_size
+        self.dense_layers = dense_layers
+        self.subsampling = subsampling
+        self.dropout_rate = dropout
+        self.convolutions = [
+            [(keras.layers.Conv2D(size, 3, padding="same", name=f"conv_{i}_{j}"),
+              keras.layers.LayerNormalization(axis=[-2, -1], epsilon=1e-5, name=f"norm_{i}_{j}")) for j in (1, 2)]
+            for i, size in enumerate(self.channels, 1)]
+        self.pool = keras.layers.MaxPooling2D((1, 2), padding="same", name="pool")
+        self.time_pool = keras.layers.MaxPooling1D(subsampling, name="time_pool")
+        self.blocks = [FrameLSTM(lstm_size, bidirectional=True, name=f"block_{i}") for i in range(1, num_blocks + 1)]
+        self.dense = [(FrameDense(dense_size, name=f"dense_{i}"), batch_norm(f"dense_norm_{i}"))
+                      for i in range(1, dense_layers + 1)]
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+
+    def build(self, features_shape, *_):
+        bins, channels = features_shape[-1], 1
+        for block, size in zip(self.convolutions, self.channels):
+            for convolution, norm in block:
+                convolution.build((None, None, bins, channels))
+                norm.build((None, None, bins, size))
+                channels = size
+            bins = (bins + 1) // 2
+        self.flat_size = size = bins * channels
+        for block in self.blocks:
+            block.build((None, None, size))
+            size = 2 * self.lstm_size
+        for dense, norm in self.dense:
+            dense.build((None, None, size))
+            norm.build((None, None, self.dense_size))
+            size = self.dense_size
+
+    def call(self, features, lengths=None, training=False):
+        valid = sequence_mask(lengths, features)
+        hidden = (features if valid is None else features * valid)[..., None]
+        for block in self.convolutions:
+            for convolution, norm in block:
+                hidden = ops.leaky_relu(norm(convolution(hidden)), 0.01)
+                hidden = hidden if valid is None else hidden * valid[..., None]
+            hidden = self.dropout(self.pool(hidden), training=training)
+        batch, frames = ops.shape(hidden)[0], ops.shape(hidden)[1]
+        hidden = ops.reshape(hidden, (batch, frames, self.flat_size))
+        hidden, lengths = self._pool_time(hidden, lengths, valid)
+        valid = sequence_mask(lengths, hidden)
+        outputs = []
+        for block in self.blocks:
+            hidden = self.dropout(block(hidden, valid), training=training)
+            outputs.append(hidden)
+        for dense, norm in self.dense:
+            hidden = ops.leaky_relu(normalize(norm, dense(hidden), valid, training), 0.01)
+            hidden = self.dropout(hidden, training=training)
+        outputs[-1] = hidden if valid is None else hidden * valid
+        return outputs, lengths
+
+    def _pool_time(self, hidden, lengths, valid):
+        """The maximum of `subsampling` frames from frame 0 on; the last window takes what is there."""
+        if valid is not None:
+            hidden = hidden + (valid - 1.0) * 1e9
+        missing = self.subsampling - 1
+        hidden = self.time_pool(ops.pad(hidden, ((0, 0), (0, missing), (0, 0)), constant_values=-1e9))
+        if lengths is not None:
+            lengths = (lengths + missing) // self.subsampling
+            hidden = hidden * sequence_mask(lengths, hidden)
+        return hidden, lengths
+
+    def get_config(self):
+        names = ("channels", "lstm_size", "num_blocks", "dense_size", "dense_layers", "subsampling")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}, "dropout": self.dropout_rate}

@@ -1,0 +1,88 @@
+"""DeepSpeech-like recurrent network."""
+
+import keras
+from keras import ops
+
+from speechzoo.backbones.recurrence import FrameLSTM
+from speechzoo.dense import FrameDense
+from speechzoo.masking import sequence_mask
+
+_CLIP = 20.0  # equation 1 of Deep Speech
+
+
+class LSTM(keras.layers.Layer):
+    """Three dense layers, the first over a window of frames, then LSTM layers and a last dense layer.
+
+    Exports to TFLite as float32 and dynamic-range int8, not full int8: TensorFlow's converter can't calibrate the loop
+    over time.
+
+    Reference: Deep Speech (Hannun et al. 2014, https://arxiv.org/abs/1412.5567, section 2), with LSTM layers as in
+    Mozilla's DeepSpeech in place of the simple recurrence.
+
+    Args:
+        size: Units of every layer, and of each direction.
+        num_blocks: LSTM layers.
+        bidirectional: Listens backwards too; without it, it hears no more of the future than `context` frames.
+        context: Frames on either side that the first layer sees.
+        subsampling: Feature frames for one output frame.
+        dropout: Dropout rate of every dense layer.
+
+    Call arguments:
+        features: (batch, frames, bins).
+        lengths: int32 (batch,), or None when nothing is padded.
+
+    Returns:
+        A list with the frames after each LSTM layer, the last of them behind the dense layer, and their lengths:
+        (batch, ceil(frames / subsampling), size, or twice that where two directions leave).
+    """
+
+    def __init__(self, size: int = 256, num_blocks: int = 1, bidirectional: bool = False, context: int = 4,
+                 subsampling: int = 2, dropout: float = 0.1, **kwargs):
+        super().__init__(**kwargs)
+        self.size = self.output_size = size
+        self.num_blocks = num_blocks
+        self.bidirectional = bidirectional
+        self.context = context
+        self.subsampling = subsampling
+        self.dropout_rate = dropout
+        # A dense layer over a window of frames is a convolution.
+        self.window = keras.layers.Conv1D(size, 2 * context + 1, strides=subsampling, name="dense_1")
+        self.dense = [FrameDense(size, name=f"dense_{i}") for i in (2, 3)]
+        self.blocks = [FrameLSTM(size, bidirectional, name=f"block_{i}") for i in range(1, num_blocks + 1)]
+        self.last = FrameDense(size, name="dense_last")
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+
+    def build(self, features_shape, *_):
+        self.window.build(features_shape)
+        size = self.size
+        for layer in self.dense:
+            layer.build((None, None, size))
+        for block in self.blocks:
+            block.build((None, None, size))
+            size = 2 * self.size if self.bidirectional else self.size
+        self.last.build((None, None, size))
+
+    def call(self, features, lengths=None, training=False):
+        valid = sequence_mask(lengths, features)
+        hidden = features if valid is None else features * valid
+        # With the window around frame 0, s, 2 s, ... there are ceil(frames / s) of them.
+        hidden = self.window(ops.pad(hidden, ((0, 0), (self.context, self.context), (0, 0))))
+        hidden = self._clipped(hidden, training)
+        for layer in self.dense:
+            hidden = self._clipped(layer(hidden), training)
+        lengths = None if lengths is None else (lengths + self.subsampling - 1) // self.subsampling
+        valid = sequence_mask(lengths, hidden)
+        outputs = []
+        for block in self.blocks:
+            hidden = block(hidden, valid)
+            outputs.append(hidden)
+        hidden = self._clipped(self.last(hidden), training)
+        outputs[-1] = hidden if valid is None else hidden * valid
+        return outputs, lengths
+
+    def _clipped(self, hidden, training):
+        return self.dropout(ops.minimum(ops.relu(hidden), _CLIP), training=training)
+
+    def get_config(self):
+        names = ("size", "num_blocks", "bidirectional", "context", "subsampling")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}, "dropout": self.dropout_rate}

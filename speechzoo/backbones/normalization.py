@@ -1,0 +1,83 @@
+"""Batch statistics of real frames only."""
+
+import keras
+from keras import ops
+
+
+def batch_norm(name: str):
+    """The batch normalisation of the convolutional backbones: what short training runs need."""
+    return keras.layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=name)
+
+
+def normalize(norm, hidden, valid, training):
+    """Applies a batch normalisation whose statistics leave padding out.
+
+    Args:
+        norm: The layer.
+        hidden: (batch, frames, channels) or (batch, frames, bins, channels).
+        valid: Ones and zeros, (batch, frames, 1) or (batch, frames, 1, 1) like `hidden`, or None.
+        training: Whether batch statistics are used.
+    """
+    # Keras wants the mask in the shape without channels.
+    mask = None if valid is None else ops.broadcast_to(valid[..., 0] > 0, ops.shape(hidden)[:-1])
+    return norm(hidden, training=training, mask=mask)
+
+
+class SubSpectralNorm(keras.layers.Layer):
+    """Batch normalisation with statistics, scales and offsets of its own for each band of frequencies.
+
+    Reference: Chang et al. 2021, https://arxiv.org/abs/2103.13620, equation 1, with an affine map a band ("Sub").
+
+    Args:
+        bands: Bands; they must divide the bins.
+
+    Call arguments:
+        inputs: (batch, frames, bins, channels).
+        valid: (batch, frames, 1, 1) of ones and zeros, or None.
+    """
+
+    def __init__(self, bands: int, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.bands = bands
+        self.momentum = momentum
+        self.epsilon = epsilon
+
+    def build(self, inputs_shape, *_):
+        bins, channels = inputs_shape[-2:]
+        if bins % self.bands:
+            raise ValueError(f"{self.bands} bands do not divide {bins} bins")
+        self.bins = bins
+        shape = (self.bands, channels)
+        self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
+        self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
+        self.moving_mean = self.add_weight(name="moving_mean", shape=shape, initializer="zeros", trainable=False)
+        self.moving_variance = self.add_weight(name="moving_variance", shape=shape, initializer="ones",
+                                               trainable=False)
+
+    def call(self, inputs, valid=None, training=False):
+        mean, variance = self.moving_mean, self.moving_variance
+        if training and self.trainable:
+            mean, variance = self._moments(inputs, valid)
+            for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
+        scale = self.gamma * ops.rsqrt(variance + self.epsilon)
+        offset = self.beta - mean * scale
+        # One scale a bin: in an exported file these are constants, and the layer is one product and one sum.
+        width = self.bins // self.bands
+        return inputs * ops.repeat(scale, width, axis=0) + ops.repeat(offset, width, axis=0)
+
+    def _moments(self, inputs, valid):
+        batch, frames, channels = ops.shape(inputs)[0], ops.shape(inputs)[1], inputs.shape[-1]
+        width = self.bins // self.bands
+        split = ops.reshape(inputs, (batch, frames, self.bands, width, channels))
+        weight = ops.ones_like(split[:, :, :1, :1, :1]) if valid is None else valid[..., None]
+        count = ops.sum(weight) * width
+        mean = ops.sum(split * weight, axis=(0, 1, 3)) / count
+        centred = (split - mean[:, None]) * weight
+        return mean, ops.sum(ops.square(centred), axis=(0, 1, 3)) / count
+
+    def compute_output_shape(self, inputs_shape, *_):
+        return inputs_shape
+
+    def get_config(self):
+        return {**super().get_config(), "bands": self.bands, "momentum": self.momentum, "epsilon": self.epsilon}
