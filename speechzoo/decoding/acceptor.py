@@ -1,6 +1,9 @@
 """Compiling a grammar for the units of a model."""
 
-from speechzoo.decoding.compiled_grammar import DEFAULT_THRESHOLD, CompiledGrammar
+import numpy as np
+
+from speechzoo.decoding.compiled_grammar import DEFAULT_BLANK_COST, DEFAULT_THRESHOLD, CompiledGrammar
+from speechzoo.decoding.ctc import BLANK_INDEX
 from speechzoo.decoding.spelling import Lexicon, Spelling
 from speechzoo.decoding.unit_graph import unit_graph
 from speechzoo.decoding.word_graph import WordGraph, grammar_graph
@@ -41,6 +44,8 @@ def compile_graph(graph: WordGraph, name: str, head_spec: dict, lexicon: Lexicon
                   threshold: float = DEFAULT_THRESHOLD) -> CompiledGrammar:
     """The same for any graph of words; cycles in it are allowed."""
     arrays = unit_graph(graph, Spelling(head_spec, lexicon, f"grammar '{name}'"))
+    unit_cost = np.zeros(len(head_spec["units"]) + 1, np.float32)
+    unit_cost[BLANK_INDEX] = DEFAULT_BLANK_COST
     compiled = CompiledGrammar(name, head_spec["kind"], list(head_spec["units"]), float(head_spec["frame_seconds"]),
-                               DEFAULT_THRESHOLD, **arrays)
+                               DEFAULT_THRESHOLD, unit_cost=unit_cost, **arrays)
     return compiled.with_threshold(threshold)

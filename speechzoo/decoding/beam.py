@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from speechzoo.decoding.alignment import align
+from speechzoo.decoding.boosting import PhraseBoost
 from speechzoo.decoding.ctc import BLANK_INDEX, WORD_START, frame_log_probs, make_hypothesis
 from speechzoo.decoding.hypothesis import Hypothesis
 from speechzoo.decoding.ngram import SENTENCE_END, SENTENCE_START, NGram
@@ -29,6 +30,7 @@ class BeamSearch:
             model and 0 without.
         words: The only words allowed; None allows any spelling. A text with several words counts for each of them.
         unit_log_prob: Units below this log-probability in a frame are not tried there, nats; it makes the search fast.
+        boost: Phrases that are favoured.
 
     Reference: Hannun et al. 2014, "First-pass large vocabulary continuous speech recognition using bi-directional
     recurrent DNNs", algorithm 1.
@@ -41,7 +43,8 @@ class BeamSearch:
     """
 
     def __init__(self, beam_width: int = 16, language_model: NGram | None = None, lm_weight: float = 0.5,
-                 word_bonus: float | None = None, words: Iterable[str] | None = None, unit_log_prob: float = -8.0):
+                 word_bonus: float | None = None, words: Iterable[str] | None = None, unit_log_prob: float = -8.0,
+                 boost: PhraseBoost | None = None):
         if beam_width < 1:
             raise ValueError(f"beam_width is 1 or more, got {beam_width}")
         self.beam_width = beam_width
@@ -50,6 +53,7 @@ class BeamSearch:
         self.word_bonus = float(language_model is not None) if word_bonus is None else word_bonus
         self.trie = None if words is None else _make_trie(words)
         self.unit_log_prob = unit_log_prob
+        self.boost = boost
         self._word_scores = {}
 
     def __call__(self, logits: np.ndarray, head_spec: dict) -> Hypothesis:
@@ -68,7 +72,7 @@ class BeamSearch:
         log_probs = frame_log_probs(logits, len(head_spec["units"]))
         units, kind = head_spec["units"], head_spec["kind"]
         history = (SENTENCE_START,) if self.language_model else ()
-        beam = [_Prefix(None, BLANK_INDEX, 0.0, "", history, self.trie)]
+        beam = [_Prefix(None, BLANK_INDEX, 0.0, "", history, self.trie, self.boost and self.boost.start)]
         beam[0].ends_in_blank = 1.0
         # Probabilities rather than their logarithms, scaled so that the beam sums to one: much faster in Python.
         log_scale = 0.0
@@ -118,7 +122,7 @@ class BeamSearch:
 
     def _extend(self, prefix, index, unit, kind):
         """The prefix with one more unit, or None where the word list forbids it."""
-        bonus, word, history, node = prefix.bonus, prefix.word, prefix.history, prefix.node
+        bonus, word, history, node, boosted = prefix.bonus, prefix.word, prefix.history, prefix.node, prefix.boosted
         if unit == " " or kind == "phones" or kind == "pieces" and unit.startswith(WORD_START):
             if word:
                 if node is not None and _WORD_ENDS not in node:
@@ -132,7 +136,10 @@ class BeamSearch:
                 node = node.get(letter)
                 if node is None:
                     return None
-        return _Prefix(prefix, index, bonus, word + text, history, node)
+        if self.boost is not None:
+            boosted, gain = self.boost.step(boosted, f" {unit}" if kind == "phones" else unit)
+            bonus += gain
+        return _Prefix(prefix, index, bonus, word + text, history, node, boosted)
 
     def _word_score(self, word, history):
         if self.language_model is None:
@@ -160,6 +167,8 @@ class BeamSearch:
             if prefix.word:
                 score += self._word_score(prefix.word, history)
                 history = self._after(prefix.word, history)
+            if self.boost is not None:
+                score += self.boost.finish(prefix.boosted)
             if self.language_model is not None:
                 score += self.lm_weight * self.language_model.log10(SENTENCE_END, history) * math.log(10)
             finished.append((score, prefix))
@@ -176,14 +185,15 @@ class BeamSearch:
 class _Prefix:
     """A text under way: its last unit, its parent, and the probability of its paths by how they end."""
 
-    __slots__ = ("parent", "unit", "bonus", "word", "history", "node", "children", "ends_in_blank", "ends_in_unit")
+    __slots__ = ("parent", "unit", "bonus", "word", "history", "node", "boosted", "children", "ends_in_blank", "ends_in_unit")
 
-    def __init__(self, parent, unit, bonus, word, history, node):
+    def __init__(self, parent, unit, bonus, word, history, node, boosted):
         self.parent, self.unit = parent, unit
-        self.bonus = bonus  # nats from the language model and the word bonus
+        self.bonus = bonus  # nats from the language model, the word bonus and the favoured phrases
         self.word = word  # what is written of the word under way
         self.history = history  # words that the language model still looks at
         self.node = node  # where that word stands in the trie of allowed words
+        self.boosted = boosted  # where the text stands among the favoured phrases
         self.children = {}
         self.ends_in_blank = self.ends_in_unit = 0.0
 

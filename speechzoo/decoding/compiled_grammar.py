@@ -11,6 +11,10 @@ import numpy as np
 
 VERSION = 1
 DEFAULT_THRESHOLD = -1.5
+"""A sentence of which a quarter of the units is wrong in the ears of a network that is quite sure (ln P = -6) is just
+accepted. Calibrate it for a model: `metrics.rejection.calibrate_threshold`."""
+DEFAULT_BLANK_COST = 3.0
+"""Nats. From 2 to 5 serve about equally well, and any is far better than none for a network that is half trained."""
 _KINDS = {"characters", "pieces", "phones"}
 _LABEL_SIZES = {"intent": 2, "slot": 4, "word": 3}
 
@@ -23,6 +27,7 @@ class CompiledGrammar:
         name: The grammar's name.
         kind, units, frame_seconds: Those of the head it was compiled for.
         threshold: Least score of an accepted parse, nats a unit; see `grammar_decode`.
+        unit_cost: float32 (units + 1,), nats that are subtracted from the log-probability of each unit.
         labels: What arcs and ends mean: ("word", text, units), ("slot", name, value, words), ("intent", name).
         node_unit: int32 (nodes,), unit of each node; node 0 is the beginning, with the blank.
         arc_source, arc_target: int32 (arcs,), nodes; sorted by target.
@@ -39,6 +44,7 @@ class CompiledGrammar:
     frame_seconds: float
     threshold: float
     labels: list[tuple]
+    unit_cost: np.ndarray
     node_unit: np.ndarray
     arc_source: np.ndarray
     arc_target: np.ndarray
@@ -68,6 +74,18 @@ class CompiledGrammar:
         if not threshold < 0:
             raise ValueError(f"the threshold of a grammar is below 0, the score of a perfect match; got {threshold}")
         return dataclasses.replace(self, threshold=float(threshold))
+
+    def with_unit_cost(self, unit_cost) -> "CompiledGrammar":
+        """The same grammar with other costs of the units, (units + 1,) nats, the blank's first; see `prior_cost`.
+
+        Raises:
+            ValueError: Another number of units, or a cost that isn't finite.
+        """
+        unit_cost = np.asarray(unit_cost, np.float32)
+        if unit_cost.shape != (len(self.units) + 1,) or not np.isfinite(unit_cost).all():
+            raise ValueError(f"grammar '{self.name}' takes {len(self.units) + 1} finite costs, the blank's first; "
+                             f"got shape {unit_cost.shape}")
+        return dataclasses.replace(self, unit_cost=unit_cost)
 
     def check_head(self, head_spec: dict):
         """Makes sure that the grammar was compiled for this head.
@@ -142,7 +160,7 @@ class CompiledGrammar:
             array = getattr(self, name)
             good &= array.shape == (length,) and array.dtype == np.int32
             good &= not length or least <= array.min() and array.max() < limit
-        for name, length in (("arc_weight", arcs), ("final_weight", ends)):
+        for name, length in (("arc_weight", arcs), ("final_weight", ends), ("unit_cost", len(self.units) + 1)):
             array = getattr(self, name)
             good &= array.shape == (length,) and array.dtype == np.float32 and bool(np.isfinite(array).all())
         # Every node but the first is reached, in order.

@@ -3,7 +3,7 @@
 import numpy as np
 
 from speechzoo.decoding.compiled_grammar import CompiledGrammar
-from speechzoo.decoding.ctc import BLANK_INDEX, frame_log_probs
+from speechzoo.decoding.ctc import BLANK_INDEX, frame_log_probs, log_softmax
 from speechzoo.decoding.parse import Parse
 from speechzoo.decoding.token_passing import TokenPassing
 from speechzoo.decoding.word import Word
@@ -11,18 +11,27 @@ from speechzoo.decoding.word import Word
 DEFAULT_BEAM = 60.0
 WORST_SCORE = -100.0
 """Score where nothing matches; scores end here."""
-_MOST_UNITS_A_SECOND = 30.0  # letters; the fastest speech has some 25
 _LEAST_HEARD = 0.4  # units that free decoding hears, over those of the sentence
+_LEAST_PRIOR = 1e-4  # of units that the recordings don't hold
+_WORD_LENIENCY = 3.0  # a word may be this much worse than a sentence
+_SHORTEST_WORD = 3  # units; a missing "a" must not count as a word that was never said
 
 
 def grammar_decode(logits: np.ndarray, grammar: CompiledGrammar, beam: float = DEFAULT_BEAM) -> Parse:
     """Finds the best sentence of a grammar, and judges whether it was said at all.
 
-    The judgement compares the sentence with free decoding, which may write anything (a filler model): the score is the
-    log-likelihood ratio of the sentence's best path and the most probable path without a grammar, divided by the units
-    of the longer of the two. So it is about ln P(wrong unit) times the share of units that are wrong, however long the
-    recording and its pauses are. A parse is accepted if its score reaches the grammar's threshold and it is plausible:
-    free decoding hears something, not much less than the sentence, and nobody would have to speak faster than people can.
+    Before anything else `grammar.unit_cost` is subtracted from the log-probabilities, and they are normalised again: CTC
+    networks favour the blank, and the less they have learnt the more they do, so that without a cost for it the shortest
+    sentence wins. Dividing by priors is its general form (Sak et al. 2015, "Learning acoustic frame labeling for speech
+    recognition with recurrent neural networks", section 2.3); see `prior_cost`.
+
+    Whether the sentence was said is judged against free decoding, which may write anything (a filler model): the score
+    is the log-likelihood ratio of the sentence's best path and the most probable path without a grammar, divided by the
+    units of the longer of the two. So it is about ln P(wrong unit) times the share of units that are wrong, however long
+    the recording and its pauses are. A single word of at least three units counts too, with a third of its own such
+    score, so that one word that was never said spoils a long sentence. A parse is accepted if its score reaches the
+    grammar's threshold, and free decoding hears at least two fifths as many units as the sentence has: a sentence
+    read into silence is none.
 
     Args:
         logits: (frames, units + 1) of one utterance; index 0 is the blank.
@@ -31,7 +40,7 @@ def grammar_decode(logits: np.ndarray, grammar: CompiledGrammar, beam: float = D
 
     Returns:
         The parse. Its confidence is 2 ** (-score / threshold), 0.5 for what is just accepted, times the share of the
-        intent's best path among those of all intents; 0 for what isn't plausible. A slot's is the mean over the value's
+        intent's best path among those of all intents; 0 where free decoding hears too little. A slot's is the mean over the value's
         words of the geometric mean of their units' highest probabilities. Of sentences that match equally well it is
         always the same one; of intents with the same sentence it is the one that stands first in the grammar.
 
@@ -47,45 +56,32 @@ def grammar_decode(logits: np.ndarray, grammar: CompiledGrammar, beam: float = D
         >>> grammar_decode(9 * np.eye(7)[said], compile_grammar(grammar, spec)).intent
         'stop'
     """
-    log_probs = frame_log_probs(logits, len(grammar.units))
+    log_probs = log_softmax(frame_log_probs(logits, len(grammar.units)) - grammar.unit_cost)
     passing = TokenPassing(grammar, log_probs, beam)
     end = int(passing.scores.argmax())
     if not len(log_probs) or not np.isfinite(passing.scores[end]):
         return Parse(score=WORST_SCORE)
     arcs, spans = passing.path(end)
     units = grammar.node_unit[grammar.arc_target[arcs]]
-    parse = _read(grammar, arcs, end, log_probs, units, spans)
-
     path = np.full(len(log_probs), BLANK_INDEX)
     for unit, (first, last) in zip(units, spans):
         path[first:last] = unit
     free = log_probs.argmax(axis=1)
     heard = int(np.count_nonzero((free != BLANK_INDEX) & np.concatenate([[True], free[1:] != free[:-1]])))
-    difference = log_probs[np.arange(len(path)), path] - log_probs.max(axis=1)
-    parse.score = max(float(difference.sum()) / max(len(units), heard), WORST_SCORE)
-    seconds = float(spans[-1, 1] - spans[0, 0]) * grammar.frame_seconds
-    plausible = heard >= _LEAST_HEARD * len(units) and len(units) <= _MOST_UNITS_A_SECOND * seconds
-    parse.accepted = plausible and parse.score >= grammar.threshold
-    if plausible:
-        parse.confidence = 2 ** (-parse.score / grammar.threshold) * _share(grammar, passing.scores, end)
-    return parse
+    ratio = log_probs[np.arange(len(path)), path] - log_probs.max(axis=1)
 
-
-def _read(grammar, arcs, end, log_probs, units, spans) -> Parse:
-    """What the labels along a path say."""
-    parse = Parse()
-    peaks = [log_probs[first:last, unit].max() for unit, (first, last) in zip(units, spans)]
+    parse = Parse(score=float(ratio.sum()) / max(len(units), heard))
+    peaks = np.array([log_probs[first:last, unit].max() for unit, (first, last) in zip(units, spans)])
     labels = [(position, label) for position, arc in enumerate(arcs) for label in grammar.arc_labels(arc)]
     labels += [(len(arcs), label) for label in grammar.final_labels(end)]
     for position, (kind, name, *details) in labels:
         if kind == "word":
             first = position + 1 - details[0]
-            parse.words.append(Word(
-                text=name,
-                start=round(float(spans[first, 0] * grammar.frame_seconds), 3),
-                end=round(float(spans[position, 1] * grammar.frame_seconds), 3),
-                confidence=float(np.exp(np.mean(peaks[first:position + 1]))),
-            ))
+            start, stop = int(spans[first, 0]), int(spans[position, 1])
+            parse.words.append(Word(name, round(start * grammar.frame_seconds, 3), round(stop * grammar.frame_seconds, 3),
+                                    float(np.exp(peaks[first:position + 1].mean()))))
+            word_score = float(ratio[start:stop].sum()) / max(details[0], _SHORTEST_WORD)
+            parse.score = min(parse.score, word_score / _WORD_LENIENCY)
         elif kind == "slot":
             value, count = details
             parse.slots[name] = value
@@ -93,6 +89,11 @@ def _read(grammar, arcs, end, log_probs, units, spans) -> Parse:
             parse.slot_confidence[name] = float(np.mean([word.confidence for word in spoken])) if spoken else 1.0
         else:
             parse.intent = name
+    parse.score = max(parse.score, WORST_SCORE)
+    plausible = heard >= _LEAST_HEARD * len(units)
+    parse.accepted = plausible and parse.score >= grammar.threshold
+    if plausible:
+        parse.confidence = 2 ** (-parse.score / grammar.threshold) * _share(grammar, passing.scores, end)
     return parse
 
 
@@ -103,3 +104,20 @@ def _share(grammar, scores, end) -> float:
         meaning = tuple(label for label in grammar.final_labels(other) if label[0] == "intent")
         best[meaning] = max(score, best.get(meaning, -np.inf))
     return float(1 / np.exp(list(best.values())).sum())
+
+
+def prior_cost(log_probs: list[np.ndarray]) -> np.ndarray:
+    """The logarithm of each unit's mean probability, as a grammar's `unit_cost`.
+
+    Args:
+        log_probs: (frames, units + 1) of each of some hundred recordings, nats; any speech of the model's language.
+
+    Returns:
+        (units + 1,), nats.
+
+    Raises:
+        ValueError: No frames.
+    """
+    if not sum(map(len, log_probs)):
+        raise ValueError("priors of units take recordings, and there is no frame in these")
+    return np.log(np.maximum(np.exp(np.concatenate(log_probs)).mean(axis=0), _LEAST_PRIOR))

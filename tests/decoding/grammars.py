@@ -74,7 +74,7 @@ def speech(text, spec=CHARACTERS, frames=None, sureness=9.0, noise=0.0, seed=0):
     units = [spec["units"].index(unit) + 1 for unit in (text.split() if spec["kind"] == "phones" else text)]
     frames = 2 * len(units) + 4 if frames is None else frames
     logits = np.random.default_rng(seed).standard_normal((frames, len(spec["units"]) + 1)) * noise
-    logits[:, 0] += sureness / 2
+    logits[:, 0] += sureness
     for position, unit in zip(np.linspace(1, frames - 2, len(units)).round().astype(int), units):
-        logits[position, unit] += sureness
+        logits[position, [0, unit]] += -sureness, sureness
     return logits
