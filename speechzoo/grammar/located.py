@@ -4,6 +4,9 @@ import yaml
 
 from speechzoo.grammar.errors import GrammarError
 
+# Intents, their blocks, sentences; slots, values, ways to say them: five levels are in use.
+MAX_DEPTH = 20
+
 
 class Located(str):
     """A text that knows where it was written.
@@ -34,10 +37,10 @@ def read_located(text: str, source: str):
         source: The file's name, for messages.
 
     Raises:
-        GrammarError: Not valid YAML, a key that stands there twice, a key that is no text, or an alias.
+        GrammarError: Not valid YAML, nested too deeply, a key that stands there twice or is no text, or an alias.
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        return _Reader(text, source).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
@@ -45,33 +48,55 @@ def read_located(text: str, source: str):
         raise GrammarError(f"{source}{where}: not valid YAML: {what}; quote texts that hold : {{ [ or #") from None
     except yaml.YAMLError as error:
         raise GrammarError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise GrammarError(f"{source}: nested too deeply to be read; a grammar needs about five levels") from None
-    if root is None:
-        raise GrammarError(f"{source}: the file is empty; a grammar has at least the key 'intents'")
-    return _convert(root, text, source, set())
 
 
-def _convert(node, text, source, seen):
-    place = (source, node.start_mark.line + 1, node.start_mark.column + 1)
-    if id(node) in seen:
-        raise Located("", *place).error("an anchor (&) that is used again (*); name a rule for what is said in many places")
-    seen.add(id(node))
-    if isinstance(node, yaml.ScalarNode):
-        written = text[node.start_mark.index:node.end_mark.index]
+class _Reader:
+    """Reads the parser's events, so that nothing is built of a document that is nested too deeply."""
+
+    def __init__(self, text, source):
+        self.text, self.source = text, source
+        self.events = yaml.parse(text, Loader=yaml.SafeLoader)
+
+    def document(self):
+        for event in self.events:
+            if isinstance(event, (yaml.ScalarEvent, yaml.CollectionStartEvent, yaml.AliasEvent)):
+                value = self.value(event, 1)
+                for after in self.events:
+                    if isinstance(after, yaml.DocumentStartEvent):
+                        raise self.at(after).error("a second document; a grammar is one")
+                return value
+        raise GrammarError(f"{self.source}: the file is empty; a grammar has at least the key 'intents'")
+
+    def value(self, event, depth):
+        if isinstance(event, yaml.AliasEvent):
+            raise self.at(event).error(f"the alias *{event.anchor}; name a rule for what is said in many places")
+        if isinstance(event, yaml.ScalarEvent):
+            return self.scalar(event)
+        if depth > MAX_DEPTH:
+            raise self.at(event).error(f"more than {MAX_DEPTH} levels inside each other; a grammar needs about five")
+        if isinstance(event, yaml.SequenceStartEvent):
+            items = []
+            while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+                items.append(self.value(event, depth + 1))
+            return items
+        values = {}
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            if not isinstance(event, yaml.ScalarEvent):
+                raise self.at(event).error("a key must be a text")
+            key = self.scalar(event)
+            if key in values:
+                first = next(other for other in values if other == key)
+                raise key.error(f"the key '{key}' stands in line {first.line} already; keep one of them")
+            values[key] = self.value(next(self.events), depth + 1)
+        return values
+
+    def scalar(self, event):
+        """A text and its place; `exact` unless escapes or folded lines make it differ from what is written."""
+        written = self.text[event.start_mark.index:event.end_mark.index]
         quoted = int(written[:1] in ("'", '"'))
-        exact = written[quoted:len(written) - quoted].rstrip() == node.value
-        return Located(node.value, source, place[1], place[2] + (quoted if exact else 0), exact)
-    if isinstance(node, yaml.SequenceNode):
-        return [_convert(item, text, source, seen) for item in node.value]
-    values = {}
-    for key_node, value_node in node.value:
-        if not isinstance(key_node, yaml.ScalarNode):
-            mark = key_node.start_mark
-            raise Located("", source, mark.line + 1, mark.column + 1).error("a key must be a text")
-        key = _convert(key_node, text, source, seen)
-        if key in values:
-            first = next(other for other in values if other == key)
-            raise key.error(f"the key '{key}' stands in line {first.line} already; keep one of them")
-        values[key] = _convert(value_node, text, source, seen)
-    return values
+        exact = written[quoted:len(written) - quoted].rstrip() == event.value
+        place = self.at(event)
+        return Located(event.value, self.source, place.line, place.column + (quoted if exact else 0), exact)
+
+    def at(self, event):
+        return Located("", self.source, event.start_mark.line + 1, event.start_mark.column + 1)

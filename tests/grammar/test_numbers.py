@@ -1,0 +1,100 @@
+import re
+
+import pytest
+
+from speechzoo.grammar.nodes import Grammar, Slot
+from speechzoo.grammar.numbers import BUILT_IN, cardinal, durations, number_slot, ordinal, ways_to_say
+from speechzoo.grammar.sampling import enumerate_sentences
+
+
+def spoken(node):
+    """Words -> the value they mean, which must be one."""
+    found = {}
+    for sentence in enumerate_sentences(Grammar("numbers", {"say": Slot("value", node)})):
+        assert found.setdefault(sentence.text, sentence.slots["value"]) == sentence.slots["value"], sentence.text
+    return found
+
+
+def value_of(words):
+    """Reads a number in words: an independent way back."""
+    small = {cardinal(number): number for number in [*range(20), *range(20, 100, 10)]}
+    total = group = 0
+    for word in re.sub(r"^a ", "one ", words).split():
+        if word == "hundred":
+            group *= 100
+        elif word == "thousand":
+            total, group = total + group * 1000, 0
+        elif word == "million":
+            total, group = (total + group) * 1_000_000, 0
+        elif word != "and":
+            group += small[word]
+    return total + group
+
+
+def test_small_numbers_are_known():
+    assert [cardinal(number) for number in (0, 7, 13, 20, 40, 58, 99)] == [
+        "zero", "seven", "thirteen", "twenty", "forty", "fifty eight", "ninety nine"]
+
+
+@pytest.mark.parametrize("number", [*range(0, 2100, 7), 9999, 10_000, 123_456, 1_000_001, 987_654_321])
+def test_every_way_to_say_a_number_reads_back(number):
+    ways = ways_to_say(number)
+    assert len(set(ways)) == len(ways)
+    assert {value_of(way) for way in ways} == {number}
+
+
+def test_ways_of_both_sides_of_the_atlantic():
+    assert {"one hundred and five", "one hundred five", "a hundred and five"} == set(ways_to_say(105))
+    assert "fifteen hundred" in ways_to_say(1500) and "ten hundred" not in ways_to_say(1000)
+
+
+def test_ordinals():
+    assert [ordinal(number) for number in (1, 2, 3, 5, 8, 9, 12, 20, 21, 30, 100, 112)] == [
+        "first", "second", "third", "fifth", "eighth", "ninth", "twelfth", "twentieth", "twenty first", "thirtieth",
+        "one hundredth", "one hundred and twelfth"]
+
+
+def test_ranges():
+    assert spoken(number_slot(range(-1, 2))) == {"minus one": "-1", "zero": "0", "one": "1"}
+    assert spoken(number_slot(range(5, 6), halves=True)) == {"five": "5", "five point five": "5.5", "five and a half": "5.5"}
+    assert spoken(number_slot(range(-1, 0), tenths=True))["minus one point two"] == "-1.2"
+    assert spoken(number_slot(range(2, 3), multiplier=-1)) == {"two": "-2"}
+    assert spoken(number_slot(range(1234567, 1234568)))["one million two hundred and thirty four thousand five hundred and "
+                                                        "sixty seven"] == "1234567"
+
+
+@pytest.mark.parametrize("words, seconds", [
+    ("five minutes", 300), ("thirty seconds", 30), ("an hour", 3600), ("an hour and a half", 5400), ("half an hour", 1800),
+    ("ninety minutes", 5400), ("two and a half hours", 9000), ("a quarter of an hour", 900), ("one hour and ten minutes", 4200),
+    ("two minutes thirty seconds", 150), ("a minute and a half", 90), ("half a minute", 30), ("twenty four hours", 86400),
+])
+def test_durations(words, seconds):
+    assert spoken(BUILT_IN["duration"]())[words] == str(seconds)
+
+
+def test_durations_before_a_noun():
+    found = spoken(BUILT_IN["duration_adjective"]())
+    assert found["five minute"] == "300" and found["half hour"] == "1800" and found["one and a half hour"] == "5400"
+    assert all(word not in way.split() for ways in durations(adjective=True).values() for way in ways
+               for word in ("minutes", "hours", "seconds"))
+
+
+@pytest.mark.parametrize("words, value", [
+    ("half past seven", "7:30"), ("seven thirty p m", "7:30 pm"), ("seven", "7:00"), ("seven o'clock", "7:00"),
+    ("quarter to eight in the morning", "7:45 am"), ("five past twelve", "12:05"), ("twenty five to one", "12:35"),
+    ("noon", "12:00 pm"), ("midnight", "12:00 am"), ("nine oh five a m", "9:05 am"), ("ten o'clock at night", "10:00 pm"),
+    ("twelve thirty in the afternoon", "12:30 pm"),
+])
+def test_times_of_day(words, value):
+    assert spoken(BUILT_IN["time"]())[words] == value
+
+
+def test_times_cover_the_day():
+    values = set(spoken(BUILT_IN["time"]()).values())
+    assert {f"{hour}:{minute:02}{half}" for hour in range(1, 13) for minute in range(0, 60, 5)
+            for half in ("", " am", " pm")} == values
+
+
+def test_percentages():
+    found = spoken(BUILT_IN["percentage"]())
+    assert found["twenty five percent"] == "25" and found["a hundred percent"] == "100" and len(set(found.values())) == 101

@@ -1,0 +1,222 @@
+import pytest
+
+from speechzoo.grammar.errors import GrammarError
+from speechzoo.grammar.nodes import Words
+from speechzoo.grammar.reading import MAX_WORDS, list_grammars, load_grammar, parse_grammar
+from speechzoo.grammar.sampling import count_sentences, enumerate_sentences
+
+HOME = """\
+language: en
+intents:
+  lightsOn:
+    - "[please] turn on the light[s] [in the {room}]"
+    - "light[s] on"
+  dim:
+    sentences: "dim to <amount>"
+  shuffle:
+    - sentences: [shuffle, "shuffle <on>"]
+      slots: {state: on}
+    - {sentences: don't shuffle, slots: {state: off}}
+rules:
+  amount: "{0..100,50:brightness} percent"
+  on: [on, please]
+slots:
+  room:
+    - kitchen
+    - living room: [living room, lounge]
+    - {in: "bed[room]", out: bedroom}
+"""
+
+RHINO = """\
+context:
+  expressions:
+    orderDrink:
+      - "[can I get, I'd like] [a, an] (@hot) $size:size $drink:beverage (please)"
+      - "make $pv.SingleDigitInteger:count of them, $drink"
+  slots:
+    size: ["small", "twelve ounce"]
+    drink:
+      - "Americano"
+      - "iced mocha"
+  macros:
+    hot: ["hot", "really hot"]
+"""
+
+
+def said(grammar):
+    """Text -> (intent, slots)."""
+    return {sentence.text: (sentence.intent, sentence.slots) for sentence in enumerate_sentences(grammar)}
+
+
+def test_our_format():
+    found = said(parse_grammar(HOME))
+    assert found["please turn on the lights in the lounge"] == ("lightsOn", {"room": "living room"})
+    assert found["turn on the light in the bed"] == ("lightsOn", {"room": "bedroom"})
+    assert found["lights on"] == ("lightsOn", {})
+    assert found["dim to fifty percent"] == ("dim", {"brightness": "50"})
+    assert found["shuffle on"] == found["shuffle"] == ("shuffle", {"state": "on"})
+    assert found["don't shuffle"] == ("shuffle", {"state": "off"})
+    assert count_sentences(parse_grammar(HOME)) == 2 * 2 * (1 + 5) + 2 + 4 + 3 + 1
+    assert parse_grammar(HOME).slots() == {"room": ["kitchen", "living room", "bedroom"], "brightness": ["0", "50", "100"],
+                                           "state": ["on", "off"]}
+
+
+def test_rhino_contexts():
+    grammar = parse_grammar(RHINO)
+    found = said(grammar)
+    assert found["i'd like a really hot twelve ounce iced mocha please"] == (
+        "orderDrink", {"size": "twelve ounce", "beverage": "iced mocha"})
+    assert found["make three of them americano"] == ("orderDrink", {"count": "3", "drink": "Americano"})
+    assert count_sentences(grammar) == 2 * 2 * 3 * 2 * 2 * 2 + 10 * 2
+
+
+def test_home_assistant_files():
+    """The layout of its custom sentences."""
+    found = said(parse_grammar("""\
+        language: "en"
+        intents:
+          HassTurnOn:
+            data:
+              - sentences: ["<turn> on [the] {area} light[s]"]
+                slots: {domain: light}
+                requires_context: {area: {slot: true}}
+        lists:
+          area: {values: [{in: "(lounge|living room)", out: living_room}]}
+          level: {range: {type: percentage, from: 0, to: 100}}
+        expansion_rules:
+          turn: "(turn|switch)"
+        responses: {errors: {}}
+        """))
+    assert found["switch on the lounge lights"] == ("HassTurnOn", {"area": "living_room", "domain": "light"})
+    assert len(found) == 16
+
+
+def test_built_in_slots_and_ranges():
+    found = said(parse_grammar("""\
+        intents:
+          timer: ["timer for {duration:length}", "at {time}", "to {1..3:level}", "to {percentage}", "number {number}", "to {sweet}"]
+        slots:
+          sweet: {range: {from: 20, to: 21, fractions: halves}}
+        """))
+    assert found["timer for an hour and a half"] == ("timer", {"length": "5400"})
+    assert found["at half past seven"] == ("timer", {"time": "7:30"})
+    assert found["to twenty and a half"] == ("timer", {"sweet": "20.5"})
+    assert found["to ten percent"] == ("timer", {"percentage": "10"})
+    assert found["number forty two"] == ("timer", {"number": "42"})
+
+
+def test_lists_are_shared():
+    grammar = parse_grammar("intents: {move: ['from {room:origin} to {room:goal}', 'to {room:goal}']}\n"
+                            "slots: {room: [hall, attic]}")
+    first, second = grammar.intents["move"].options
+    assert first.parts[1].spoken is first.parts[3].spoken is second.parts[1].spoken
+    assert first.parts[3] is second.parts[1]
+
+
+def test_words_that_follow_each_other_are_one_node():
+    assert parse_grammar("intents: {a: [turn the  lights on]}").intents["a"] == Words("turn the lights on")
+
+
+def test_other_languages():
+    grammar = parse_grammar("language: de\nintents: {an: ['(schalte|mache) {raum} an']}\nslots: {raum: [küche, bad]}")
+    assert grammar.language == "de" and "mache küche an" in said(grammar)
+
+
+ERRORS = [
+    # What is missing
+    ("intents: {a: ['to {rom}']}\nslots: {room: [x]}", "1:19: no slot 'rom'; did you mean 'room'?"),
+    ("intents:\n  a:\n    - turn on\n    - dim <lihgt>\nrules:\n  light: x", "4:11: no rule <lihgt>; did you mean 'light'?"),
+    ("intents: {a: x}\nrules:\n  r: go {nowhere}", "3:9: no slot 'nowhere'; known: duration"),
+    ("intents:\n  a: []", "2:3: the intent 'a' has no sentences"),
+    ("intents:\n  a:", "2:3: the intent 'a' has no sentences"),
+    ("intents:\n  a: {slots: {x: y}}", "2:3: the intent 'a' has no sentences"),
+    ("intents: {}", " no intents"),
+    ("slots: {a: [x]}", " no intents"),
+    ("intents: {a: x}\nslots:\n  s: []\nrules: {r: '{s}'}", "3:3: the slot 's' has no values"),
+    ("context: {expressions: {a: []}}", "1:25: the intent 'a' has no sentences"),
+    # What never ends, and what is too much
+    ("intents: {a: x <b>}\nrules:\n  b: y <c>\n  c: z <b>", "4:8: a rule that never ends: <b> -> <c> -> <b>"),
+    ("intents: {a: x}\nrules:\n  b: y <b>", "3:8: a rule that never ends: <b> -> <b>"),
+    ("intents: {a: 'x {0..99999:n}'}", "1:17: a range of 100000 numbers, 10000 at most"),
+    ("intents: {a: 'x {9..3:n}'}", "1:17: the range 9..3 in steps of 1 holds nothing"),
+    ("intents: {a: '(a;b;c;d;e;f;g;h;i)'}", "1:15: more than 8 parts in any order"),
+    ("intents: {a: " + "'x" + "[" * 13 + "a" + "]" * 13 + "'}", "more than 12 brackets inside each other"),
+    ("intents: {a: 'x" + "(a|b|c|d)" * 6 + "'}", "more than 1000 words out of brackets that touch"),
+    ("intents: {a: <r0>}\nrules:\n" + "".join(f"  r{n}: <r{n + 1}> x\n" for n in range(20)) + "  r20: y",
+     "more than 10 rules that name each other"),
+    ("intents: {a: <r0>}\nrules:\n" + "".join(f"  r{n}: {' '.join([f'<r{n + 1}>'] * 20)}\n" for n in range(9)) + "  r9: y",
+     f" 5.12e+11 words with all rules and slots written out, {MAX_WORDS:,} at most"),
+    # Words
+    ("intents:\n  a: 'turn on the привет'", "2:19: 'привет' has letters other than a to z"),
+    ("intents:\n  a: 'costs 5 €'", "2:15: '€' can't be spoken"),
+    ("language: de\nintents: {a: um 7}", "2:17: the number '7' must be written in words"),
+    ("language: de\nintents: {a: 'um {0..3:n}'}", "2:18: numbers are spelled out in English only"),
+    ("intents: {a: '[please]'}", "1:15: a sentence without a word"),
+    ("intents: {a: 'x {s}'}\nslots:\n  s:\n    - y: '[z]'", "4:11: a value that can be said by saying nothing"),
+    ("intents: {a: 'x {s}'}\nslots: {s: ['(y|z)']}", "2:14: a value with more than one way to say it needs a name"),
+    ("intents: {a: 'x {s}'}\nslots: {s: [{y: 'a {t}'}], t: [z]}", "2:20: the slot 't' inside of another slot's value"),
+    ("intents: {a: \"{s}'s car\"}\nslots: {s: [anna]}", "1:15: ''s' touches a slot or a rule"),
+    # Templates
+    ("intents: {a: 'turn (on|off'}", "1:20: '(' is never closed; add ')'"),
+    ("intents: {a: 'turn [on|off)'}", "1:27: ')' closes the '[' of column 20; use ']'"),
+    ("intents: {a: 'turn on)'}", "1:22: ')' closes nothing"),
+    ("intents: {a: 'turn ()'}", "1:20: nothing between '(' and ')'"),
+    ("intents: {a: 'turn {on'}", "1:20: '{' begins no slot and no rule; a slot is written {name}"),
+    ("intents: {a: 'turn {a b}'}", "1:20: '{' begins no slot"),
+    ("intents: {a: 'turn {0..10}'}", "1:20: the range 0..10 fills no slot"),
+    ("intents: {a: '(a|b;c)'}", "1:19: both | and ; in one group"),
+    ("context: {expressions: {a: ['[x, y']}}", "1:30: '[' is never closed; add ']'"),
+    ("context: {expressions: {a: ['$ x']}}", "1:30: '$' begins no slot and no rule; a slot is written $type:name"),
+    # Keys
+    ("intents: {a: x}\nslot: {}", "2:1: a grammar has no key 'slot'; did you mean 'slots'?"),
+    ("intents: {a: {sentence: x}}", "1:15: the intent 'a' has no key 'sentence'; did you mean 'sentences'?"),
+    ("intents: {a: 'x {s}'}\nslots: {s: {vales: [x]}}", "2:13: the slot 's' has no key 'vales'; did you mean 'values'?"),
+    ("intents: {a: 'x {s}'}\nslots: {s: {range: {from: 1, too: 2}}}", "2:30: a range has no key 'too'; did you mean 'to'?"),
+    ("intents: {a: 'x {s}'}\nslots: {s: {range: {from: 1}}}", "2:13: a range needs the key 'to'"),
+    ("intents: {a: 'x {s}'}\nslots: {s: {range: {from: 1, to: ten}}}", "2:30: 'to' must be a whole number"),
+    ("intents: {a: 'x {s}'}\nslots: {s: {wildcard: true}}", "2:13: the slot 's' takes any words"),
+    ("context: {expressions: {a: [x]}, slot: {}}", "1:34: a Rhino context has no key 'slot'; did you mean 'slots'?"),
+    ("intents: {a: x, b: y, a: z}", "1:23: the key 'a' stands in line 1 already"),
+    ("intents: [a]", "1:1: 'intents' must be names with what belongs to each"),
+    ("intents: {a: [[x]]}", "1:11: a sentence of 'a' must be a text"),
+    ("intents: {a: 'x {s}'}\nslots: {s: y}", "2:9: the slot 's' has no values"),
+    ("language: english\nintents: {a: x}", "1:1: the language must be two letters"),
+    ("- a", " expected keys such as 'intents'"),
+    ("home_assistant: xx\nintents: {a: x}", "1:17: Home Assistant has no language 'xx'"),
+]
+
+
+@pytest.mark.parametrize("text, message", ERRORS, ids=[message[:50] for _, message in ERRORS])
+def test_errors_name_the_place_and_the_remedy(text, message):
+    if text.startswith("home_assistant"):
+        pytest.importorskip("home_assistant_intents")
+    with pytest.raises(GrammarError) as caught:
+        parse_grammar(text, source="my.yaml")
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("my.yaml:") and "\n" not in str(caught.value)
+
+
+def test_ten_million_sentences_are_no_matter():
+    grammar = parse_grammar("intents: {a: '" + " ".join(f"(a|b|c|{word})" for word in "defghijklmno") + "'}")
+    assert count_sentences(grammar) == 4 ** 12 > 10_000_000
+
+
+def test_files_and_names(tmp_path):
+    path = tmp_path / "my_home.yaml"
+    path.write_text(HOME)
+    assert load_grammar(path).name == "my_home" and load_grammar(str(path)).name == "my_home"
+    assert load_grammar("smart_speaker").name == "smart_speaker"
+    assert "smart_speaker" in list_grammars()
+    path.write_text("intents: {a: ]")
+    with pytest.raises(GrammarError, match=f"{path}:1:14: not valid YAML"):
+        load_grammar(path)
+    path.write_bytes(b"intents:\n  a: \xff")
+    with pytest.raises(GrammarError, match=f"{path}:2: not UTF-8"):
+        load_grammar(path)
+    with pytest.raises(GrammarError, match="missing.yaml: no such grammar file"):
+        load_grammar(tmp_path / "missing.yaml")
+    with pytest.raises(GrammarError, match="no grammar 'smart_speker'; did you mean 'smart_speaker'"):
+        load_grammar("smart_speker")
+    (tmp_path / "folder.yaml").mkdir()
+    with pytest.raises(GrammarError, match="folder.yaml: Is a directory"):
+        load_grammar(tmp_path / "folder.yaml")
