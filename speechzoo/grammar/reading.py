@@ -40,7 +40,7 @@ def load_grammar(name_or_path: str | Path) -> Grammar:
 
     Example:
         >>> sorted(load_grammar("smart_speaker").intents)[:2]
-        ['addAlarm', 'addShoppingItem']
+        ['addShoppingItem', 'answerCall']
     """
     path = Path(name_or_path)
     if path.suffix not in (".yaml", ".yml"):
