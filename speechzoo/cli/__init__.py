@@ -12,6 +12,7 @@ from speechzoo import __version__
 # there is one, names the positional argument that takes any number of values, which may stand after options too.
 COMMANDS = {
     "prepare": "speechzoo.cli.prepare",
+    "synthesize": "speechzoo.cli.synthesize",
     "train": "speechzoo.cli.train",
     "evaluate": "speechzoo.cli.evaluate",
     "recognize": "speechzoo.cli.recognize",
