@@ -5,8 +5,9 @@ from speechzoo.heads.ctc import CTCHead
 from speechzoo.heads.head import Head
 from speechzoo.heads.slots import SlotsHead
 from speechzoo.heads.speaker import SpeakerHead
+from speechzoo.heads.svm import SVMHead
 
 # Name in a zoo config -> class.
-HEADS = {"ctc": CTCHead, "classifier": ClassifierHead, "slots": SlotsHead, "speaker": SpeakerHead}
+HEADS = {"ctc": CTCHead, "classifier": ClassifierHead, "slots": SlotsHead, "speaker": SpeakerHead, "svm": SVMHead}
 
-__all__ = ["HEADS", "CTCHead", "ClassifierHead", "Head", "SlotsHead", "SpeakerHead"]
+__all__ = ["HEADS", "CTCHead", "ClassifierHead", "Head", "SVMHead", "SlotsHead", "SpeakerHead"]
