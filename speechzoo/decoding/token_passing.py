@@ -1,4 +1,4 @@
-"""Viterbi token passing over an acceptor of CTC units, all nodes of a frame at once."""
+"""Viterbi token passing over an acceptor of CTC units, all tokens of a frame at once."""
 
 import numpy as np
 
@@ -31,26 +31,39 @@ class TokenPassing:
         self.scores = np.maximum(final_unit, final_blank)[grammar.final_node] + grammar.final_weight
 
     def _pass_tokens(self, log_probs, beam):
+        """Only what holds tokens is looked at, so that a frame takes as long as the beam is wide, not as the grammar is
+        large. Returns both scores of every node after the last frame."""
         grammar = self.grammar
-        sources, repeats = grammar.arc_source, np.flatnonzero(self._needs_blank)
-        repeat_sources = sources[repeats]
-        weights = grammar.arc_weight if grammar.arc_weight.any() else None
-        reached_units, first_arcs = grammar.node_unit[1:], self._first_arcs[:-1]
+        order = np.argsort(grammar.arc_source, kind="stable")  # arcs by where they come from
+        targets, weights, needs_blank = grammar.arc_target[order], grammar.arc_weight[order], self._needs_blank[order]
+        first_out = np.searchsorted(grammar.arc_source[order], np.arange(len(grammar.node_unit) + 1))
+        num_out = np.diff(first_out)
         in_unit, in_blank = self._beginning()
+        arriving = np.full(len(in_unit), -np.inf)
+        holding = np.zeros(len(in_unit), bool)
+        nodes = np.array([0])
         for row in log_probs:
-            both = np.maximum(in_unit, in_blank)
-            arriving = both[sources]
-            arriving[repeats] = in_blank[repeat_sources]
-            if weights is not None:
-                arriving += weights
-            in_unit[1:] = np.maximum(in_unit[1:], np.maximum.reduceat(arriving, first_arcs)) + row[reached_units]
-            in_blank = both + row[BLANK_INDEX]
-            best = np.maximum(in_unit, in_blank)
+            blank = in_blank[nodes]
+            both = np.maximum(in_unit[nodes], blank)
+            counts = num_out[nodes]
+            ends = np.cumsum(counts)
+            source = np.repeat(np.arange(len(nodes)), counts)
+            arcs = np.arange(ends[-1]) + (first_out[nodes] - ends + counts)[source]
+            going = np.where(needs_blank[arcs], blank[source], both[source]) + weights[arcs]
+            reached = targets[arcs]
+            np.maximum.at(arriving, reached, going)
+            in_blank[nodes] = both + row[BLANK_INDEX]
+            holding[nodes] = holding[reached] = True
+            nodes = np.flatnonzero(holding)
+            unit = np.maximum(in_unit[nodes], arriving[nodes]) + row[grammar.node_unit[nodes]]
+            blank = in_blank[nodes]
+            arriving[nodes] = in_unit[nodes] = in_blank[nodes] = -np.inf
+            holding[nodes] = False
+            best = np.maximum(unit, blank)
             kept = best > best.max() - beam
-            nodes = np.flatnonzero(kept)
-            self._tokens.append((nodes, in_unit[nodes], in_blank[nodes]))
-            in_unit[~kept] = -np.inf
-            in_blank[~kept] = -np.inf
+            nodes, unit, blank = nodes[kept], unit[kept], blank[kept]
+            in_unit[nodes], in_blank[nodes] = unit, blank
+            self._tokens.append((nodes, unit, blank))
         return in_unit, in_blank
 
     def _beginning(self):
