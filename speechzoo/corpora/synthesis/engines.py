@@ -22,7 +22,7 @@ def find_voices(wanted: Iterable[str] = (), piper: Iterable[str] = ()) -> list[V
     """Every English voice of every engine that is installed.
 
     Args:
-        wanted: Patterns such as `flite:*` or `espeak-ng:en-us+f?`; only voices that one of them matches. All when empty.
+        wanted: Patterns such as `flite:*` or `espeak-ng:en-us+f?`; only voices that one of them matches. Empty: all.
         piper: Voice files of Piper, `.onnx`.
 
     Raises:

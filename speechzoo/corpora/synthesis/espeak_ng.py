@@ -9,8 +9,10 @@ from speechzoo.corpora.synthesis.voice import Voice
 _GENDERS = {"F": "female", "M": "male"}
 # Columns of its lists: priority, language, age/gender, name, file, other languages.
 _LINE = re.compile(r"\s*\d+\s+(\S+)\s+\S*/(\S)\s+\S+\s+(.+?)\s*(\(.*)?")
-# Sound effects rather than people: robots, whispers, an echo, a speed that nobody speaks at; and what sounds as `caleb`.
-_LEFT_OUT = {"Demonic", "UniRobot", "anikaRobot", "announcer", "croak", "fast", "whisper", "whisperf", "klatt", "klatt6"}
+# Sound effects rather than people: robots, whispers, an echo, a speed that nobody speaks at.
+_EFFECTS = {"Demonic", "UniRobot", "anikaRobot", "announcer", "croak", "fast", "whisper", "whisperf"}
+# In version 1.51 they sound exactly as `caleb` does.
+_TWINS = {"klatt", "klatt6"}
 _WORDS_PER_MINUTE = 175
 # Of 200; at its own 100 the loudest variants clip.
 _AMPLITUDE = 60
@@ -29,7 +31,7 @@ class EspeakNg(Engine):
         accents = {file: language for language, _, file in self._list("en") if not file.startswith(("mb/", "!v/"))}
         variants = {file.removeprefix("!v/"): gender for _, gender, file in self._list("variant")}
         return [Voice("espeak-ng", f"{language}+{variant}", variant, language, _GENDERS.get(variants[variant]))
-                for language in sorted(set(accents.values())) for variant in sorted(variants) if variant not in _LEFT_OUT]
+                for language in sorted(set(accents.values())) for variant in sorted(variants.keys() - _EFFECTS - _TWINS)]
 
     def speak(self, text, voice, rate):
         speed = ("-s", str(round(_WORDS_PER_MINUTE * rate)), "-a", str(_AMPLITUDE))

@@ -43,5 +43,5 @@ class Piper(Engine):
     def speak(self, text, voice, rate):
         speaker = voice.name.rpartition("#")[2]
         # Without noise it says the same every time; these spellings are those of both its C++ and its Python program.
-        return self.record("--model", voice.path, "--speaker", speaker, "--length_scale", f"{1 / rate:.4f}", "--noise_scale",
-                           "0", "--noise_w", "0", "--output_file", "{wav}", text=f"{text}\n")
+        return self.record("--model", voice.path, "--speaker", speaker, "--length_scale", f"{1 / rate:.4f}",
+                           "--noise_scale", "0", "--noise_w", "0", "--output_file", "{wav}", text=f"{text}\n")

@@ -109,7 +109,7 @@ def split_voices(voices: list[Voice], hold_out: float, seed: int) -> dict[str, l
 
 
 def split_sentences(sentences: Iterable[dict], hold_out: float) -> Iterator[dict]:
-    """Adds `split` to sentences: equal ones get the same, and `dev` asks nothing that `train` hasn't been told before."""
+    """Adds `split` to sentences: equal ones get the same, and `dev` asks nothing that `train` wasn't told before."""
     sides, taught = {}, set()
     for sentence in sentences:
         labels = {("intent", sentence.get("intent")), *sentence.get("slots", {}).items()}

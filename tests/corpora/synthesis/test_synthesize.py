@@ -30,8 +30,10 @@ def fake(monkeypatch):
 @pytest.fixture
 def grammar(tmp_path):
     path = tmp_path / "home.yaml"
-    path.write_text('language: en\nintents:\n  lights:\n    sentences: ["[please] (turn|switch) {state} the {room} light"]'
-                    '\n  stop:\n    sentences: ["stop"]\nslots:\n  state: ["on", "off"]\n  room: [kitchen, hall, attic]\n')
+    path.write_text('language: en\nintents:\n  lights:\n'
+                    '    sentences: ["[please] (turn|switch) {state} the {room} light"]\n'
+                    '  stop:\n    sentences: ["stop"]\n'
+                    'slots:\n  state: ["on", "off"]\n  room: [kitchen, hall, attic]\n')
     return path
 
 
