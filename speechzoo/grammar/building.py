@@ -28,7 +28,8 @@ class Builder:
 
     Args:
         rules: Rule -> template, or a list of them.
-        lists: List -> function that makes the node of its values, given this builder; called once, when a template names it.
+        lists: List -> function that makes the node of its values, given this builder; called once, when a template
+            names it.
         syntax: Of all the templates.
         language: ISO 639-1; the built-in slots speak English.
     """
@@ -68,7 +69,8 @@ class Builder:
             circle = " -> ".join(f"<{rule}>" for rule in [*self._open[self._open.index(name):], name])
             raise text.error(f"a rule that never ends: {circle}; take one of them out of the circle", offset)
         if len(self._open) == MAX_RULE_DEPTH:
-            raise text.error(f"more than {MAX_RULE_DEPTH} rules that name each other in a row; write some of them out", offset)
+            raise text.error(f"more than {MAX_RULE_DEPTH} rules that name each other in a row; write some of them out",
+                             offset)
         # A rule that fills a slot can't stand in a value, so the two uses are checked apart.
         key = ("rule", name, self._in_slot)
         if key not in self._shared:
@@ -106,7 +108,7 @@ class Builder:
         return self._shared[key]
 
     def _row(self, items, text):
-        """Items one after another. A blank between them ends a word; items that touch without one form words together."""
+        """Items one after another. A blank between them ends a word; items that touch form words together."""
         parts, words = [], []
         for cluster in [*_clusters(items), [None]]:
             if cluster is _BLANK:
@@ -137,7 +139,8 @@ class Builder:
         if isinstance(item, RuleReference):
             return self.rule(item.rule, text, item.offset)
         if len(item.rows) > MAX_PERMUTED:
-            raise text.error(f"more than {MAX_PERMUTED} parts in any order; write the usual orders as sentences", item.offset)
+            raise text.error(f"more than {MAX_PERMUTED} parts in any order; write the usual orders as sentences",
+                             item.offset)
         nodes = [self._row(row, text) for row in item.rows]
         return _permuted(nodes, frozenset(range(len(nodes))), {})
 
@@ -146,7 +149,6 @@ class Builder:
         forms = [()]
         for item in cluster:
             forms = [(*form, *more) for form, more in itertools.product(forms, self._item_forms(item, text))]
-            forms = list(dict.fromkeys(forms)) if all(isinstance(part, str) for form in forms for part in form) else forms
             if len(forms) > MAX_JOINED:
                 raise text.error(f"more than {MAX_JOINED} words out of brackets that touch; put blanks between them",
                                  item.offset)
@@ -165,13 +167,13 @@ class Builder:
     def _row_forms(self, row, text):
         """As `_forms`, for a row that has blanks: only what touches an end of it has to be written out."""
         clusters = _clusters(row)
-        ends = [place for place, cluster in enumerate(clusters) if cluster is not _BLANK and place in (0, len(clusters) - 1)]
         forms = [()]
         for place, cluster in enumerate(clusters):
             if cluster is _BLANK:
                 more = [(_BLANK,)]
             else:
-                more = self._forms(cluster, text) if place in ends else [(self._touching(cluster, text),)]
+                at_end = place in (0, len(clusters) - 1)
+                more = self._forms(cluster, text) if at_end else [(self._row(cluster, text),)]
             forms = [(*form, *after) for form, after in itertools.product(forms, more)]
         return forms
 
@@ -185,7 +187,7 @@ class Builder:
             if letters:
                 before, after = (parts[-1] if parts else _BLANK), part
                 if _LETTER.match(letters) and not _ends_word(before) or letters[-1].isalnum() and not _ends_word(after):
-                    raise text.error(f"'{letters}' touches a slot or a rule, as part of a word; put a blank between them",
+                    raise text.error(f"'{letters}' touches a slot or a rule as part of a word; put a blank between",
                                      offset)
                 spoken = self._spoken(letters, text, offset)
                 parts += [Words(spoken)] * bool(spoken)
@@ -206,12 +208,15 @@ class Builder:
 def checked_range(start, stop, step, text, offset=0, language="en", **options) -> Node:
     """`number_slot` of a range that a grammar's author wrote at `offset` of `text`."""
     if language != "en":
-        raise text.error(f"numbers are spelled out in English only, and the language is '{language}'; list them", offset)
+        raise text.error(f"numbers are spelled out in English only, and the language is '{language}'; list them",
+                         offset)
     if stop < start or step < 1:
-        raise text.error(f"the range {start}..{stop} in steps of {step} holds nothing; write the smaller number first", offset)
+        raise text.error(f"the range {start}..{stop} in steps of {step} holds nothing; write the smaller number first",
+                         offset)
     numbers = range(start, stop + 1, step)
     if len(numbers) > MAX_RANGE:
-        raise text.error(f"a range of {len(numbers)} numbers, {MAX_RANGE} at most; use a larger step or several slots", offset)
+        raise text.error(f"a range of {len(numbers)} numbers, {MAX_RANGE} at most; use a larger step or several slots",
+                         offset)
     return number_slot(numbers, **options)
 
 
@@ -284,7 +289,7 @@ def _ends_word(part):
 
 
 def _permuted(nodes, left, shared):
-    """The nodes at the places `left` in any order; what is left after some of them is shared by the orders they came in."""
+    """The nodes at the places `left` in any order; what follows some of them is the same whatever their order was."""
     if left not in shared:
         orders = [_sequence([nodes[place], _permuted(nodes, left - {place}, shared)]) for place in sorted(left)]
         shared[left] = _choice(orders) if orders else NOTHING

@@ -16,8 +16,8 @@ def list_node(name: Located, definition, builder: Builder) -> Node:
 
     Args:
         name: Name of the list, for messages.
-        definition: A list of values, `{"values": [...]}` or `{"range": {...}}`, as `read_located` gives it. A value is a text,
-            `{value: way or ways to say it}` or, as hassil writes it, `{"in": template, "out": value}`.
+        definition: A list of values, `{"values": [...]}` or `{"range": {...}}`, as `read_located` gives it. A value is
+            a text, `{value: way or ways to say it}` or, as hassil writes it, `{"in": template, "out": value}`.
         builder: Builds the templates.
 
     Raises:
@@ -31,7 +31,8 @@ def list_node(name: Located, definition, builder: Builder) -> Node:
         if key == "range":
             return _range_node(key, inside, builder)
         if key == "wildcard":
-            raise key.error(f"the slot '{name}' takes any words, which no grammar can; give it example values under 'slots'")
+            raise key.error(f"the slot '{name}' takes any words, which no grammar can; give it example values under "
+                            "'slots'")
         definition = inside
     if not isinstance(definition, list) or not definition:
         raise name.error(f"the slot '{name}' has no values; write a list of them")
@@ -58,7 +59,8 @@ def _value_nodes(name, item, builder):
     if isinstance(item, Located):
         check_text(item, name, f"a value of '{name}'")
         if any(character in item for character in builder.syntax.brackets):
-            raise item.error("a value with more than one way to say it needs a name; write 'name: [one way, another way]'")
+            raise item.error("a value with more than one way to say it needs a name; write "
+                             "'name: [one way, another way]'")
         return [Value(" ".join(item.split()), builder.value(item))]
     if not isinstance(item, dict) or not item:
         raise name.error(f"a value of '{name}' must be a text, or a name with the ways to say it")
@@ -82,10 +84,11 @@ def _range_node(key, settings, builder):
         raise key.error("a range needs the keys 'from' and 'to'")
     check_keys(settings, _RANGE_KEYS, "a range")
     if settings.get("type", "number") not in _RANGE_TYPES:
-        raise settings["type"].error(f"no range of type '{settings['type']}'; {nearest(settings['type'], _RANGE_TYPES)}")
+        kind = settings["type"]
+        raise check_text(kind, key, "the type").error(f"no range of type '{kind}'; {nearest(kind, _RANGE_TYPES)}")
     fractions = settings.get("fractions", "")
     if fractions not in ("", "halves", "tenths"):
-        raise fractions.error(f"fractions '{fractions}'; known: halves, tenths")
+        raise check_text(fractions, key, "fractions").error(f"no fractions '{fractions}'; known: halves, tenths")
 
     def number(name, default=None):
         if name not in settings and default is None:

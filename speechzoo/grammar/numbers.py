@@ -4,8 +4,8 @@ import functools
 
 from speechzoo.grammar.nodes import Choice, Node, Sequence, Value, Words
 
-_ONES = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-         "eighteen nineteen").split()
+_ONES = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+         "seventeen eighteen nineteen").split()
 _TENS = "ten twenty thirty forty fifty sixty seventy eighty ninety".split()
 _GROUPS = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (1000, "thousand"), (100, "hundred"))
 _ORDINALS = {"one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
@@ -76,7 +76,8 @@ def number_slot(numbers: range, halves: bool = False, tenths: bool = False, mult
 @functools.cache
 def percentage_slot() -> Node:
     """Values "0" to "100", spoken "twenty five percent"."""
-    return _choice([Value(str(number), Sequence((_words(ways_to_say(number)), Words("percent")))) for number in range(101)])
+    return _choice([Value(str(number), Sequence((_words(ways_to_say(number)), Words("percent"))))
+                    for number in range(101)])
 
 
 @functools.cache
@@ -92,8 +93,8 @@ def durations(adjective: bool = False) -> dict[int, list[str]]:
         adjective: As they stand before a noun: "five minute", "two and a half hour".
 
     Returns:
-        Seconds -> ways: 1 to 99 seconds, 1 to 99 minutes, 1 to 24 hours, halves and quarters, and, unless as adjective, hours
-        with every fifth minute and minutes with seconds.
+        Seconds -> ways: 1 to 99 seconds, 1 to 99 minutes, 1 to 24 hours, halves and quarters, and, unless as adjective,
+        hours with every fifth minute and minutes with seconds.
     """
     found: dict[int, list[str]] = {}
 
@@ -173,7 +174,8 @@ def _clock(hour, minute):
 def _parts_of_day(hour, half):
     if half == "am":
         return ["at night"] if hour == 12 else ["in the morning"]
-    return ["in the afternoon"] * (hour == 12 or hour < 6) + ["in the evening"] * (5 <= hour < 12) + ["at night"] * (9 <= hour < 12)
+    return (["in the afternoon"] * (hour == 12 or hour < 6) + ["in the evening"] * (5 <= hour < 12)
+            + ["at night"] * (9 <= hour < 12))
 
 
 def _named(hour, minute, half):

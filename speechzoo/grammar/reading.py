@@ -16,14 +16,15 @@ from speechzoo.grammar.numbers import number_slot, ordinal, percentage_slot
 from speechzoo.grammar.template import HASSIL, RHINO
 
 MAX_WORDS = 5_000_000
-"""Words of a grammar with every rule and slot written out wherever it is named. How many sentences they form is no matter."""
+"""Words of a grammar with every rule and slot written out where it is named. How many sentences they form is free."""
 MAX_BYTES = 20_000_000
 
 _KEYS = ("language", "intents", "slots", "rules", "home_assistant")
 # Home Assistant calls slots and rules so, and writes more into the file than sentences.
 _HOME_ASSISTANT_KEYS = ("lists", "expansion_rules", "skip_words", "responses", "settings")
 _BLOCK_KEYS = ("sentences", "slots")
-_HOME_ASSISTANT_BLOCK_KEYS = ("response", "requires_context", "excludes_context", "metadata", "required_keywords", "settings")
+_HOME_ASSISTANT_BLOCK_KEYS = ("response", "requires_context", "excludes_context", "metadata", "required_keywords",
+                              "settings")
 
 
 def list_grammars() -> list[str]:
@@ -91,7 +92,8 @@ def _read_own(document):
     check_keys(document, _KEYS + _HOME_ASSISTANT_KEYS, "a grammar")
     parts = [document]
     if "home_assistant" in document:
-        parts.insert(0, home_assistant_document(check_text(document["home_assistant"], *_key(document, "home_assistant"))))
+        key = _key(document, "home_assistant")
+        parts.insert(0, home_assistant_document(check_text(document[key], key, f"'{key}'")))
     intents, rules, lists = {}, {}, {}
     for part in parts:
         intents |= _mapping(part, "intents")
@@ -100,7 +102,7 @@ def _read_own(document):
                   for key in ("lists", "slots") for name, definition in _mapping(part, key).items()}
     language = document.get("language", document.get("home_assistant", "en"))
     if not isinstance(language, str) or not re.fullmatch("[a-z]{2}", language):
-        raise _key(document, "language")[0].error("the language must be two letters, such as en (ISO 639-1)")
+        raise _key(document, "language").error("the language must be two letters, such as en (ISO 639-1)")
     builder = Builder(_rules(rules), lists, HASSIL, str(language))
     nodes = {str(intent): _intent(intent, definition, builder) for intent, definition in intents.items()}
     _check_unused(builder)
@@ -111,7 +113,8 @@ def _rules(definitions):
     """Rule -> list of its templates."""
     rules = {}
     for name, ways in definitions.items():
-        rules[name] = [check_text(way, name, f"the rule '{name}'") for way in (ways if isinstance(ways, list) else [ways])]
+        ways = ways if isinstance(ways, list) else [ways]
+        rules[name] = [check_text(way, name, f"the rule '{name}'") for way in ways]
         if not ways:
             raise name.error(f"the rule '{name}' is empty; write what it stands for")
     return rules
@@ -151,7 +154,7 @@ def _read_rhino(document):
     check_keys(document, ("context",), "a Rhino context file")
     context = document["context"]
     if not isinstance(context, dict):
-        raise _key(document, "context")[0].error("expected the keys 'expressions' and 'slots'")
+        raise _key(document, "context").error("expected the keys 'expressions' and 'slots'")
     check_keys(context, ("expressions", "slots", "macros"), "a Rhino context")
     lists = {name: functools.partial(list_node, name, values) for name, values in _mapping(context, "slots").items()}
     lists |= {name: lambda builder, make=make: make() for name, make in RHINO_SLOTS.items()}
@@ -186,13 +189,13 @@ def _mapping(document, name):
     if not isinstance(value, dict):
         if isinstance(value, Located) and not value:
             return {}
-        raise _key(document, name)[0].error(f"'{name}' must be names with what belongs to each")
+        raise _key(document, name).error(f"'{name}' must be names with what belongs to each")
     return value
 
 
 def _key(document, name):
-    """A key where it stands in the file, and how to call its value in a message."""
-    return next(key for key in document if key == name), f"'{name}'"
+    """A key as it stands in the file, with its place."""
+    return next(key for key in document if key == name)
 
 
 def _choice(nodes) -> Node:
@@ -203,6 +206,9 @@ def _count_words(node, known):
     if isinstance(node, Words):
         return node.text.count(" ") + 1
     if id(node) not in known:
-        children = node.parts if isinstance(node, Sequence) else node.options if isinstance(node, Choice) else (node.spoken,)
-        known[id(node)] = sum(_count_words(child, known) for child in children)
+        if isinstance(node, Sequence):
+            inside = node.parts
+        else:
+            inside = node.options if isinstance(node, Choice) else (node.spoken,)
+        known[id(node)] = sum(_count_words(child, known) for child in inside)
     return known[id(node)]

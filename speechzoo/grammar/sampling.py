@@ -9,9 +9,9 @@ from speechzoo.grammar.nodes import Choice, Grammar, Node, Sentence, Sequence, S
 def sample_sentences(grammar: Grammar, count: int, seed: int = 1) -> Iterator[Sentence]:
     """Random sentences, even over the intents, and within an intent over its sentences, optional parts and values.
 
-    Each choice deals its options like a shuffled pack of cards, and is shuffled again when all were dealt; so of a list of
-    songs each comes as often as every other, give or take one, however few sentences are drawn. Values with many synonyms
-    come as often as values with one.
+    Each choice deals its options like a shuffled pack of cards, and is shuffled again when all were dealt; so of a list
+    of songs each comes as often as every other, give or take one, however few sentences are drawn. Values with many
+    synonyms come as often as values with one.
 
     Args:
         grammar: The grammar.
@@ -22,7 +22,7 @@ def sample_sentences(grammar: Grammar, count: int, seed: int = 1) -> Iterator[Se
 
 
 def count_sentences(grammar: Grammar) -> int:
-    """How many ways lead through the grammar; a sentence that it builds in two ways counts twice. Nothing is enumerated."""
+    """How many ways lead through the grammar, without going them; a sentence built in two ways counts twice."""
     known = {}
     return sum(_count(node, known) for node in grammar.intents.values())
 

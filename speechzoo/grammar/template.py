@@ -8,7 +8,9 @@
 | a slot | `{room}`, `{room:origin}`, `{0..10:volume}` | `$room:origin` |
 | a rule (macro) | `<please>` | `@please` |
 
-Letters that touch are one word, as in `light[s]`. Sources: https://github.com/OHF-Voice/hassil, https://picovoice.ai/docs/rhino.
+Letters that touch are one word, as in `light[s]`.
+
+Sources: https://github.com/OHF-Voice/hassil, https://picovoice.ai/docs/tips/syntax-cheat-sheet.
 """
 
 import re
@@ -120,7 +122,7 @@ class _Parser:
     def parse(self):
         rows, permuted = self._rows("", None)
         if self.position < len(self.text):
-            raise self.text.error(f"'{self.text[self.position]}' closes nothing; take it out or open a bracket before it",
+            raise self.text.error(f"'{self.text[self.position]}' closes nothing; take it out or open a bracket before",
                                   self.position)
         if len(rows) == 1:
             return rows[0]
@@ -136,8 +138,8 @@ class _Parser:
             if character in separators:
                 used.add(character)
                 if len(used) > 1:
-                    raise text.error(f"both {syntax.separator} and {syntax.permutation} in one group; put brackets around "
-                                     "the inner one", start)
+                    raise text.error(f"both {syntax.separator} and {syntax.permutation} in one group; put brackets "
+                                     "around the inner one", start)
                 rows.append(tuple(row))
                 row = []
                 self.position += 1
@@ -154,7 +156,8 @@ class _Parser:
     def _group(self, bracket, start, depth):
         close, optional = self.syntax.brackets[bracket]
         if depth > MAX_DEPTH:
-            raise self.text.error(f"more than {MAX_DEPTH} brackets inside each other; name the inner ones as rules", start)
+            raise self.text.error(f"more than {MAX_DEPTH} brackets inside each other; name the inner ones as rules",
+                                  start)
         self.position += 1
         rows, permuted = self._rows(close, start, depth)
         if self.text[self.position] != close:

@@ -22,8 +22,8 @@ _TOKEN = re.compile(
 def normalize_words(text: str, language: str = "en") -> str:
     """The words that are spoken for a text, separated by single spaces.
 
-    English accents fall away (`café`), hyphens separate words, punctuation is not spoken and numbers, times of day and a few
-    signs are spelled out. In other languages letters stay as they are, and numbers are errors.
+    English accents fall away (`café`), hyphens separate words, punctuation is not spoken, and numbers, times of day
+    and a few signs are spelled out. In other languages letters stay as they are, and numbers are errors.
 
     Args:
         text: Any text.
@@ -52,7 +52,8 @@ def normalize_words(text: str, language: str = "en") -> str:
 
 
 def _spoken(match, language):
-    word, other, figures = match["word"], match["other"], match["number"] or match["ordinal"] or match["hour"] or match["over"]
+    word, other = match["word"], match["other"]
+    figures = match["number"] or match["ordinal"] or match["hour"] or match["over"]
     if figures and language != "en":
         raise ValueError(f"the number '{match[0]}' must be written in words")
     if any(len(group) > 15 for group in match.group("number", "ordinal", "over", "under") if group):

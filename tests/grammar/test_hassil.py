@@ -2,8 +2,10 @@
 
 import copy
 import itertools
+from importlib import resources
 
 import pytest
+import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +24,8 @@ RULES = {"please": "[(please|could you)]", "lamp": "(light|lamp)[s]"}
 def sentences_of_hassil(template):
     lists = {name: hassil_intents.TextSlotList.from_strings(values) for name, values in LISTS.items()}
     rules = {name: hassil.parse_sentence(rule) for name, rule in RULES.items()}
-    return {" ".join(text.split()) for text in hassil_sample.sample_sentence(hassil.parse_sentence(template), lists, rules)}
+    texts = hassil_sample.sample_sentence(hassil.parse_sentence(template), lists, rules)
+    return {" ".join(text.split()) for text in texts}
 
 
 def grammar_of(template):
@@ -96,11 +99,8 @@ def home():
 
 
 def example_values(name):
-    from importlib import resources
-
-    import yaml
-    examples = yaml.safe_load((resources.files("zoo_configs") / "grammars" / "home_assistant.yaml").read_text())["slots"]
-    for item in examples[name]:
+    path = resources.files("zoo_configs") / "grammars" / "home_assistant.yaml"
+    for item in yaml.safe_load(path.read_text(encoding="utf-8"))["slots"][name]:
         ways = item.items() if isinstance(item, dict) else [(item, [item])]
         yield from ((way, value) for value, spoken in ways for way in spoken)
 
@@ -130,7 +130,8 @@ def test_we_understand_home_assistants_sentences(home):
             text = next(iter(sampled)).lower()
             if any(character in text for character in "{}0123456789"):
                 continue
-            assert intent.name in {name for name, _ in meanings(grammar, " ".join(text.replace("-", " ").split()))}, text
+            found = meanings(grammar, " ".join(text.replace("-", " ").split()))
+            assert intent.name in {name for name, _ in found}, text
 
 
 def test_thousands_of_sentences(home):

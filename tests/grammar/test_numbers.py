@@ -56,17 +56,21 @@ def test_ordinals():
 
 def test_ranges():
     assert spoken(number_slot(range(-1, 2))) == {"minus one": "-1", "zero": "0", "one": "1"}
-    assert spoken(number_slot(range(5, 6), halves=True)) == {"five": "5", "five point five": "5.5", "five and a half": "5.5"}
+    assert spoken(number_slot(range(5, 6), halves=True)) == {
+        "five": "5", "five point five": "5.5", "five and a half": "5.5"}
     assert spoken(number_slot(range(-1, 0), tenths=True))["minus one point two"] == "-1.2"
     assert spoken(number_slot(range(2, 3), multiplier=-1)) == {"two": "-2"}
-    assert spoken(number_slot(range(1234567, 1234568)))["one million two hundred and thirty four thousand five hundred and "
-                                                        "sixty seven"] == "1234567"
+    large = spoken(number_slot(range(1234567, 1234568)))
+    assert large["one million two hundred and thirty four thousand five hundred and sixty seven"] == "1234567"
 
 
 @pytest.mark.parametrize("words, seconds", [
-    ("five minutes", 300), ("thirty seconds", 30), ("an hour", 3600), ("an hour and a half", 5400), ("half an hour", 1800),
-    ("ninety minutes", 5400), ("two and a half hours", 9000), ("a quarter of an hour", 900), ("one hour and ten minutes", 4200),
-    ("two minutes thirty seconds", 150), ("a minute and a half", 90), ("half a minute", 30), ("twenty four hours", 86400),
+    ("five minutes", 300), ("thirty seconds", 30), ("an hour", 3600), ("an hour and a half", 5400),
+    ("half an hour", 1800),
+    ("ninety minutes", 5400), ("two and a half hours", 9000), ("a quarter of an hour", 900),
+    ("one hour and ten minutes", 4200),
+    ("two minutes thirty seconds", 150), ("a minute and a half", 90), ("half a minute", 30),
+    ("twenty four hours", 86400),
 ])
 def test_durations(words, seconds):
     assert spoken(BUILT_IN["duration"]())[words] == str(seconds)
@@ -82,7 +86,8 @@ def test_durations_before_a_noun():
 @pytest.mark.parametrize("words, value", [
     ("half past seven", "7:30"), ("seven thirty p m", "7:30 pm"), ("seven", "7:00"), ("seven o'clock", "7:00"),
     ("quarter to eight in the morning", "7:45 am"), ("five past twelve", "12:05"), ("twenty five to one", "12:35"),
-    ("noon", "12:00 pm"), ("midnight", "12:00 am"), ("nine oh five a m", "9:05 am"), ("ten o'clock at night", "10:00 pm"),
+    ("noon", "12:00 pm"), ("midnight", "12:00 am"), ("nine oh five a m", "9:05 am"),
+    ("ten o'clock at night", "10:00 pm"),
     ("twelve thirty in the afternoon", "12:30 pm"),
 ])
 def test_times_of_day(words, value):
@@ -97,4 +102,5 @@ def test_times_cover_the_day():
 
 def test_percentages():
     found = spoken(BUILT_IN["percentage"]())
-    assert found["twenty five percent"] == "25" and found["a hundred percent"] == "100" and len(set(found.values())) == 101
+    assert found["twenty five percent"] == "25" and found["a hundred percent"] == "100"
+    assert len(set(found.values())) == 101

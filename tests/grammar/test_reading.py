@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from speechzoo.grammar.errors import GrammarError
 from speechzoo.grammar.nodes import Words
@@ -57,8 +59,8 @@ def test_our_format():
     assert found["shuffle on"] == found["shuffle"] == ("shuffle", {"state": "on"})
     assert found["don't shuffle"] == ("shuffle", {"state": "off"})
     assert count_sentences(parse_grammar(HOME)) == 2 * 2 * (1 + 5) + 2 + 4 + 3 + 1
-    assert parse_grammar(HOME).slots() == {"room": ["kitchen", "living room", "bedroom"], "brightness": ["0", "50", "100"],
-                                           "state": ["on", "off"]}
+    assert parse_grammar(HOME).slots() == {
+        "room": ["kitchen", "living room", "bedroom"], "brightness": ["0", "50", "100"], "state": ["on", "off"]}
 
 
 def test_rhino_contexts():
@@ -94,13 +96,14 @@ def test_home_assistant_files():
 def test_built_in_slots_and_ranges():
     found = said(parse_grammar("""\
         intents:
-          timer: ["timer for {duration:length}", "at {time}", "to {1..3:level}", "to {percentage}", "number {number}", "to {sweet}"]
+          timer: ["timer for {duration:length}", "at {time}", "to {1..3:level}", "to {percentage}", "number {number}"]
+          heat: "to {sweet}"
         slots:
           sweet: {range: {from: 20, to: 21, fractions: halves}}
         """))
     assert found["timer for an hour and a half"] == ("timer", {"length": "5400"})
     assert found["at half past seven"] == ("timer", {"time": "7:30"})
-    assert found["to twenty and a half"] == ("timer", {"sweet": "20.5"})
+    assert found["to twenty and a half"] == ("heat", {"sweet": "20.5"})
     assert found["to ten percent"] == ("timer", {"percentage": "10"})
     assert found["number forty two"] == ("timer", {"number": "42"})
 
@@ -125,7 +128,8 @@ def test_other_languages():
 ERRORS = [
     # What is missing
     ("intents: {a: ['to {rom}']}\nslots: {room: [x]}", "1:19: no slot 'rom'; did you mean 'room'?"),
-    ("intents:\n  a:\n    - turn on\n    - dim <lihgt>\nrules:\n  light: x", "4:11: no rule <lihgt>; did you mean 'light'?"),
+    ("intents:\n  a:\n    - turn on\n    - dim <lihgt>\nrules:\n  light: x",
+     "4:11: no rule <lihgt>; did you mean 'light'?"),
     ("intents: {a: x}\nrules:\n  r: go {nowhere}", "3:9: no slot 'nowhere'; known: duration"),
     ("intents:\n  a: []", "2:3: the intent 'a' has no sentences"),
     ("intents:\n  a:", "2:3: the intent 'a' has no sentences"),
@@ -144,7 +148,7 @@ ERRORS = [
     ("intents: {a: 'x" + "(a|b|c|d)" * 6 + "'}", "more than 1000 words out of brackets that touch"),
     ("intents: {a: <r0>}\nrules:\n" + "".join(f"  r{n}: <r{n + 1}> x\n" for n in range(20)) + "  r20: y",
      "more than 10 rules that name each other"),
-    ("intents: {a: <r0>}\nrules:\n" + "".join(f"  r{n}: {' '.join([f'<r{n + 1}>'] * 20)}\n" for n in range(9)) + "  r9: y",
+    ("intents: {a: <r0>}\nrules:\n  r9: y\n" + "".join(f"  r{n}: {f'<r{n + 1}> ' * 20}\n" for n in range(9)),
      f" 5.12e+11 words with all rules and slots written out, {MAX_WORDS:,} at most"),
     # Words
     ("intents:\n  a: 'turn on the привет'", "2:19: 'привет' has letters other than a to z"),
@@ -170,8 +174,10 @@ ERRORS = [
     # Keys
     ("intents: {a: x}\nslot: {}", "2:1: a grammar has no key 'slot'; did you mean 'slots'?"),
     ("intents: {a: {sentence: x}}", "1:15: the intent 'a' has no key 'sentence'; did you mean 'sentences'?"),
-    ("intents: {a: 'x {s}'}\nslots: {s: {vales: [x]}}", "2:13: the slot 's' has no key 'vales'; did you mean 'values'?"),
-    ("intents: {a: 'x {s}'}\nslots: {s: {range: {from: 1, too: 2}}}", "2:30: a range has no key 'too'; did you mean 'to'?"),
+    ("intents: {a: 'x {s}'}\nslots: {s: {vales: [x]}}",
+     "2:13: the slot 's' has no key 'vales'; did you mean 'values'?"),
+    ("intents: {a: 'x {s}'}\nslots: {s: {range: {from: 1, too: 2}}}",
+     "2:30: a range has no key 'too'; did you mean 'to'?"),
     ("intents: {a: 'x {s}'}\nslots: {s: {range: {from: 1}}}", "2:13: a range needs the key 'to'"),
     ("intents: {a: 'x {s}'}\nslots: {s: {range: {from: 1, to: ten}}}", "2:30: 'to' must be a whole number"),
     ("intents: {a: 'x {s}'}\nslots: {s: {wildcard: true}}", "2:13: the slot 's' takes any words"),
@@ -194,6 +200,16 @@ def test_errors_name_the_place_and_the_remedy(text, message):
         parse_grammar(text, source="my.yaml")
     assert message in str(caught.value)
     assert str(caught.value).startswith("my.yaml:") and "\n" not in str(caught.value)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from([HOME, RHINO]), st.integers(0, 700), st.integers(0, 5),
+       st.text("abr <>[](){}|;:,.'\"#&*-\n\\$@0é", max_size=4))
+def test_a_spoilt_file_is_read_or_refused_in_one_line(text, start, length, written):
+    try:
+        parse_grammar(text[:start] + written + text[start + length:], source="my.yaml")
+    except GrammarError as error:
+        assert str(error).startswith("my.yaml") and "\n" not in str(error)
 
 
 def test_ten_million_sentences_are_no_matter():

