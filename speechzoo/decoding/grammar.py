@@ -8,12 +8,13 @@ from speechzoo.decoding.parse import Parse
 from speechzoo.decoding.token_passing import TokenPassing
 from speechzoo.decoding.word import Word
 
-DEFAULT_BEAM = 60.0
+DEFAULT_BEAM = 40.0
 WORST_SCORE = -100.0
 """Score where nothing matches; scores end here."""
 _LEAST_HEARD = 0.4  # units that free decoding hears, over those of the sentence
 _LEAST_PRIOR = 1e-4  # of units that the recordings don't hold
 _WORD_LENIENCY = 3.0  # a word may be this much worse than a sentence
+_NOT_WORTH_COUNTING = 20.0  # nats
 _SHORTEST_WORD = 3  # units; a missing "a" must not count as a word that was never said
 
 
@@ -100,7 +101,8 @@ def grammar_decode(logits: np.ndarray, grammar: CompiledGrammar, beam: float = D
 def _share(grammar, scores, end) -> float:
     """How probable the intent of an end is among all intents, by the best path of each."""
     best = {}
-    for other, score in enumerate(scores - scores[end]):
+    for other in np.flatnonzero(scores > scores[end] - _NOT_WORTH_COUNTING):
+        score = float(scores[other] - scores[end])
         meaning = tuple(label for label in grammar.final_labels(other) if label[0] == "intent")
         best[meaning] = max(score, best.get(meaning, -np.inf))
     return float(1 / np.exp(list(best.values())).sum())

@@ -84,33 +84,35 @@ class TokenPassing:
         """
         grammar = self.grammar
         node = int(grammar.final_node[end])
-        in_unit, in_blank = self._scores_after(len(self._tokens))
-        blank = bool(in_blank[node] > in_unit[node])
+        (in_unit,), (in_blank,) = self._scores_after(len(self._tokens), np.array([node]))
+        blank = bool(in_blank > in_unit)
         arcs, spans, last = [], [], len(self._tokens)
         for frame in range(len(self._tokens) - 1, -1, -1):
-            in_unit, in_blank = self._scores_after(frame)
-            if blank:
-                blank = bool(in_blank[node] >= in_unit[node])
-                last = frame
-                continue
             first, after = self._first_arcs[node - 1:node + 1]
             sources = grammar.arc_source[first:after]
-            arriving = np.where(self._needs_blank[first:after], in_blank[sources],
-                                np.maximum(in_unit[sources], in_blank[sources])) + grammar.arc_weight[first:after]
+            in_unit, in_blank = self._scores_after(frame, np.append(sources, node))
+            if blank:
+                blank = bool(in_blank[-1] >= in_unit[-1])
+                last = frame
+                continue
+            arriving = np.where(self._needs_blank[first:after], in_blank[:-1], np.maximum(in_unit, in_blank)[:-1])
+            arriving = arriving + grammar.arc_weight[first:after]
             best = int(arriving.argmax())
-            if in_unit[node] >= arriving[best]:
+            if in_unit[-1] >= arriving[best]:
                 continue
             arcs.append(int(first) + best)
             spans.append((frame, last))
-            blank = bool(self._needs_blank[first + best] or in_blank[sources[best]] >= in_unit[sources[best]])
+            blank = bool(self._needs_blank[first + best] or in_blank[best] >= in_unit[best])
             node, last = int(sources[best]), frame
+            if not node:
+                break
         return arcs[::-1], np.array(spans[::-1], np.int64).reshape(-1, 2)
 
-    def _scores_after(self, frames):
-        """Both scores of every node after so many frames."""
-        in_unit, in_blank = self._beginning()
-        if frames:
-            nodes, *scores = self._tokens[frames - 1]
-            in_blank[0] = -np.inf
-            in_unit[nodes], in_blank[nodes] = scores
-        return in_unit, in_blank
+    def _scores_after(self, frames, nodes):
+        """Both scores of some nodes after so many frames."""
+        if not frames:
+            return np.full(len(nodes), -np.inf), np.where(nodes == 0, 0.0, -np.inf)
+        holding, in_unit, in_blank = self._tokens[frames - 1]
+        places = np.minimum(np.searchsorted(holding, nodes), len(holding) - 1)
+        found = holding[places] == nodes
+        return np.where(found, in_unit[places], -np.inf), np.where(found, in_blank[places], -np.inf)
