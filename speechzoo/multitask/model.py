@@ -20,7 +20,7 @@ class MultiTaskModel(keras.Model):
         backbone: Layer (features, lengths) -> (list of frames by block, lengths).
         heads: Name -> head; the names are the output's keys and the layers' names.
         blocks: Head -> 1-based block of the backbone that it reads; the last for those not named.
-        weighting: Layer (losses, labelled) -> total loss; the plain sum when None.
+        weighting: A `Weighting`; the plain sum when None.
         config: The `ZooConfig` this model was made from, if any.
 
     Example:
@@ -92,29 +92,50 @@ class MultiTaskModel(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Each head's mean loss over its labelled rows, combined by the weighting; updates the heads' metrics too."""
-        losses, labelled = {}, {}
+        losses, rows = self.task_losses(y, y_pred, sample_weight)
+        total = self.weighting(losses, self.labelled(rows), training=training)
+        for extra in self.losses:
+            total = total + extra
+        self.update_metrics(y, y_pred, losses, rows, total, training)
+        return total
+
+    def task_losses(self, y, y_pred, sample_weight=None) -> tuple[dict, dict]:
+        """The losses that the weighting combines, of the heads that `y` has targets for.
+
+        Returns:
+            Head -> mean loss over its labelled rows, nats; head -> float32 (batch,), the rows' weights.
+        """
+        losses, rows = {}, {}
         for name, loss in self.head_losses.items():
             if name not in y:
                 continue
             weight = sample_weight.get(name) if isinstance(sample_weight, dict) else sample_weight
             if weight is None:
                 weight = ops.ones((ops.shape(y_pred[name])[0],))
-            weight = ops.cast(weight, "float32")
-            losses[name] = loss(y[name], y_pred[name], sample_weight=weight)
-            rows = ops.sum(weight)
-            labelled[name] = ops.cast(rows > 0, "float32")
-            self.loss_trackers[name].update_state(losses[name], sample_weight=rows)
-            for metric in self.head_metrics[name]:
-                if not (training and getattr(metric, "evaluation_only", False)):
-                    metric.update_state(y[name], y_pred[name], sample_weight=weight)
+            rows[name] = ops.cast(weight, "float32")
+            losses[name] = loss(y[name], y_pred[name], sample_weight=rows[name])
         if not losses:
             raise ValueError(f"the batch has targets for {', '.join(y) or 'no head'}; the model has: "
                              f"{', '.join(self.head_losses)}")
-        total = self.weighting(losses, labelled)
-        for extra in self.losses:
-            total = total + extra
+        return losses, rows
+
+    @staticmethod
+    def labelled(rows: dict) -> dict:
+        """Head -> 1.0 when any of its rows has weight, else 0.0."""
+        return {name: ops.cast(ops.sum(weight) > 0, "float32") for name, weight in rows.items()}
+
+    def update_metrics(self, y, y_pred, losses: dict, rows: dict, total, training: bool = True):
+        """Counts one batch; `losses` and `rows` as `task_losses` gives them."""
+        for name, loss in losses.items():
+            self.loss_trackers[name].update_state(loss, sample_weight=ops.sum(rows[name]))
+            for metric in self.head_metrics[name]:
+                if not (training and getattr(metric, "evaluation_only", False)):
+                    metric.update_state(y[name], y_pred[name], sample_weight=rows[name])
         self.total_tracker.update_state(total)
-        return total
+
+    def train_step(self, *arguments):
+        """One training step: Keras's own, unless the weighting needs more than the total loss."""
+        return self.weighting.train_step(self, super().train_step, *arguments)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The values of the metrics that `compute_loss` has updated."""

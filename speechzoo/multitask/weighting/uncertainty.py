@@ -1,10 +1,11 @@
 """Weights learnt as task uncertainty."""
 
-import keras
 from keras import ops
 
+from speechzoo.multitask.weighting.weighting import Weighting
 
-class UncertaintyWeighting(keras.layers.Layer):
+
+class UncertaintyWeighting(Weighting):
     """Sum of weight x exp(-s) x loss + s / 2 with one learnt log variance s a head.
 
     A head without labels in the batch adds neither term, so its variance moves on its own evidence only.
@@ -14,22 +15,13 @@ class UncertaintyWeighting(keras.layers.Layer):
 
     Args:
         weights: Head -> factor of its loss on top of the learnt one.
-
-    Call arguments:
-        losses: Head -> scalar loss, nats per example.
-        labelled: Head -> 1.0 when the batch has a label for it, else 0.0.
     """
 
     def __init__(self, weights: dict[str, float], **kwargs):
-        super().__init__(**kwargs)
-        self.weights_of_heads = dict(weights)
+        super().__init__(weights, **kwargs)
         self.log_variance = {name: self.add_weight(name=f"{name}_log_variance", shape=(), initializer="zeros")
                              for name in weights}
-        self.built = True
 
-    def call(self, losses, labelled):
+    def call(self, losses, labelled, training=False):
         return sum(self.weights_of_heads[name] * ops.exp(-self.log_variance[name]) * loss
                    + labelled[name] * 0.5 * self.log_variance[name] for name, loss in losses.items())
-
-    def get_config(self):
-        return {**super().get_config(), "weights": self.weights_of_heads}
