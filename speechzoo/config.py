@@ -96,6 +96,7 @@ class AugmentConfig:
         reverberation: Reverberation time (RT60), seconds; rooms are simulated by the image method.
         shift: Time shift, seconds; what leaves at one end is dropped, the other end is silent.
         band_limit: Upper edge of the telephone or codec band, Hz.
+        device: Unevenness of a loudspeaker's or microphone's response, dB; devices are simulated.
     """
 
     speed: RangeConfig = field(default_factory=RangeConfig)
@@ -105,6 +106,7 @@ class AugmentConfig:
     reverberation: RangeConfig = field(default_factory=RangeConfig)
     shift: RangeConfig = field(default_factory=RangeConfig)
     band_limit: RangeConfig = field(default_factory=RangeConfig)
+    device: RangeConfig = field(default_factory=RangeConfig)
 
 
 @dataclass

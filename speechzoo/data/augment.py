@@ -12,6 +12,7 @@ import numpy as np
 
 from speechzoo.audio import AudioError
 from speechzoo.config import AugmentConfig, ConfigError
+from speechzoo.data.devices import make_devices
 from speechzoo.data.manifest import read_manifest
 from speechzoo.data.reading import read_utterance_audio
 from speechzoo.data.records import RecordError
@@ -19,10 +20,11 @@ from speechzoo.data.rooms import make_rooms
 
 LOGGER = logging.getLogger(__name__)
 
-# Columns of the numbers. Neutral: speed 1, room -1, noise place -1, gain 0 dB, band 0, shift 0.
-SPEED, ROOM, NOISE_PLACE, NOISE_SNR, GAIN, BAND, SHIFT = range(7)
-NEUTRAL = np.array([1, -1, -1, 0, 0, 0, 0], np.float32)
+# Columns of the numbers. Neutral: speed 1, room -1, noise place -1, gain 0 dB, band 0, shift 0, device -1.
+SPEED, ROOM, NOISE_PLACE, NOISE_SNR, GAIN, BAND, SHIFT, DEVICE = range(8)
+NEUTRAL = np.array([1, -1, -1, 0, 0, 0, 0, -1], np.float32)
 NUM_ROOMS = 48
+NUM_DEVICES = 256
 # A place in the noises is a number of milliseconds, exact in float32; half an hour of 16-bit samples takes 58 MB.
 MAXIMUM_NOISE_SECONDS = 1800
 # Telephone channels also lack what lies below 300 Hz (ITU-T G.712); wider codecs keep it.
@@ -58,6 +60,7 @@ class Augmenter:
     Attributes:
         noises: int16 (samples,), all noises end to end.
         rooms: float32 (rooms, samples), impulse responses.
+        devices: float32 (devices, samples), impulse responses.
 
     Raises:
         ConfigError: Noise without a manifest, or a bound that makes no sense.
@@ -66,12 +69,13 @@ class Augmenter:
     def __init__(self, config: AugmentConfig, seed: int, root: str | Path = "", sample_rate: int = 16000):
         self.config, self.seed, self.sample_rate = config, seed, sample_rate
         for name, positive in (("speed", True), ("reverberation", True), ("band_limit", True), ("gain", False),
-                               ("noise", False), ("shift", False)):
+                               ("noise", False), ("shift", False), ("device", True)):
             bounds = getattr(config, name)
             if bounds.probability > 0 and (bounds.minimum > bounds.maximum or positive and bounds.minimum <= 0):
                 raise ConfigError(f"augment.{name}: bounds {bounds.minimum:g} to {bounds.maximum:g} can't be used; "
                                   f"minimum must {'be above 0 and ' if positive else ''}not exceed maximum")
-        self.noises, self.rooms = np.zeros(1, np.int16), np.zeros((1, 1), np.float32)
+        self.noises = np.zeros(1, np.int16)
+        self.rooms = self.devices = np.zeros((1, 1), np.float32)
         if config.noise.probability > 0:
             if not config.noise_manifest:
                 raise ConfigError("augment.noise needs noise_manifest, a manifest of noises")
@@ -79,9 +83,12 @@ class Augmenter:
         if config.reverberation.probability > 0:
             bounds = config.reverberation
             self.rooms = make_rooms(NUM_ROOMS, (bounds.minimum, bounds.maximum), seed, sample_rate)
+        if config.device.probability > 0:
+            bounds = config.device
+            self.devices = make_devices(NUM_DEVICES, (bounds.minimum, bounds.maximum), seed, sample_rate)
 
     def neutral(self, rows: int) -> np.ndarray:
-        """Numbers that change nothing, float32 (rows, 7)."""
+        """Numbers that change nothing, float32 (rows, 8)."""
         return np.tile(NEUTRAL, (rows, 1))
 
     def draw(self, epoch: int, step: int, speeds: np.ndarray) -> np.ndarray:
@@ -93,7 +100,7 @@ class Augmenter:
             speeds: Playing speed of each row, which the batch plan has drawn, float (rows,).
 
         Returns:
-            float32 (rows, 7), the columns as named above.
+            float32 (rows, 8), the columns as named above.
         """
         random = np.random.default_rng([self.seed, 100, epoch, step])
         rows = len(speeds)
@@ -111,17 +118,19 @@ class Augmenter:
         numbers[:, NOISE_PLACE] = np.where(chosen, random.integers(max(1, milliseconds), size=rows), -1)
         for column, bounds in ((GAIN, self.config.gain), (BAND, self.config.band_limit), (SHIFT, self.config.shift)):
             numbers[:, column] = np.where(*uniform(bounds), 0)
+        chosen, _ = uniform(self.config.device)
+        numbers[:, DEVICE] = np.where(chosen, random.integers(len(self.devices), size=rows), -1)
         return numbers
 
     def __call__(self, audio: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Augments one utterance.
 
-        The order is that of the world: the talker speaks, the room answers, noise joins, the device amplifies, limits
-        the band and cuts.
+        The order is that of the world: the talker speaks, the room answers, noise joins, the device colours, amplifies,
+        limits the band and cuts.
 
         Args:
             audio: float32 (samples,).
-            numbers: float32 (7,), one row of `draw`.
+            numbers: float32 (8,), one row of `draw`.
 
         Returns:
             float32 (samples,) in [-1, 1]; another number of samples when the speed changes.
@@ -135,6 +144,8 @@ class Augmenter:
             first = int(numbers[NOISE_PLACE]) * self.sample_rate // 1000
             noise = np.take(self.noises, np.arange(first, first + len(audio)), mode="wrap")
             audio = add_noise(audio, noise.astype(np.float32), numbers[NOISE_SNR])
+        if numbers[DEVICE] >= 0:
+            audio = reverberate(audio, self.devices[int(numbers[DEVICE])])
         if numbers[GAIN] != 0:
             audio = change_gain(audio, numbers[GAIN])
         if numbers[BAND] > 0:
@@ -194,7 +205,7 @@ def change_speed(audio: np.ndarray, speed: float, response: np.ndarray | None = 
 
 
 def reverberate(audio: np.ndarray, response: np.ndarray) -> np.ndarray:
-    """Convolves (samples,) with a room's impulse response; what rings on after the end is dropped."""
+    """Convolves (samples,) with a room's or a device's impulse response; what rings on after the end is dropped."""
     return change_speed(audio, np.float32(1), response)
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from speechzoo.data.augment import (BAND, FFT_SIZES, GAIN, NOISE_PLACE, NOISE_SNR, RINGING, ROOM, SHIFT, SPEED,
+from speechzoo.data.augment import (BAND, DEVICE, FFT_SIZES, GAIN, NOISE_PLACE, NOISE_SNR, RINGING, ROOM, SHIFT, SPEED,
                                     TELEPHONE_LOWER, TELEPHONE_UPPER, TRANSITION, Augmenter)
 
 
@@ -19,16 +19,18 @@ class GraphAugmenter:
     def __init__(self, augmenter: Augmenter):
         self.config, self.sample_rate = augmenter.config, augmenter.sample_rate
         self.noises = tf.constant(augmenter.noises)
-        self.rooms = tf.constant(augmenter.rooms)
+        self.rooms, self.devices = tf.constant(augmenter.rooms), tf.constant(augmenter.devices)
 
     def __call__(self, audio: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
-        """Augments one utterance: float32 (samples,) and (7,) -> float32 (samples,)."""
+        """Augments one utterance: float32 (samples,) and (8,) -> float32 (samples,)."""
         return tf.cond(tf.size(audio) > 0, lambda: self._augment(audio, numbers), lambda: audio)
 
     def _augment(self, audio, numbers):
         stages = [
             ((self.config.speed, self.config.reverberation), (numbers[SPEED] != 1) | (numbers[ROOM] >= 0), self._play),
             ((self.config.noise,), numbers[NOISE_PLACE] >= 0, self._add_noise),
+            ((self.config.device,), numbers[DEVICE] >= 0,
+             lambda audio, _: reverberate(audio, self.devices[tf.cast(numbers[DEVICE], tf.int32)])),
             ((self.config.gain,), numbers[GAIN] != 0, lambda audio, _: change_gain(audio, numbers[GAIN])),
             ((self.config.band_limit,), numbers[BAND] > 0,
              lambda audio, _: limit_band(audio, numbers[BAND], self.sample_rate)),

@@ -69,6 +69,8 @@ class TrainingData:
         settings = asdict(self.config.data)
         for name in ("root", "dev"):  # a run may move to another folder, and dev trains nothing
             settings.pop(name)
+        if not self.config.data.augment.device.probability:  # it came later: runs from before it go on
+            settings["augment"].pop("device")
         settings = [settings, self.config.training.seed, self.config.training.sort_first_epoch]
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         for name in self.plan.examples.ids:

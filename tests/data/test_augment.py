@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from speechzoo.config import AugmentConfig, ConfigError, RangeConfig
 from speechzoo.data import augment, augment_graph
-from speechzoo.data.augment import BAND, GAIN, NOISE_PLACE, NOISE_SNR, ROOM, SHIFT, SPEED, Augmenter
+from speechzoo.data.augment import BAND, DEVICE, GAIN, NOISE_PLACE, NOISE_SNR, ROOM, SHIFT, SPEED, Augmenter
 from speechzoo.data.augment_graph import GraphAugmenter
 from speechzoo.data.manifest import write_manifest
 from speechzoo.data.rooms import impulse_response, make_rooms
@@ -29,7 +29,7 @@ def full(tmp_path):
     config = AugmentConfig(speed=RangeConfig(0.7, 0.8, 1.2), gain=RangeConfig(0.7, -10, 6),
                            noise=RangeConfig(0.7, 0, 20), noise_manifest="noises.jsonl",
                            reverberation=RangeConfig(0.7, 0.15, 0.4), shift=RangeConfig(0.7, -0.1, 0.1),
-                           band_limit=RangeConfig(0.7, 3000, 7000))
+                           band_limit=RangeConfig(0.7, 3000, 7000), device=RangeConfig(0.7, 1, 4))
     return Augmenter(config, seed=4, root=tmp_path)
 
 
@@ -52,7 +52,7 @@ def test_graph_and_numpy_agree(white, name, arguments):
 
 
 def test_whole_chain_agrees(full, white):
-    in_graph = tf.function(GraphAugmenter(full), input_signature=[tf.TensorSpec([None]), tf.TensorSpec([7])])
+    in_graph = tf.function(GraphAugmenter(full), input_signature=[tf.TensorSpec([None]), tf.TensorSpec([8])])
     lengths = [16000, 12345, 7001, 1, 0]
     changed = 0
     for row, numbers in enumerate(full.draw(2, 9, np.linspace(0.8, 1.2, 20, dtype=np.float32))):
@@ -73,7 +73,7 @@ def test_draws_are_a_function_of_seed_epoch_and_step(full):
     np.testing.assert_array_equal(numbers, full.draw(1, 2, speeds))
     for other in (full.draw(1, 3, speeds), full.draw(2, 2, speeds)):
         assert np.mean(numbers[:, NOISE_SNR] == other[:, NOISE_SNR]) < 0.01
-    for column, neutral in ((ROOM, -1), (NOISE_PLACE, -1), (GAIN, 0), (BAND, 0), (SHIFT, 0)):
+    for column, neutral in ((ROOM, -1), (NOISE_PLACE, -1), (GAIN, 0), (BAND, 0), (SHIFT, 0), (DEVICE, -1)):
         assert np.mean(numbers[:, column] != neutral) == pytest.approx(0.7, abs=0.03)
     assert numbers[:, GAIN].min() < -9 and numbers[:, GAIN].max() > 5
     assert (numbers[:, ROOM].max(), numbers[:, NOISE_PLACE].max()) == (47, pytest.approx(2749, abs=10))

@@ -29,9 +29,10 @@ class EspeakNg(Engine):
         if not self.installed():
             return []
         accents = {file: language for language, _, file in self._list("en") if not file.startswith(("mb/", "!v/"))}
-        variants = {file.removeprefix("!v/"): gender for _, gender, file in self._list("variant")}
-        return [Voice("espeak-ng", f"{language}+{variant}", variant, language, _GENDERS.get(variants[variant]))
-                for language in sorted(set(accents.values())) for variant in sorted(variants.keys() - _EFFECTS - _TWINS)]
+        genders = {file.removeprefix("!v/"): gender for _, gender, file in self._list("variant")}
+        variants = sorted(genders.keys() - _EFFECTS - _TWINS)
+        return [Voice("espeak-ng", f"{language}+{variant}", variant, language, _GENDERS.get(genders[variant]))
+                for language in sorted(set(accents.values())) for variant in variants]
 
     def speak(self, text, voice, rate):
         speed = ("-s", str(round(_WORDS_PER_MINUTE * rate)), "-a", str(_AMPLITUDE))
