@@ -32,12 +32,15 @@ def run(arguments):
             table.add_row(name, ", ".join(config.heads), config.summary)
         console.print(table)
         return
+    from speechzoo.multitask.weighting import WEIGHTINGS
+
     model = describe(arguments.name)
     config = model.config
     console.print(f"[bold]{config.name}[/bold]: {config.summary}")
     table = Table(box=None, show_header=False)
     table.add_row("front end", _part(config.frontend))
     table.add_row("backbone", _part(config.backbone))
+    table.add_row("weighting", f"{_part(config.weighting)} (a training step: {WEIGHTINGS[config.weighting.type].cost})")
     table.add_row("parameters", f"{model.parameters:,}")
     table.add_row("multiply-accumulates", f"{model.macs_per_second / 1e6:.1f} million a second of audio")
     for name, head in config.heads.items():
