@@ -2,10 +2,14 @@
 
 from collections import Counter
 
+from speechzoo.decoding.ctc import WORD_START
+from speechzoo.decoding.spelling import split_pieces
+
+__all__ = ["CHARACTERS", "PHONES", "WORD_START", "learn_pieces", "split_characters", "split_phones", "split_pieces"]
+
 CHARACTERS = list(" 'abcdefghijklmnopqrstuvwxyz")
 # ARPAbet without stress, as CMUdict writes it.
 PHONES = "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH".split()
-WORD_START = "\u2581"
 
 
 def split_characters(text: str) -> list[str]:
@@ -14,28 +18,6 @@ def split_characters(text: str) -> list[str]:
 
 def split_phones(text: str) -> list[str]:
     return text.split()
-
-
-def split_pieces(text: str, pieces: list[str]) -> list[str]:
-    """Byte-pair encoding (Sennrich et al. 2016): the pair that was learnt first merges first.
-
-    Args:
-        text: Words separated by spaces.
-        pieces: Units in the order in which they were learnt (`learn_pieces`).
-    """
-    rank = {piece: index for index, piece in enumerate(pieces)}
-    units = []
-    for word in text.split():
-        parts = [WORD_START, *word]
-        while len(parts) > 1:
-            ranks = [rank.get(left + right, len(rank)) for left, right in zip(parts, parts[1:])]
-            best = min(ranks)
-            if best == len(rank):
-                break
-            at = ranks.index(best)
-            parts[at:at + 2] = [parts[at] + parts[at + 1]]
-        units.extend(parts)
-    return units
 
 
 def learn_pieces(texts, size: int) -> list[str]:
