@@ -309,9 +309,8 @@ def _convert(hint, value, where):
         if not isinstance(value, dict):
             raise ConfigError(f"{where}: expected a mapping, got {value!r}")
         return {str(key): _convert(args[1], item, f"{where}.{key}") for key, item in value.items()}
-    if hint is float and isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1e300:
-        return float(value)
-    if hint is float and isinstance(value, str) and _EXPONENT.fullmatch(value):
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1e300
+    if hint is float and (whole or isinstance(value, str) and _EXPONENT.fullmatch(value)):
         return float(value)
     # To Python True is an int, to a config it isn't.
     if not isinstance(value, hint) or isinstance(value, bool) != (hint is bool):
@@ -372,8 +371,7 @@ def load_config(name_or_path: str | Path, overrides: typing.Iterable[str] = ()) 
         _override(values, override)
     config = from_dict(ZooConfig, values, Path(str(source)).name)
     _check_limits(config, Path(str(source)).name)
-    if not config.data.root:
-        config.data.root = str(Path(str(source)).parent)
+    config.data.root = config.data.root or str(Path(str(source)).parent)
     return config
 
 
