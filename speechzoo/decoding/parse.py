@@ -16,7 +16,7 @@ class Parse:
         slots: Slot name -> value, of the slots that the sentence fills.
         words: The sentence's words with times.
         score: How well it matches, nats a unit; at most 0; see `grammar_decode`.
-        confidence: 0 to 1; at least one intent is above 0.5 only where the parse is accepted.
+        confidence: 0 to 1; below 0.5 wherever the parse is not accepted.
         accepted: Whether this was said, rather than something outside the grammar.
         slot_confidence: Slot name -> 0 to 1.
     """

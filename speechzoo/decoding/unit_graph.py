@@ -1,7 +1,8 @@
 """From a graph of words to a graph of CTC units, as flat arrays that token passing reads.
 
-Each word state gets a prefix tree of the words that may follow, its equal branches shared with those of all other trees. The tree's units then
-become the nodes: a node is one unit in one place, so that its self loop and its blank, which CTC adds, need no arcs.
+Each word state gets a prefix tree of the words that may follow, and equal branches of all trees are one. The trees'
+units then become the nodes: a node is one unit in one place, so that its self loop and its blank, which CTC adds, need
+no arcs.
 """
 
 import numpy as np

@@ -98,7 +98,8 @@ def test_weights_count_as_log_probabilities():
                    align(log_probs, spellings("b b", LETTERS)[0])[1] - math.log(4))
     assert scores.max() == pytest.approx(expected, abs=1e-5)
     # A rare name costs more than a common word that sounds as good.
-    rare = Grammar("g", {"x": Choice((Words("a"), Sequence((Words("b"), Choice(tuple(Words("a" * n) for n in range(1, 9)))))))})
+    names = Choice(tuple(Words("a" * length) for length in range(1, 9)))
+    rare = Grammar("g", {"x": Choice((Words("a"), Sequence((Words("b"), names))))})
     logits = np.log([[0.02, 0.02, 0.48, 0.48], [0.02, 0.4, 0.06, 0.52], [0.48, 0.02, 0.48, 0.02], [0.98, 0.01, 0.01, 0.01]])
     assert grammar_decode(logits, compile_grammar(rare, LETTERS).with_unit_cost(np.zeros(4))).text == "b a"
     assert grammar_decode(logits, compile_grammar(rare, LETTERS, weighted=True).with_unit_cost(np.zeros(4))).text == "a"
@@ -190,7 +191,8 @@ def test_a_word_of_the_grammar_said_another_way():
 
 
 def test_a_slot_spoken_as_nothing_is_filled():
-    grammar = Grammar("g", {"x": Sequence((Words("stop"), Slot("when", Choice((Value("now", NOTHING), Value("later", Words("later")))))))})
+    when = Slot("when", Choice((Value("now", NOTHING), Value("later", Words("later")))))
+    grammar = Grammar("g", {"x": Sequence((Words("stop"), when))})
     compiled = compile_grammar(grammar, CHARACTERS)
     assert grammar_decode(speech("stop"), compiled).slots == {"when": "now"}
     assert grammar_decode(speech("stop later"), compiled).slots == {"when": "later"}
