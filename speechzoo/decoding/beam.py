@@ -185,7 +185,8 @@ class BeamSearch:
 class _Prefix:
     """A text under way: its last unit, its parent, and the probability of its paths by how they end."""
 
-    __slots__ = ("parent", "unit", "bonus", "word", "history", "node", "boosted", "children", "ends_in_blank", "ends_in_unit")
+    __slots__ = ("parent", "unit", "bonus", "word", "history", "node", "boosted", "children",
+                 "ends_in_blank", "ends_in_unit")
 
     def __init__(self, parent, unit, bonus, word, history, node, boosted):
         self.parent, self.unit = parent, unit

@@ -26,8 +26,8 @@ def unit_graph(graph: WordGraph, spelling: Spelling) -> dict:
         `labels`, a list of tuples: the word graph's, and ("word", text, units) where a word is complete after so many
         units; and arrays:
         `node_unit` (nodes,), unit of each node; node 0 is where every sentence begins, and its unit the blank;
-        `arc_source`, `arc_target`, `arc_weight` (arcs,), sorted by target; `arc_label_start` (arcs + 1,) and `arc_label`,
-        the labels of arc i being `arc_label[arc_label_start[i]:arc_label_start[i + 1]]`;
+        `arc_source`, `arc_target`, `arc_weight` (arcs,), sorted by target; `arc_label_start` (arcs + 1,) and
+        `arc_label`, the labels of arc i being `arc_label[arc_label_start[i]:arc_label_start[i + 1]]`;
         `final_node`, `final_weight` (ends,), nodes where a sentence may end; `final_label_start` (ends + 1,) and
         `final_label`, likewise. A node may have several ends, which mean different things.
 
@@ -132,7 +132,8 @@ class _Speller:
     def _tree(self, word_state) -> int:
         if word_state not in self.trees:
             items = [(spelling, weight, ("word", word, len(spelling)), self._between(target))
-                     for word, weight, target in self.graph.spoken[word_state] for spelling in self.spelling.spell(word)]
+                     for word, weight, target in self.graph.spoken[word_state]
+                     for spelling in self.spelling.spell(word)]
             self.trees[word_state] = self._branch(items, 0, 0.0)
         return self.trees[word_state]
 

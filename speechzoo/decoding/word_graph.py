@@ -1,7 +1,7 @@
 """A grammar as a graph of words: deterministic, minimal, and as small as the grammar is regular.
 
-What a sentence means is written into the graph as labels between the words, as late as it is known: a slot's value after
-the value's last word, the intent after the last word of the sentence. So sentences that begin alike share their
+What a sentence means is written into the graph as labels between the words, as late as it is known: a slot's value
+after the value's last word, the intent after the last word of the sentence. So sentences that begin alike share their
 beginning whatever they come to mean, and to make the graph deterministic and minimal a label is a symbol like a word.
 """
 
@@ -58,7 +58,8 @@ def grammar_graph(grammar: Grammar, weighted: bool = False) -> WordGraph:
         ValueError: The graph would have more than `MAXIMUM_STATES` states.
     """
     builder = _Builder(grammar.name)
-    ends = [builder.build(node, builder.state([(("intent", intent), _END)])) for intent, node in grammar.intents.items()]
+    ends = [builder.build(node, builder.state([(("intent", intent), _END)]))
+            for intent, node in grammar.intents.items()]
     return builder.deterministic(builder.union(ends), weighted)
 
 
