@@ -23,15 +23,15 @@ def grammar_decode(logits: np.ndarray, grammar: CompiledGrammar, beam: float = D
 
     Before anything else `grammar.unit_cost` is subtracted from the log-probabilities, and they are normalised again:
     CTC networks favour the blank, and the less they have learnt the more they do, so that without a cost for it the
-    shortest sentence wins. Dividing by priors is its general form (Sak et al. 2015, "Learning acoustic frame labeling for speech
-    recognition with recurrent neural networks", section 2.3); see `prior_cost`.
+    shortest sentence wins. Dividing by priors is its general form (Sak et al. 2015, "Learning acoustic frame labeling
+    for speech recognition with recurrent neural networks", section 2.3); see `prior_cost`.
 
     Whether the sentence was said is judged against free decoding, which may write anything (a filler model): the score
     is the log-likelihood ratio of the sentence's best path and the most probable path without a grammar, divided by the
     units of the longer of the two. So it is about ln P(wrong unit) times the share of units that are wrong, however
-    long the recording and its pauses are. A single word of at least three units counts too, with a third of its own such
-    score, so that one word that was never said spoils a long sentence. A parse is accepted if its score reaches the
-    grammar's threshold, and free decoding hears at least two fifths as many units as the sentence has: a sentence
+    long the recording and its pauses are. A single word of at least three units counts too, with a third of its own
+    such score, so that one word that was never said spoils a long sentence. A parse is accepted if its score reaches
+    the grammar's threshold, and free decoding hears at least two fifths as many units as the sentence has: a sentence
     read into silence is none.
 
     Args:
@@ -41,9 +41,10 @@ def grammar_decode(logits: np.ndarray, grammar: CompiledGrammar, beam: float = D
 
     Returns:
         The parse. Its confidence is 2 ** (-score / threshold), 0.5 for what is just accepted, times the share of the
-        intent's best path among those of all intents; 0 where free decoding hears too little. A slot's is
-        the mean over the value's words of the geometric mean of their units' highest probabilities. Of sentences that match equally well it is
-        always the same one; of intents with the same sentence it is the one that stands first in the grammar.
+        intent's best path among those of all intents; 0 where free decoding hears too little. A slot's is the mean over
+        the value's words of the geometric mean of their units' highest probabilities. Of sentences that match equally
+        well it is always the same one; of intents with the same sentence it is the one that stands first in the
+        grammar.
 
     Raises:
         ValueError: Logits of another shape, or not finite.
@@ -80,7 +81,8 @@ def grammar_decode(logits: np.ndarray, grammar: CompiledGrammar, beam: float = D
             first = position + 1 - details[0]
             start, stop = int(spans[first, 0]), int(spans[position, 1])
             parse.words.append(Word(name, round(start * grammar.frame_seconds, 3),
-                                    round(stop * grammar.frame_seconds, 3), float(np.exp(peaks[first:position + 1].mean()))))
+                                    round(stop * grammar.frame_seconds, 3),
+                                    float(np.exp(peaks[first:position + 1].mean()))))
             word_score = float(ratio[start:stop].sum()) / max(details[0], _SHORTEST_WORD)
             parse.score = min(parse.score, word_score / _WORD_LENIENCY)
         elif kind == "slot":

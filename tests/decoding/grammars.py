@@ -12,7 +12,8 @@ ROOMS = Slot("room", Choice((
     Value("living_room", Choice((Words("living room"), Words("lounge")))),
 )))
 LIGHTS = Grammar("lights", {
-    "lights_on": Sequence((Words("lights"), Choice((Words("in the"), NOTHING)), ROOMS, Choice((NOTHING, Words("please"))))),
+    "lights_on": Sequence((Words("lights"), Choice((Words("in the"), NOTHING)), ROOMS,
+                           Choice((NOTHING, Words("please"))))),
     "lights_off": Sequence((Words("no lights"), Choice((NOTHING, Sequence((Words("in the"), ROOMS)))))),
     "stop": Choice((Words("stop"), Words("stop it"), Words("stop it now"))),
 })
@@ -52,7 +53,8 @@ def random_grammar(seed, words=("a", "b", "ab", "ba", "bb")):
         return options[random.integers(len(options))]
 
     def node(depth, slot=False):
-        kind = pick(["words", "sequence", "choice", "optional"] + (["slot"] if not slot else []) if depth else ["words"])
+        kinds = ["words", "sequence", "choice", "optional"] + (["slot"] if not slot else [])
+        kind = pick(kinds if depth else ["words"])
         if kind == "words":
             return Words(" ".join(pick(words) for _ in range(random.integers(1, 3))))
         if kind == "sequence":

@@ -38,7 +38,8 @@ def test_a_phrase_under_way_has_its_share():
         state, gain = boost.step(state, letter)
         total += gain
         shares.append(total)
-    assert shares == sorted(shares) and shares[0] == pytest.approx(13 / 14) and shares[-1] == pytest.approx(13 * 13 / 14)
+    assert shares == sorted(shares) and shares[0] == pytest.approx(13 / 14)
+    assert shares[-1] == pytest.approx(13 * 13 / 14)
     assert total + boost.finish(state) == pytest.approx(13)
 
 
@@ -49,7 +50,8 @@ def test_the_beam_search_with_phrases_is_exact(seed, spec, bonus):
     exact = brute_force(logits, spec, lambda text: bonus * count(text))
     best = max(exact, key=exact.get)
     hypothesis = BeamSearch(10_000, unit_log_prob=-math.inf, boost=PhraseBoost(PHRASES, bonus))(logits, spec)
-    assert hypothesis.score == pytest.approx(exact[best]) and hypothesis.score == pytest.approx(exact[tuple(hypothesis.units)])
+    assert hypothesis.score == pytest.approx(exact[best])
+    assert hypothesis.score == pytest.approx(exact[tuple(hypothesis.units)])
 
 
 def test_a_name_that_sounds_alike_is_written_as_it_is_known():

@@ -15,10 +15,12 @@ from speechzoo.grammar.nodes import Choice, Grammar, Sequence, Slot, Value, Word
 from speechzoo.grammar.sampling import sample_sentences
 from tests.decoding.grammars import CHARACTERS, speech
 
-DRINKS = Slot("drink", Choice((Value("tea", Words("tea")), Value("coffee", Choice((Words("coffee"), Words("a coffee")))))))
+DRINKS = Slot("drink", Choice((Value("tea", Words("tea")),
+                               Value("coffee", Choice((Words("coffee"), Words("a coffee")))))))
 SIZES = Slot("size", Choice((Value("small", Words("small")), Value("large", Words("very large")))))
 ORDERS = Grammar("orders", {
-    "order": Sequence((Words("bring me"), Choice((Sequence((SIZES, DRINKS)), DRINKS)), Choice((Words("please"), Words("now"))))),
+    "order": Sequence((Words("bring me"), Choice((Sequence((SIZES, DRINKS)), DRINKS)),
+                       Choice((Words("please"), Words("now"))))),
     "stop": Choice((Words("stop it"), Words("stop"))),
 })
 

@@ -24,7 +24,8 @@ def rewrite(path, header=None, **arrays):
     with np.load(path) as old:
         values = {**old, **arrays}
     if header is not None:
-        values["grammar"] = np.frombuffer(json.dumps({**json.loads(bytes(values["grammar"])), **header}).encode(), np.uint8)
+        header = {**json.loads(bytes(values["grammar"])), **header}
+        values["grammar"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     np.savez(path, **values)
 
 

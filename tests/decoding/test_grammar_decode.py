@@ -27,7 +27,8 @@ def spellings(text, spec):
     elif spec["kind"] == "phones":
         ways = [sum(choice, []) for choice in itertools.product(*(LEXICON[word] for word in words))]
     else:
-        pieces = {"a": ["\u2581a"], "b": ["\u2581b"], "ab": ["\u2581ab"], "ba": ["\u2581b", "a"], "bb": ["\u2581b", "b"]}
+        pieces = {"a": ["\u2581a"], "b": ["\u2581b"], "ab": ["\u2581ab"],
+                  "ba": ["\u2581b", "a"], "bb": ["\u2581b", "b"]}
         ways = [sum((pieces[word] for word in words), [])]
     return [tuple(spec["units"].index(unit) + 1 for unit in way) for way in ways]
 
@@ -100,7 +101,8 @@ def test_weights_count_as_log_probabilities():
     # A rare name costs more than a common word that sounds as good.
     names = Choice(tuple(Words("a" * length) for length in range(1, 9)))
     rare = Grammar("g", {"x": Choice((Words("a"), Sequence((Words("b"), names))))})
-    logits = np.log([[0.02, 0.02, 0.48, 0.48], [0.02, 0.4, 0.06, 0.52], [0.48, 0.02, 0.48, 0.02], [0.98, 0.01, 0.01, 0.01]])
+    logits = np.log([[0.02, 0.02, 0.48, 0.48], [0.02, 0.4, 0.06, 0.52], [0.48, 0.02, 0.48, 0.02],
+                     [0.98, 0.01, 0.01, 0.01]])
     assert grammar_decode(logits, compile_grammar(rare, LETTERS).with_unit_cost(np.zeros(4))).text == "b a"
     assert grammar_decode(logits, compile_grammar(rare, LETTERS, weighted=True).with_unit_cost(np.zeros(4))).text == "a"
 
@@ -116,7 +118,8 @@ def test_words_slots_and_times():
     for word, start in zip(parse.words, (text.index(word) for word in text.split()), strict=True):
         assert word.start == pytest.approx(position[start] * 0.04, abs=1e-3)
         assert word.end == pytest.approx(position[start + len(word.text) - 1] * 0.04 + 0.04, abs=1e-3)
-    peak = float(np.exp(log_softmax(log_softmax(logits) - compiled.unit_cost).max(axis=1)[1]))  # every letter is heard as surely as the first
+    # Every letter is heard as surely as the first.
+    peak = float(np.exp(log_softmax(log_softmax(logits) - compiled.unit_cost).max(axis=1)[1]))
     assert parse.slot_confidence["room"] == pytest.approx(peak)
 
 
@@ -175,7 +178,8 @@ def test_a_pause_changes_nothing():
     for text in ("stop it now", "stop the music"):
         logits = speech(text)
         silence = np.tile([12.0] + 28 * [0.0], (500, 1))
-        alone, among = grammar_decode(logits, compiled), grammar_decode(np.concatenate([silence, logits, silence]), compiled)
+        alone = grammar_decode(logits, compiled)
+        among = grammar_decode(np.concatenate([silence, logits, silence]), compiled)
         assert among.accepted == alone.accepted == ("it" in text)
         if alone.accepted:
             assert among.score == pytest.approx(alone.score, abs=1e-6)

@@ -69,7 +69,8 @@ def test_a_label_counts_the_words_that_speak_its_value():
 
 
 def test_weights_are_the_probabilities_of_equally_probable_ways_on():
-    grammar = Grammar("g", {"play": Choice((Words("go on"), Sequence((Words("go"), Choice(tuple(map(Words, "abc")))))))})
+    letters = Choice(tuple(map(Words, "abc")))
+    grammar = Grammar("g", {"play": Choice((Words("go on"), Sequence((Words("go"), letters))))})
     weights = {symbols[:-1]: weight for symbols, weight in paths(grammar_graph(grammar, weighted=True))}
     assert weights == {("go", way): pytest.approx(-math.log(4)) for way in ("on", "a", "b", "c")}
     total = sum(math.exp(weight) for _, weight in paths(grammar_graph(LIGHTS, weighted=True)))
