@@ -31,14 +31,17 @@ def test_names_and_blocks():
 @pytest.mark.parametrize("name", list_configs())
 def test_every_config_of_the_zoo_names_parts_that_exist(name):
     config = load_config(name)
-    small = {"conformer": {"size": 8, "num_heads": 2, "subsampling_channels": 2, "feed_forward_size": 8},
-             "ds_cnn": {"channels": 4}}
+    small = {"bc_resnet": {"width": 2}, "cnn": {"channels": 2, "num_blocks": 3},
+             "conformer": {"size": 8, "num_heads": 2, "subsampling_channels": 2, "feed_forward_size": 8, "num_blocks": 1},
+             "crdnn": {"channels": [2], "lstm_size": 2, "dense_size": 4, "num_blocks": 1},
+             "ds_cnn": {"channels": 4, "num_blocks": 1}, "ecapa_tdnn": {"size": 8, "num_blocks": 1},
+             "lstm": {"size": 4, "num_blocks": 1}, "tc_resnet": {"channels": [4, 6]}}
     num_blocks = config.backbone.options.get("num_blocks", 4)
     for head in config.heads.values():
         assert head.block is None or head.block <= num_blocks
         head.block = 1
     # The names of its own options are checked all the same.
-    config.backbone.options.update(num_blocks=1, **small[config.backbone.type])
+    config.backbone.options.update(small[config.backbone.type])
     assert list(build_model(config).heads) == list(config.heads)
 
 
