@@ -67,7 +67,7 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
     spec = select_heads(model_spec(model), heads)
     sources = [source if isinstance(source, SourceConfig) else SourceConfig(str(source), split)
                for source in ([manifests] if isinstance(manifests, (str, Path)) else manifests)]
-    utterances = [_Utterance(Path(source.manifest), values, source.labels) for source in sources
+    utterances = [_Utterance(source, values) for source in sources
                   for values in read_manifest(source.manifest) if source.split in (None, values.get("split"))]
     skipped_labels = {name: Counter() for name in spec["heads"]}
     if not utterances:
@@ -135,15 +135,18 @@ def make_batches(utterances: list, batch_seconds: float, maximum_seconds: float,
 class _Utterance:
     """A line of a manifest on its way to figures."""
 
-    manifest: Path
+    source: SourceConfig
     values: dict
-    labels: list[str] | None = None  # those to use; all when None
     references: dict = field(default_factory=dict)  # head -> label as the head writes it
     answers: dict = field(default_factory=dict)  # head -> (answer, confidence)
 
     @property
     def id(self):
         return self.values["id"]
+
+    @property
+    def manifest(self):
+        return Path(self.source.manifest)
 
     @property
     def corpus(self):
@@ -156,8 +159,8 @@ class _Utterance:
 
     def find_references(self, spec, skipped):
         for name, head_spec in spec["heads"].items():
-            value = self.values.get(head_spec["label"])
-            if value is None or self.labels is not None and head_spec["label"] not in self.labels:
+            value = self.source.label_of(self.values, head_spec["label"])
+            if value is None:
                 continue
             if head_spec["type"] == "classifier" and str(value) not in head_spec["classes"]:
                 if UNKNOWN not in head_spec["classes"]:

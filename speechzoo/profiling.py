@@ -17,6 +17,7 @@ def count_macs(model, seconds: float = 1.0) -> int:
     audio = tf.TensorSpec((1, round(seconds * model.frontend.sample_rate)), tf.float32)
     # Without autograph, which can't copy a method of a Keras model.
     graph = tf.function(model.forward_unpadded, autograph=False).get_concrete_function(audio).graph
+    functions = {function.signature.name: function for function in graph.as_graph_def(add_shapes=True).library.function}
     total = 0
     for operation in graph.get_operations():
         shapes = [tuple(tensor.shape) for tensor in operation.inputs]  # all known: the length is fixed
@@ -26,7 +27,22 @@ def count_macs(model, seconds: float = 1.0) -> int:
             total += math.prod(operation.outputs[0].shape) * math.prod(shapes[1][:3])
         elif operation.type == "DepthwiseConv2dNative":
             total += math.prod(operation.outputs[0].shape) * math.prod(shapes[1][:2])
+        elif operation.type in ("While", "StatelessWhile"):
+            total += _loop(operation, functions[operation.get_attr("body").name])
     return total
+
+
+def _loop(operation, body):
+    """A recurrent layer: the products of one step, for every frame in the list that the loop reads."""
+    steps = max(tensor.op.inputs[0].shape[0] for tensor in operation.inputs if tensor.op.type == "TensorListFromTensor")
+    shapes = {node.name: [dimension.size for dimension in node.attr["_output_shapes"].list.shape[0].dim]
+              for node in body.node_def if node.attr["_output_shapes"].list.shape}
+    total = 0
+    for node in body.node_def:
+        if node.op == "MatMul":
+            weights = shapes[node.input[1].split(":")[0]]
+            total += math.prod(shapes[node.name]) * weights[1 if node.attr["transpose_b"].b else 0]
+    return steps * total
 
 
 def _product(operation, shapes):

@@ -27,7 +27,7 @@ class CNN(keras.layers.Layer):
 
     Returns:
         A list with the frames after each block, and their lengths: (batch, ceil(frames / subsampling), channels of the
-        block). Of blocks that run at a higher rate, every second, fourth, ... frame leaves, so that all have one length.
+        block). Of blocks at a higher rate, every second, fourth, ... frame leaves, so that all have one length.
     """
 
     def __init__(self, channels: int = 16, num_blocks: int = 4, subsampling: int = 4, dropout: float = 0.1, **kwargs):

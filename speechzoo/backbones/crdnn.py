@@ -15,8 +15,8 @@ class CRDNN(keras.layers.Layer):
     Exports to TFLite as float32 and dynamic-range int8, not full int8: TensorFlow's converter can't calibrate the loop
     over time.
 
-    Reference: `speechbrain.lobes.models.CRDNN` (Ravanelli et al. 2021, https://arxiv.org/abs/2106.04624), after the CLDNN
-    of Sainath et al. 2015.
+    Reference: `speechbrain.lobes.models.CRDNN` (Ravanelli et al. 2021, https://arxiv.org/abs/2106.04624), after the
+    CLDNN of Sainath et al. 2015.
 
     Args:
         channels: Channels of each convolutional block; each halves the number of bins.

@@ -27,7 +27,7 @@ class TCResNet(keras.layers.Layer):
 
     Returns:
         A list with the frames after each block, and their lengths: (batch, ceil(frames / 2^stages), channels of its
-        stage). Of blocks that run at a higher rate, every second, fourth, ... frame leaves, so that all have one length.
+        stage). Of blocks at a higher rate, every second, fourth, ... frame leaves, so that all have one length.
     """
 
     def __init__(self, channels: list[int] = (16, 24, 32, 48), stage_blocks: int = 1, kernel_size: int = 9,

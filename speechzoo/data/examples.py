@@ -159,8 +159,7 @@ class Examples:
 
     def _label(self, name, utterance, source, duration):
         """The encoded label of head `name`, or None."""
-        label = self.heads[name].label
-        value = utterance.get(label) if source.labels is None or label in source.labels else None
+        value = source.label_of(utterance, self.heads[name].label)
         return None if value is None else self._encode(name, value, duration)
 
     def _encode(self, name, value, duration):

@@ -23,12 +23,12 @@ class PhraseBoost:
         ValueError: No phrases.
 
     Example:
-        >>> boost = PhraseBoost(["hey jude"], bonus=4.0)
+        >>> boost = PhraseBoost(["hey jude"], bonus=4.5)
         >>> state, so_far = boost.step(boost.start, "hey")
         >>> so_far
-        2.0
+        1.5
         >>> boost.step(state, " you")[1]
-        -2.0
+        -1.5
     """
 
     def __init__(self, phrases: Iterable[str], bonus: float = 4.0):

@@ -28,6 +28,9 @@ def count_tflite_macs(path: str | Path, seconds: float = 1.0) -> int:
     total = 0
     for operator in model.subgraphs[0].operators:
         name = operator_name(model, operator)
+        if name == "WHILE":  # a recurrent layer: one frame a step, from the lists (frames, batch, channels) it reads
+            steps = max(shapes[index][0] for index in operator.inputs if len(shapes[index]) == 3)
+            total += steps * _step(model, model.subgraphs[operator.builtinOptions.bodySubgraphIndex])
         if name not in ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D", "BATCH_MATMUL"):
             continue
         output = math.prod(shapes[operator.outputs[0]])
@@ -40,3 +43,8 @@ def count_tflite_macs(path: str | Path, seconds: float = 1.0) -> int:
             total += output * math.prod(second[1:])
     return int(total)
 
+
+def _step(model, body) -> int:
+    """One frame through the body of a loop: each weight is used once."""
+    return sum(math.prod(body.tensors[operator.inputs[1]].shape) for operator in body.operators
+               if operator_name(model, operator) == "FULLY_CONNECTED")

@@ -9,7 +9,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from speechzoo.exporters.errors import ExportError
-from speechzoo.exporters.flatbuffer import in_layer, operator_name, parse, serialize
+from speechzoo.exporters.flatbuffer import count_operators, in_layer, operator_name, parse, serialize
 
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
 FRONTEND = "frontend"
@@ -33,8 +33,8 @@ def quantize_weights(network: bytes, mode: str) -> bytes:
         The smaller flatbuffer.
     """
     model = parse(network)
-    for graph in model.subgraphs:
-        frontend = _frontend_operators(graph)
+    for number, graph in enumerate(model.subgraphs):
+        frontend = _frontend_operators(graph) if number == 0 else set()  # the others are the bodies of loops
         if mode == "dynamic":
             _store_int8(model, graph, frontend)
         _store_float16(model, graph, None if mode == "float16" else frontend)
@@ -51,7 +51,12 @@ def calibrated_nodes(network: bytes) -> list[str]:
 
     Args:
         network: The float32 network.
+
+    Raises:
+        ExportError: It has loops over time, on which TensorFlow's converter dies when it calibrates.
     """
+    if "WHILE" in count_operators(network):
+        raise ExportError("recurrent layers can't become int8 with their activations; use quantize='dynamic'")
     model = parse(network)
     names = []
     for graph in model.subgraphs:

@@ -12,7 +12,8 @@ class SlotsHead(Head):
     """One softmax a slot over its values and "none", all from one pooled vector each.
 
     Args:
-        slots: Slot name -> its values.
+        slots: Slot name -> its values. Slots of an utterance that aren't among them are left to other means, such as a
+            grammar: numbers, times and whatever else has too many values to learn one by one.
         dropout: Dropout rate of the pooled vectors.
 
     Returns:
@@ -49,7 +50,7 @@ class SlotsHead(Head):
 
     def encode(self, value) -> np.ndarray:
         for name, filled in value.items():
-            if name not in self.slots or filled not in self.slots[name]:
+            if filled not in self.slots.get(name, [filled]):
                 raise ValueError(f"slot {name}: '{filled}' is not among the values of head '{self.name}'")
         return np.array([values.index(value[name]) + 1 if name in value else 0 for name, values in self.slots.items()],
                         np.int32)

@@ -14,13 +14,14 @@ HINGES = ("crammer_singer", "one_vs_rest")
 class SVMHead(ClassifierHead):
     """Attentive statistics pooling, then a support vector machine: one hyperplane a class, learnt by a hinge loss.
 
-    It asks each class to win by a margin and then leaves it alone, where cross entropy goes on pushing: a choice for few
-    or noisy labels. Its scores are distances: the softmax over them that decoding calls a confidence is not calibrated.
+    It asks each class to win by a margin and then leaves it alone, where cross entropy goes on pushing: a choice for
+    few or noisy labels. Its scores are distances: the softmax over them that decoding calls a confidence is not
+    calibrated.
 
     Args:
         classes: Names of the classes. With `_unknown_` among them, every other label counts as unknown.
         hinge: `crammer_singer` (the right class against the best wrong one) or `one_vs_rest` (each class by itself).
-        fourier_features: Number of random Fourier features, which make it a machine with a Gaussian kernel; 0 is linear.
+        fourier_features: Number of random Fourier features, which make its kernel Gaussian; 0 is linear.
         bandwidth: Of that kernel, exp(-|x - y|^2 / (2 bandwidth^2 size)), size being that of the pooled vector.
         l2: Factor of the squared lengths of the hyperplanes' normals in the loss; small means narrow margins.
         dropout: Dropout rate of the pooled vector.

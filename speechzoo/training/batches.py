@@ -96,8 +96,8 @@ def training_speakers(config: ZooConfig) -> list[str]:
             continue  # BatchPlan says so
         for utterance in read_manifest(path):
             if source.split is None or utterance.get("split") == source.split:
-                used = labels if source.labels is None else labels & set(source.labels)
-                speakers.update(str(utterance[label]) for label in used if label in utterance)
+                values = {source.label_of(utterance, label) for label in labels}
+                speakers.update(str(value) for value in values if value is not None)
     return sorted(speakers)
 
 

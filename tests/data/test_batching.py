@@ -133,9 +133,11 @@ def test_targets_and_weights(tmp_path):
 
 
 def test_only_the_labels_asked_for(tmp_path):
-    source = manifest(tmp_path, [0.5, 0.5], keyword=lambda n: "yes", transcript=lambda n: "a")
+    source = manifest(tmp_path, [0.5, 0.5, 0.5], keyword=lambda n: "yes", transcript=lambda n: "a" if n else None)
     source.labels = ["transcript"]
     assert BatchPlan([source], settings(tmp_path), HEADS).report()["labels"] == {"keyword": 0, "letters": 2}
+    source.default_labels = {"transcript": "ab", "keyword": "yes"}  # for the third, and not asked for
+    assert BatchPlan([source], settings(tmp_path), HEADS).report()["labels"] == {"keyword": 0, "letters": 3}
 
 
 def test_report_counts_what_is_left_out(tmp_path):

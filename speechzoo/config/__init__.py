@@ -1,0 +1,16 @@
+"""Zoo configs: one YAML file a model, read into typed dataclasses.
+
+A key that a dataclass doesn't have is an error that names the nearest one. The options of a front end, backbone or head
+are the arguments of its constructor and are checked against them when the model is built (`check_options`).
+"""
+
+from speechzoo.config.errors import ConfigError, nearest
+from speechzoo.config.parts import check_options, create, register
+from speechzoo.config.reading import list_configs, load_config
+from speechzoo.config.schema import (AugmentConfig, DataConfig, HeadConfig, PartConfig, RangeConfig, SourceConfig,
+                                     TrainingConfig, ZooConfig)
+from speechzoo.config.values import from_dict
+
+__all__ = ["AugmentConfig", "ConfigError", "DataConfig", "HeadConfig", "PartConfig", "RangeConfig", "SourceConfig",
+           "TrainingConfig", "ZooConfig", "check_options", "create", "from_dict", "list_configs", "load_config",
+           "nearest", "register"]

@@ -1,0 +1,50 @@
+"""Parts that register by name, made from their configs."""
+
+import inspect
+import typing
+
+from speechzoo.config.errors import ConfigError, nearest
+from speechzoo.config.schema import HeadConfig, PartConfig
+from speechzoo.config.values import convert
+
+
+def register(table: dict, name: str):
+    """A class decorator that enters the class in `table` under `name`."""
+
+    def enter(cls):
+        table[name] = cls
+        return cls
+
+    return enter
+
+
+def create(table: dict, kind: str, part: PartConfig | HeadConfig, **arguments):
+    """Makes the registered part that a config names.
+
+    Args:
+        table: Name -> class, such as `speechzoo.backbones.BACKBONES`.
+        kind: What the table holds, for messages.
+        part: The config of the part.
+        **arguments: Arguments that do not come from the config.
+
+    Raises:
+        ConfigError: No such type, an option its constructor doesn't have, or one of another type.
+    """
+    if part.type not in table:
+        raise ConfigError(f"unknown {kind} '{part.type}'; {nearest(part.type, table)}")
+    where = f"{kind} '{part.type}'"
+    check_options(table[part.type], part.options, where)
+    options = dict(part.options)
+    for key, hint in typing.get_type_hints(table[part.type].__init__).items():
+        if key in options and hint in (int, float, str, bool):  # constructors check lists and the like themselves
+            options[key] = convert(hint, options[key], f"{where}: {key}")
+    return table[part.type](**options, **arguments)
+
+
+def check_options(cls, options: dict, where: str):
+    """Raises ConfigError when `options` has a key that the constructor of `cls` doesn't take."""
+    known = [name for name, parameter in inspect.signature(cls.__init__).parameters.items()
+             if name not in ("self", "name", "kwargs") and parameter.kind is not parameter.VAR_KEYWORD]
+    for key in options:
+        if key not in known:
+            raise ConfigError(f"{where} has no option '{key}'; {nearest(key, known)}")

@@ -1,0 +1,202 @@
+"""The keys of a zoo config, as typed dataclasses."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from speechzoo.config.errors import ConfigError, nearest
+
+
+@dataclass
+class PartConfig:
+    """A registered front end, backbone, weighting or optimiser: its name and its constructor's arguments."""
+
+    type: str
+    options: dict = field(default_factory=dict)
+
+
+@dataclass
+class HeadConfig:
+    """A head: its registered type, where it listens, what it learns from and its constructor's arguments.
+
+    Attributes:
+        type: Name in `speechzoo.heads.HEADS`.
+        label: Utterance field that holds its label; the head's own name when absent.
+        block: Backbone block (1-based) whose frames it reads; the last when absent.
+        loss_weight: Factor of its loss in the total.
+        options: Arguments of the head's constructor.
+    """
+
+    type: str
+    label: str | None = None
+    block: int | None = None
+    loss_weight: float = 1.0
+    options: dict = field(default_factory=dict)
+
+
+@dataclass
+class SourceConfig:
+    """One manifest that training or evaluation reads.
+
+    Attributes:
+        manifest: Path of the JSONL file, relative to `data.root`.
+        split: Keep only utterances of this split; all when absent.
+        repeat: Passes over the source in one epoch; 0.5 takes another random half each epoch.
+        balance: Label whose classes are drawn evenly (`balance_power` 1) or in between (0 leaves them as they are).
+        balance_power: Exponent of the balancing, 0 to 1.
+        labels: Labels to use of this source; all when absent.
+        default_labels: Labels of its utterances that don't have them, such as `{intent: none}`.
+    """
+
+    manifest: str
+    split: str | None = None
+    repeat: float = 1.0
+    balance: str | None = None
+    balance_power: float = 1.0
+    labels: list[str] | None = None
+    default_labels: dict = field(default_factory=dict)
+
+    def label_of(self, utterance: dict, label: str):
+        """What the source says of an utterance of its manifest, or None: its label, if it is used, or the default."""
+        if self.labels is not None and label not in self.labels:
+            return None
+        return utterance.get(label, self.default_labels.get(label))
+
+
+@dataclass
+class RangeConfig:
+    """An augmentation drawn uniformly between two bounds, with a probability."""
+
+    probability: float = 0.0
+    minimum: float = 0.0
+    maximum: float = 0.0
+
+
+@dataclass
+class AugmentConfig:
+    """Waveform augmentation of the training data. Everything is off by default.
+
+    Attributes:
+        speed: Factor of the playing speed (pitch and tempo together).
+        gain: Level change, dB.
+        noise: Signal-to-noise ratio, dB; the noises come from `noise_manifest`.
+        noise_manifest: Manifest of noises, relative to `data.root`.
+        reverberation: Reverberation time (RT60), seconds; rooms are simulated by the image method.
+        shift: Time shift, seconds; what leaves at one end is dropped, the other end is silent.
+        band_limit: Upper edge of the telephone or codec band, Hz.
+        device: Unevenness of a loudspeaker's or microphone's response, dB; devices are simulated.
+    """
+
+    speed: RangeConfig = field(default_factory=RangeConfig)
+    gain: RangeConfig = field(default_factory=RangeConfig)
+    noise: RangeConfig = field(default_factory=RangeConfig)
+    noise_manifest: str | None = None
+    reverberation: RangeConfig = field(default_factory=RangeConfig)
+    shift: RangeConfig = field(default_factory=RangeConfig)
+    band_limit: RangeConfig = field(default_factory=RangeConfig)
+    device: RangeConfig = field(default_factory=RangeConfig)
+
+
+@dataclass
+class DataConfig:
+    """What a model is trained on and how batches are made.
+
+    Attributes:
+        root: Folder that manifests are relative to; the folder of the config when empty.
+        train: Sources of training batches.
+        dev: Sources that choose the best checkpoint.
+        seconds_per_batch: Budget of padded audio in one batch, seconds.
+        bucket_seconds: Upper edges of the length buckets, seconds; the last is the longest utterance kept.
+        minimum_seconds: Shorter utterances are left out.
+        augment: Waveform augmentation of the training batches.
+    """
+
+    root: str = ""
+    train: list[SourceConfig] = field(default_factory=list)
+    dev: list[SourceConfig] = field(default_factory=list)
+    seconds_per_batch: float = 96.0
+    bucket_seconds: list[float] = field(default_factory=lambda: [1.05, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0])
+    minimum_seconds: float = 0.2
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+
+
+@dataclass
+class TrainingConfig:
+    """How a model is trained.
+
+    Attributes:
+        epochs: Passes over the data.
+        learning_rate: Peak of the schedule (linear warm-up, then cosine to zero).
+        warmup_steps: Steps of the warm-up.
+        weight_decay: AdamW's decoupled decay.
+        gradient_clip_norm: Bound of the global gradient norm.
+        ema_momentum: Momentum of the averaged weights that are evaluated and kept; 0 turns them off.
+        average_checkpoints: How many of the last evaluated weights are averaged into the final ones.
+        evaluate_every: Steps between evaluations on the dev sources.
+        checkpoint_every: Steps between resumable checkpoints.
+        early_stop_metric: Metric on dev, `head/metric` (such as `transcript/wer`) or `loss`, that must improve.
+        early_stop_patience: Evaluations without improvement before training stops; 0 never stops early.
+        sort_first_epoch: First epoch runs from short to long without augmentation, which gets CTC off its plateau.
+        seed: Seed of weights, shuffling, augmentation and dropout.
+    """
+
+    epochs: int = 10
+    learning_rate: float = 1e-3
+    warmup_steps: int = 1000
+    weight_decay: float = 1e-2
+    gradient_clip_norm: float = 5.0
+    ema_momentum: float = 0.0
+    average_checkpoints: int = 1
+    evaluate_every: int = 500
+    checkpoint_every: int = 200
+    early_stop_metric: str = "loss"
+    early_stop_patience: int = 0
+    sort_first_epoch: bool = True
+    seed: int = 1
+
+
+@dataclass
+class ZooConfig:
+    """One model of the zoo.
+
+    Attributes:
+        name: Name for `speechzoo.load`; the file's name without its ending.
+        summary: One line that says what the model is for.
+        frontend: Waveform -> features.
+        backbone: Features -> frames.
+        heads: Task name -> head, in the order of the outputs.
+        weighting: How the heads' losses become one.
+        data: Training data.
+        training: Training settings.
+        sample_rate: Hz.
+    """
+
+    name: str
+    summary: str
+    frontend: PartConfig
+    backbone: PartConfig
+    heads: dict[str, HeadConfig]
+    weighting: PartConfig = field(default_factory=lambda: PartConfig("static"))
+    data: DataConfig = field(default_factory=DataConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    sample_rate: int = 16000
+
+    def select_heads(self, names: list[str]) -> dict[str, HeadConfig]:
+        """Some of the heads, in the config's order.
+
+        Raises:
+            ConfigError: The config has no such head.
+        """
+        for name in names:
+            if name not in self.heads:
+                raise ConfigError(f"model '{self.name}' has no head '{name}'; {nearest(name, self.heads)}")
+        return {name: head for name, head in self.heads.items() if name in names}
+
+    def dev_sources(self, root: str | Path | None = None) -> list[SourceConfig]:
+        """The dev sources with their manifests as paths under `root` (`data.root` when None)."""
+        return [dataclasses.replace(source, manifest=str(Path(root or self.data.root) / source.manifest))
+                for source in self.data.dev]
+
+    def to_dict(self) -> dict:
+        """The config as plain dicts and lists, as `from_dict` reads it."""
+        return dataclasses.asdict(self)

@@ -1,0 +1,115 @@
+"""Every backbone exports: all of them in one network, because a conversion costs many seconds."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+
+from speechzoo.backbones import BACKBONES
+from speechzoo.edge.artifact import read_artifact, write_artifact
+from speechzoo.edge.edge_model import EdgeModel
+from speechzoo.exporters.errors import ExportError
+from speechzoo.exporters.flatbuffer import custom_operators
+from speechzoo.exporters.macs import count_tflite_macs
+from speechzoo.exporters.parity import check_parity, measure_parity
+from speechzoo.exporters.quantization import calibrated_nodes, quantize_weights
+from speechzoo.exporters.tflite import export_tflite
+from speechzoo.frontends import FRONTENDS
+from speechzoo.heads import ClassifierHead, SVMHead
+from speechzoo.multitask.model import MultiTaskModel
+from speechzoo.profiling import count_macs
+from tests.helpers import tone
+
+SOUNDS = [tone(0.7, 300, seed=1), tone(1.1, 900, seed=2)]
+# All at one frame for two of the front end; bc_resnet, which keeps the rate, is read at every other frame.
+OPTIONS = {
+    "bc_resnet": {"width": 4, "stage_blocks": [1, 1, 1, 1], "bands": 2},
+    "tc_resnet": {"channels": [8, 12]},
+    "cnn": {"channels": 4, "num_blocks": 2, "subsampling": 2},
+    "ecapa_tdnn": {"size": 8, "num_blocks": 1, "scale": 2, "squeeze_size": 4, "aggregation_size": 12,
+                   "stride_frames": 2},
+    "lstm": {"size": 20},
+    "crdnn": {"channels": [4], "lstm_size": 20, "num_blocks": 1, "dense_size": 8, "dense_layers": 1, "subsampling": 2},
+}
+RECURRENT = ("lstm", "crdnn")  # whose loop over time the converter can't calibrate
+ELSEWHERE = ("conformer", "ds_cnn")  # test_tflite.py, and the models of the zoo
+
+
+class Several(keras.layers.Layer):
+    """Backbones side by side, whose last frames are the blocks of this one."""
+
+    def __init__(self, names, **kwargs):
+        super().__init__(**kwargs)
+        self.backbones = [BACKBONES[name](name=name, **OPTIONS[name]) for name in names]
+        self.num_blocks, self.subsampling = len(names), 2
+
+    def call(self, features, lengths=None, training=False):
+        outputs = []
+        for backbone in self.backbones:
+            (*_, frames), _ = backbone(features, lengths, training=training)
+            outputs.append(frames[:, ::2] if backbone.subsampling == 1 else frames)
+        return outputs, None if lengths is None else (lengths + 1) // 2
+
+
+@functools.cache
+def several(names):
+    """A model with a head for each backbone, which has something to say; one of them is a support vector machine."""
+    keras.utils.set_random_seed(1)
+    heads = {name: (SVMHead(["a", "b"], fourier_features=8, name=name) if name == "cnn"
+                    else ClassifierHead(["a", "b", "c"], name=name)) for name in names}
+    frontend = FRONTENDS["log_mel"](num_mel_bins=16, name="frontend")
+    model = MultiTaskModel(frontend, Several(names, name="backbone"), heads,
+                           {name: number for number, name in enumerate(names, 1)}, name="several")
+    random = np.random.default_rng(1)
+    for head in heads.values():
+        for variable in head.trainable_variables:
+            variable.assign(variable + 0.5 * random.standard_normal(variable.shape))
+    return model
+
+
+@pytest.fixture(scope="module")
+def float32(tmp_path_factory):
+    return export_tflite(several(tuple(OPTIONS)), tmp_path_factory.mktemp("several"), "none", SOUNDS).path
+
+
+def test_every_backbone_is_here():
+    assert {*OPTIONS, *ELSEWHERE} == set(BACKBONES)
+
+
+def test_float32_gives_what_keras_gives_in_builtin_operators(float32):
+    model, device = several(tuple(OPTIONS)), EdgeModel(float32)
+    assert custom_operators(float32.read_bytes()) == []
+    for seconds in (0.06, 0.53):  # other lengths than the exporter measured
+        expected, got = model.outputs_of(tone(seconds, 500, seed=3)), device.outputs(tone(seconds, 500, seed=3))
+        for name in OPTIONS:
+            np.testing.assert_allclose(got[name], expected[name], atol=1e-4, rtol=0, err_msg=name)
+
+
+def test_int8_weights_keep_the_answers_of_all(float32, tmp_path):
+    write_artifact(tmp_path / "m.tflite", quantize_weights(float32.read_bytes(), "dynamic"), read_artifact(float32))
+    model, device = several(tuple(OPTIONS)), EdgeModel(tmp_path / "m.tflite")
+    rows = measure_parity([model.outputs_of(audio) for audio in SOUNDS], [device.outputs(audio) for audio in SOUNDS],
+                          model.spec(), "dynamic")
+    check_parity(rows, "dynamic")
+    exact = [model.outputs_of(SOUNDS[0])[name] - device.outputs(SOUNDS[0])[name] for name in RECURRENT]
+    assert min(np.abs(difference).max() for difference in exact) > 1e-6  # the loops' weights are quantized too
+
+
+def test_int8_activations_are_refused_where_there_is_a_loop_over_time(float32):
+    with pytest.raises(ExportError, match="recurrent layers can't become int8.*use quantize='dynamic'"):
+        calibrated_nodes(float32.read_bytes())
+
+
+def test_int8_of_the_others(tmp_path):
+    names = tuple(name for name in OPTIONS if name not in RECURRENT)
+    written = export_tflite(several(names), tmp_path, "int8", SOUNDS)
+    assert [row.head for row in written.parity] == list(names) and all(row.passed for row in written.parity)
+
+
+def test_the_products_inside_loops_are_counted(float32):
+    total = count_macs(several(tuple(OPTIONS)), 1.0)
+    without = tuple(name for name in OPTIONS if name not in RECURRENT)
+    assert count_tflite_macs(float32, 1.0) == pytest.approx(total, rel=0.02)
+    # 50 frames of the LSTM, three directions of 20 units in all: 20 x 80 products a frame each, beside the layers'.
+    assert total - count_macs(several(without), 1.0) > 50 * 3 * 20 * 80
