@@ -18,11 +18,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from speechzoo.corpora.lexicon import load_lexicon
-from speechzoo.data.manifest import ARPABET
 from speechzoo.decoding.acceptor import compile_grammar
 from speechzoo.decoding.class_ngram import compile_class_ngram
 from speechzoo.decoding.grammar import grammar_decode
+from speechzoo.decoding.lexicon import ARPABET, load_lexicon
 from speechzoo.decoding.spelling import Spelling
 from speechzoo.grammar.reading import load_grammar
 from speechzoo.grammar.sampling import sample_sentences

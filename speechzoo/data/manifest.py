@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speechzoo.config import nearest
+from speechzoo.decoding.lexicon import ARPABET
 
-#: The 39 phones of the CMU Pronouncing Dictionary, without stress.
-ARPABET = tuple("AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z "
-                "ZH".split())
 GENDERS = ("female", "male")
 AGE_GROUPS = ("adult", "child")
 

@@ -19,6 +19,7 @@ from speechzoo.audio import SAMPLE_RATE, AudioError, encode_flac, load_audio
 from speechzoo.corpora import CorpusError, audio_root, make_reader
 from speechzoo.data.manifest import check_utterance
 from speechzoo.data.shards import MANIFEST, ShardFolder
+from speechzoo.data.transcript import phones_of
 from speechzoo.data.trimming import speech_bounds
 from speechzoo.data.workers import Workers
 
@@ -121,7 +122,7 @@ def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | No
 def _select(utterances: Iterator[dict], splits: set[str], hold_out: float, lexicon) -> Iterator[dict]:
     """Applies what only needs the labels, to at least one utterance. `_skip` says why one can't be used."""
     if lexicon is not None:
-        from speechzoo.corpora.lexicon import load_lexicon, phones_of
+        from speechzoo.decoding.lexicon import load_lexicon
         words = load_lexicon(lexicon)
     ids, known_splits = set(), set()
     for utterance in utterances:

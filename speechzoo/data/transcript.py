@@ -37,6 +37,24 @@ def normalize_transcript(text: str, language: str = "en") -> str:
     return " ".join(word for word in words if word)
 
 
+def phones_of(transcript: str, lexicon: dict[str, list[list[str]]]) -> str | None:
+    """The phones of a transcript, each word in its first pronunciation, joined by spaces.
+
+    Returns:
+        Phones as a manifest keeps them, or None when a word isn't in the lexicon.
+
+    Example:
+        >>> phones_of("two bears", {"two": [["T", "UW"]], "bears": [["B", "EH", "R", "Z"]]})
+        'T UW B EH R Z'
+    """
+    phones = []
+    for word in normalize_transcript(transcript).split():
+        if word not in lexicon:
+            return None
+        phones += lexicon[word][0]
+    return " ".join(phones)
+
+
 def _cardinal(digits: str) -> str:
     # Codes, telephone numbers and numbers beyond a trillion are read digit by digit.
     if len(digits) > 12 or digits[0] == "0" and len(digits) > 1:

@@ -38,7 +38,7 @@ CASES = {
         ({"channels": 4, "num_blocks": 1, "kernel_frames": 3, "stride_frames": 1, "dropout": 0.0}, 1, 1, 4, ()),
     ],
     "ecapa_tdnn": [
-        ({"size": 8, "num_blocks": 3, "scale": 4, "squeeze_size": 5, "aggregation_size": 10}, 3, 1, [8, 8, 10], ()),
+        ({"size": 16, "num_blocks": 3, "scale": 4, "squeeze_size": 5, "aggregation_size": 10}, 3, 1, [16, 16, 10], ()),
         ({"size": 6, "num_blocks": 1, "scale": 2, "squeeze_size": 4, "aggregation_size": 7, "stride_frames": 3,
           "dropout": 0.1}, 1, 3, 7, ()),
     ],

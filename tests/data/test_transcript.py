@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechzoo.data.transcript import normalize_transcript
+from speechzoo.data.transcript import normalize_transcript, phones_of
 
 
 @pytest.mark.parametrize("text, expected", [
@@ -31,3 +31,10 @@ def test_is_idempotent(text):
     once = normalize_transcript(text)
     assert normalize_transcript(once) == once
     assert once == " ".join(once.split())
+
+
+def test_phones_of():
+    lexicon = {"read": [["R", "EH", "D"], ["R", "IY", "D"]], "it's": [["IH", "T", "S"]]}
+    assert phones_of("It's read.", lexicon) == "IH T S R EH D"
+    assert phones_of("it's red", lexicon) is None
+    assert phones_of("", lexicon) == ""

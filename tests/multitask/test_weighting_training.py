@@ -78,7 +78,7 @@ def test_fit_and_resume(name, tmp_path):
         np.testing.assert_array_equal(value, straight[path], err_msg=path)
 
 
-@pytest.mark.parametrize("name", WEIGHTINGS)
+@pytest.mark.parametrize("name", ["famo", "pcgrad"])  # one of losses and one of gradients: a graph takes long to make
 def test_the_trainer(name, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "plot_curves", lambda *_: None)
     lines = []
@@ -143,12 +143,10 @@ import keras, numpy as np
 from speechzoo.multitask.weighting import WEIGHTINGS, GradientWeighting
 from tests.multitask.test_weighting_training import make_batches, make_model
 first, second = make_batches()
-for name in ("dwa", "rlw", "famo"):
-    model = make_model(name)
-    model.compile(keras.optimizers.AdamW(3e-3))
-    losses = [model.train_on_batch(*batch, return_dict=True)["loss"] for batch in (first, second)]
-    state = [float(np.array(variable)) for variable in model.weighting.weights]
-    print(name, np.isfinite(losses).all(), any(state) or name == "rlw")
+model = make_model("famo")
+model.compile(keras.optimizers.AdamW(3e-3))
+losses = [model.train_on_batch(*batch, return_dict=True)["loss"] for batch in (first, second)]
+print(np.isfinite(losses).all(), any(float(np.array(variable)) for variable in model.weighting.weights))
 model = make_model("pcgrad")
 model.compile()
 model.evaluate(first[0], first[1], verbose=0)
@@ -165,7 +163,7 @@ def test_losses_are_weighed_on_jax_and_gradients_say_what_they_need():
                             cwd=Path(__file__).parents[2], env={**os.environ, "KERAS_BACKEND": "jax"})
     assert result.returncode == 0, result.stderr
     *trained, message = result.stdout.splitlines()
-    assert trained == ["dwa True True", "rlw True True", "famo True True"]
+    assert trained == ["True True"]
     assert message.startswith("PCGradWeighting takes the heads' gradients one by one, which needs the TensorFlow "
                               "backend, not 'jax'; set KERAS_BACKEND=tensorflow, or take a weighting of losses: static,")
     assert all(name in message for name, method in WEIGHTINGS.items() if not issubclass(method, GradientWeighting))

@@ -14,7 +14,6 @@ import numpy as np
 from speechzoo import __version__
 from speechzoo.audio import SAMPLE_RATE, encode_flac
 from speechzoo.corpora.corpus import CorpusError
-from speechzoo.corpora.lexicon import load_lexicon, phones_of
 from speechzoo.corpora.synthesis.engine import EngineError
 from speechzoo.corpora.synthesis.engines import find_voices
 from speechzoo.corpora.synthesis.sentences import read_sentences
@@ -22,7 +21,9 @@ from speechzoo.corpora.synthesis.speaker import SPEAKERS_PER_VOICE, Speaker
 from speechzoo.corpora.synthesis.voice import Voice
 from speechzoo.data.prepare import PrepareSummary, summarize
 from speechzoo.data.shards import ShardFolder
+from speechzoo.data.transcript import phones_of
 from speechzoo.data.workers import Workers
+from speechzoo.decoding.lexicon import load_lexicon
 
 # What is lost at most when a run is killed, and what one shard holds.
 _UTTERANCES_PER_SHARD = 512

