@@ -21,6 +21,8 @@ _PUBLIC = {
     "ZooConfig": "speechzoo.config",
     "MultiTaskModel": "speechzoo.multitask.model",
     "Recognition": "speechzoo.decoding.recognition",
+    "load_grammar": "speechzoo.grammar.reading",
+    "CommandDecoder": "speechzoo.decoding.commands",
     "load_audio": "speechzoo.audio",
     "train": "speechzoo.training.trainer",
     "evaluate": "speechzoo.evaluation",

@@ -3,20 +3,24 @@
 import contextlib
 import json
 import re
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from speechzoo.audio import AudioError, audio_info
+from speechzoo.audio import AudioError, audio_info, load_audio
 from speechzoo.config import SourceConfig
 from speechzoo.data.manifest import audio_path, read_manifest
+from speechzoo.data.mixing import mix_at_snr
 from speechzoo.data.reading import read_utterance_audio
 from speechzoo.data.records import RecordError
 from speechzoo.data.transcript import normalize_transcript
+from speechzoo.decoding.commands import command_decoder
 from speechzoo.decoding.greedy import greedy_decode
 from speechzoo.decoding.recognition import recognize_outputs, select_heads
 from speechzoo.files import naming
+from speechzoo.metrics.commands import score_commands
 from speechzoo.metrics.scores import score_head
 from speechzoo.opening import batch_outputs, model_spec, open_model
 
@@ -28,7 +32,8 @@ MAXIMUM_ROWS = 256
 def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig], heads: list[str] | None = None, *,
              split: str | None = None, decoder=greedy_decode, batch_seconds: float = 96.0,
              maximum_seconds: float = 120.0, confusions: bool = False, predictions: str | Path | None = None,
-             progress: Callable[[int, int], None] | None = None) -> dict:
+             progress: Callable[[int, int], None] | None = None, grammar=None, noise: str | Path | None = None,
+             snr: Iterable[float] = ()) -> dict:
     """Measures every head that has labels in the manifests.
 
     Transcripts are compared in lower case letters, apostrophe and space; phones without stress. A label that a
@@ -48,11 +53,17 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
         confusions: Add tables of classes and confusion matrices of the classifiers.
         predictions: JSONL file to write every utterance's Recognition to, unlabelled ones' too.
         progress: Called with (utterances done, utterances in all).
+        grammar: Spoken commands, measured as `command` on utterances with an intent (`none` where nothing is asked
+            for); name or path of a grammar, or whatever else a `CommandDecoder` takes.
+        noise: Recording to add to every utterance, at each of the ratios `snr`; see `mix_at_snr`.
+        snr: Signal-to-noise ratios, dB; every utterance is heard once at each. Speaker heads are not
+            measured at several.
 
     Returns:
         `{"overall": {head: {metric: value, "<metric>_interval": [low, high], "n": count}}, "<corpus>": {...}}`; the
         intervals are 95 % bootstrap intervals over speakers (over utterances where no speaker is given). An utterance
-        without a corpus counts under its manifest's name. What could not be used stands under "_skipped", a key that
+        without a corpus counts under its manifest's name. `command` is what `score_commands` says of the grammar's
+        answers. What could not be used stands under "_skipped", a key that
         is there only when it is needed: `{"audio": ["id: reason", ...], "labels": {head: {label: count}}}`.
 
     Raises:
@@ -67,8 +78,16 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
     spec = select_heads(model_spec(model), heads)
     sources = [source if isinstance(source, SourceConfig) else SourceConfig(str(source), split)
                for source in ([manifests] if isinstance(manifests, (str, Path)) else manifests)]
-    utterances = [_Utterance(source, values) for source in sources
-                  for values in read_manifest(source.manifest) if source.split in (None, values.get("split"))]
+    commands = None if grammar is None else command_decoder(grammar, model_spec(model))
+    snrs = sorted({float(ratio) for ratio in snr})
+    if bool(snrs) != (noise is not None):
+        raise ValueError("noise and snr go together: give the recording and the ratios")
+    if len(snrs) > 1:  # a recording and itself in another noise are no trial of two recordings
+        spec = {**spec, "heads": {name: head for name, head in spec["heads"].items() if head["type"] != "speaker"}}
+    noise = None if noise is None else load_audio(noise, spec["sample_rate"])
+    utterances = [_Utterance(source, values, ratio) for source in sources
+                  for values in read_manifest(source.manifest) if source.split in (None, values.get("split"))
+                  for ratio in snrs or [None]]
     skipped_labels = {name: Counter() for name in spec["heads"]}
     if not utterances:
         wanted = {source.split for source in sources} - {None}
@@ -76,8 +95,10 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
                          + (f" of split {', '.join(sorted(wanted))}" if wanted else " in it"))
     for utterance in utterances:
         utterance.find_references(spec, skipped_labels)
+        if commands:
+            utterance.find_command()
     if predictions is None:
-        utterances = [utterance for utterance in utterances if utterance.references]
+        utterances = [utterance for utterance in utterances if utterance.references or utterance.command]
     skipped_audio = []
     done = 0
     with contextlib.ExitStack() as stack:
@@ -88,12 +109,12 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
             usable, audio = [], []
             for utterance in batch:
                 try:
-                    audio.append(utterance.load(spec["sample_rate"], maximum_seconds))
+                    audio.append(utterance.load(spec["sample_rate"], maximum_seconds, noise))
                     usable.append(utterance)
                 except UNREADABLE as error:
                     skipped_audio.append(f"{utterance.id}: {error}")
             for utterance, outputs in zip(usable, batch_outputs(model, audio)):
-                utterance.read(outputs, spec, decoder, file)
+                utterance.read(outputs, spec, decoder, commands, file)
             done += len(batch)
             if progress:
                 progress(done, len(utterances))
@@ -137,6 +158,9 @@ class _Utterance:
 
     source: SourceConfig
     values: dict
+    snr: float | None = None  # dB that noise is added at
+    command: tuple[str, dict] | None = None  # intent and slots asked for
+    understood: tuple[str, dict] | None = None  # intent and slots answered from the grammar
     references: dict = field(default_factory=dict)  # head -> label as the head writes it
     answers: dict = field(default_factory=dict)  # head -> (answer, confidence)
 
@@ -169,6 +193,12 @@ class _Utterance:
                 value = UNKNOWN
             self.references[name] = self._normalize(value, head_spec)
 
+    def find_command(self):
+        intent = self.source.label_of(self.values, "intent")
+        if intent is not None:
+            slots = self.source.label_of(self.values, "slots") or {}
+            self.command = (str(intent), {str(name): str(value) for name, value in slots.items()})
+
     def _normalize(self, value, head_spec):
         if head_spec["type"] == "slots":
             return {str(name): str(filled) for name, filled in value.items()}
@@ -185,10 +215,14 @@ class _Utterance:
             return self.values["duration"]
         return max(audio_info(audio_path(self.manifest, self.values)).duration - self.values.get("start", 0.0), 0.0)
 
-    def load(self, sample_rate, maximum_seconds):
-        return read_utterance_audio(self.values, self.manifest.parent, sample_rate, maximum_seconds)
+    def load(self, sample_rate, maximum_seconds, noise):
+        audio = read_utterance_audio(self.values, self.manifest.parent, sample_rate, maximum_seconds)
+        if self.snr is None:
+            return audio
+        # Anywhere in the noise, and always the same place for one utterance at one ratio.
+        return mix_at_snr(audio, noise, self.snr, zlib.crc32(f"{self.id} {self.snr:g}".encode()) % len(noise))
 
-    def read(self, outputs, spec, decoder, file):
+    def read(self, outputs, spec, decoder, commands, file):
         """Keeps the answers that there are labels for, and writes all of them to `file`."""
         for name in self.references:
             head_spec = spec["heads"][name]
@@ -196,8 +230,13 @@ class _Utterance:
             label = head_spec["label"]
             answer = result.slots if head_spec["type"] == "slots" else result.answer(label)
             self.answers[name] = (answer, result.confidence.get(label, 0.0))
+        if self.command:
+            result = recognize_outputs(outputs, {"heads": {}}, commands=commands)
+            self.understood = (result.intent, result.slots)
         if file:
-            line = {"id": self.id, **recognize_outputs(outputs, spec, decoder=decoder).to_dict()}
+            heard = {} if self.snr is None else {"snr": self.snr}
+            answers = recognize_outputs(outputs, spec, decoder=decoder, commands=commands).to_dict()
+            line = {"id": self.id, **heard, **answers}
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
@@ -215,6 +254,12 @@ def _gather(utterances, spec, confusions, manifests, skipped_audio, skipped_labe
                                  [utterance.group for utterance in labelled], confusions)
             if figures:
                 scores[name] = figures
+        asked = [utterance for utterance in members if utterance.understood]
+        if asked:
+            scores["command"] = score_commands(
+                [utterance.command for utterance in asked], [utterance.understood for utterance in asked],
+                [utterance.group for utterance in asked],
+                None if asked[0].snr is None else [utterance.snr for utterance in asked])
         if scores or scope == "overall":
             result[scope] = scores
     labels = {name: dict(counts.most_common()) for name, counts in skipped_labels.items() if counts}

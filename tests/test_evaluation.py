@@ -6,6 +6,7 @@ import pytest
 from speechzoo.data.manifest import ManifestError
 from speechzoo.decoding.hypothesis import Hypothesis
 from speechzoo.evaluation import evaluate, make_batches, open_model
+from speechzoo.grammar.nodes import Choice, Grammar, Sequence, Slot, Value, Words
 from tests.fake_model import TEXTS, FakeModel
 from tests.helpers import tone, write_wav
 
@@ -174,3 +175,38 @@ def test_a_training_run_in_batches_of_any_size(make_manifest, tmp_path):
 def test_folders_that_are_no_run(tmp_path):
     with pytest.raises(ValueError, match="not a training run"):
         open_model(tmp_path)
+
+
+class Steadfast(FakeModel):
+    """Tells recordings by their length, whatever their noise."""
+
+    def outputs(self, audio):
+        number = round((len(audio) / 16000 - 0.3) / 0.1)
+        return super().outputs(np.full(10, 0.2 * (number + 1)))
+
+
+def test_commands_at_every_ratio(make_manifest, tmp_path):
+    manifest = make_manifest([
+        {"number": 0, "intent": "move", "slots": {"way": "up"}, "speaker": "ann"},
+        {"number": 1, "intent": "halt", "speaker": "bob"},
+        {"number": 2, "intent": "move", "slots": {"way": "right"}, "speaker": "bob"},  # it hears "left"
+        {"number": 3, "intent": "none", "speaker": "ann"},
+    ])
+    write_wav(tmp_path / "noise.wav", tone(1.0, 700))
+    grammar = Grammar("moves", {"halt": Words("stop"), "move": Sequence((Words("go"), Slot("way", Choice((
+        Value("up", Words("up")), Value("left", Words("left now")))))))})
+    clean = evaluate(Steadfast(), manifest, grammar=grammar)
+    assert clean["overall"]["command"] == {
+        "accuracy": pytest.approx(2 / 3, abs=1e-6), "accuracy_interval": [0.5, 1.0], "rejected": 0.0,
+        "slots": {"way": 0.5}, "n": 3, "false_accepts": 0.0, "n_none": 1}
+    noisy = evaluate(Steadfast(), manifest, grammar=grammar, noise=tmp_path / "noise.wav", snr=[12, 6],
+                     predictions=tmp_path / "answers.jsonl")
+    command = noisy["overall"]["command"]
+    assert command["n"] == 6 and list(command["by_snr"]) == ["6", "12"]
+    assert command["accuracy"] == clean["overall"]["command"]["accuracy"]
+    assert "speaker" in clean["overall"] and "speaker" not in noisy["overall"]
+    answers = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
+    assert sorted(answer["snr"] for answer in answers) == [6.0] * 4 + [12.0] * 4
+    assert {answer["intent"] for answer in answers} == {"move", "halt", "none"}
+    with pytest.raises(ValueError, match="noise and snr go together"):
+        evaluate(Steadfast(), manifest, snr=[6])

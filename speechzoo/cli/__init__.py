@@ -20,6 +20,7 @@ COMMANDS = {
     "benchmark": "speechzoo.cli.benchmark",
     "show": "speechzoo.cli.show",
     "ngram": "speechzoo.cli.ngram",
+    "grammar": "speechzoo.cli.grammar",
 }
 
 

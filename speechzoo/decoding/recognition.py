@@ -4,8 +4,10 @@ from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
 
+from speechzoo.decoding.commands import NO_INTENT, CommandDecoder
 from speechzoo.decoding.ctc import log_softmax
 from speechzoo.decoding.greedy import greedy_decode
+from speechzoo.decoding.parse import Parse
 from speechzoo.decoding.word import Word
 
 MAXIMUM_SECONDS = 120.0
@@ -112,7 +114,7 @@ class Recognition:
 
 
 def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[str] | None = None,
-                      decoder=greedy_decode) -> Recognition:
+                      decoder=greedy_decode, commands: CommandDecoder | None = None) -> Recognition:
     """Reads the outputs of a model's heads for one utterance.
 
     Args:
@@ -122,6 +124,8 @@ def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[st
         heads: Heads to read; all when absent.
         decoder: Callable `(logits, head spec) -> Hypothesis` for heads that write words, such as a `BeamSearch`.
             Phones are always decoded greedily: word lists and language models are about words.
+        commands: Answers `intent` and `slots` from a grammar, in place of heads for them. Speech that is no command
+            has the intent "none" and no slots.
 
     Returns:
         The Recognition. Where several heads answer one label, the field is that of the head named as the label, or of
@@ -131,6 +135,8 @@ def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[st
         ValueError: A head that the model doesn't have, an output of the wrong shape, or one that isn't finite.
     """
     chosen = select_heads(spec, heads)["heads"]
+    if commands is not None:
+        chosen = {name: head for name, head in chosen.items() if head["label"] not in ("intent", "slots")}
     owner = {}
     for name, head_spec in chosen.items():
         if name == head_spec["label"] or head_spec["label"] not in owner:
@@ -144,6 +150,8 @@ def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[st
             _read_head(result, label, np.asarray(outputs[name]), head_spec, decoder)
         except ValueError as error:
             raise ValueError(f"head '{name}': {error}") from None
+    if commands is not None:
+        _read_command(result, commands(outputs))
     return result
 
 
@@ -194,6 +202,13 @@ def _read_head(result: Recognition, label: str, output: np.ndarray, head_spec: d
         result.speaker = output.astype(np.float32)
     else:
         raise ValueError(f"unknown head type '{kind}'; this version reads ctc, classifier, slots and speaker")
+
+
+def _read_command(result: Recognition, parse: Parse):
+    said = parse.accepted
+    result.intent, result.slots = (parse.intent, parse.slots) if said else (NO_INTENT, {})
+    result.slot_confidence = parse.slot_confidence if said else {}
+    result.confidence["intent"] = result.confidence["slots"] = parse.confidence if said else 1 - parse.confidence
 
 
 def class_probabilities(logits: np.ndarray, head_spec: dict) -> np.ndarray:

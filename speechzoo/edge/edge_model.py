@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from speechzoo.audio import load_audio
+from speechzoo.decoding.commands import command_decoder
 from speechzoo.decoding.recognition import MAXIMUM_SECONDS, Recognition, recognize_outputs, select_heads
 from speechzoo.edge.artifact import ArtifactError, read_artifact
 
@@ -69,23 +70,28 @@ class EdgeModel:
         return {name: output[0] for name, output in self._run(audio=audio[None]).items()}
 
     def recognize(self, audio, sample_rate: int | None = None, heads: list[str] | None = None,
-                  **decoding) -> Recognition:
+                  grammar=None, **decoding) -> Recognition:
         """What was said, by whom and how, as far as the model has heads for it.
 
         Args:
             audio: Path, bytes of an audio file, or array (samples,) or (samples, channels).
             sample_rate: Hz of an array; the model's own when None.
             heads: Heads to answer; all when None.
+            grammar: Spoken commands, which answer `intent` and `slots`: name or path of a grammar, or whatever else a
+                `CommandDecoder` takes. Make the CommandDecoder yourself where recordings follow: it takes a second.
             **decoding: As `speechzoo.decoding.recognition.recognize_outputs`.
 
         Raises:
             AudioError: The audio can't be read, or is longer than 120 s; read parts of it with
                 `speechzoo.audio.load_audio(path, start=..., duration=...)`.
             TypeError: `audio` is neither a path nor bytes nor an array.
-            ValueError: A head that the model doesn't have.
+            GrammarError: A grammar that can't be read.
+            ValueError: A head that the model doesn't have, or a grammar that it can't decode.
         """
         spec = select_heads(self.spec, heads)
         rate = spec["sample_rate"] if sample_rate is None else sample_rate
         source = (audio, rate) if isinstance(audio, np.ndarray) else audio
         samples = load_audio(source, spec["sample_rate"], maximum_seconds=MAXIMUM_SECONDS)
+        if grammar is not None:
+            decoding["commands"] = command_decoder(grammar, self.spec)
         return recognize_outputs(self.outputs(samples), spec, **decoding)

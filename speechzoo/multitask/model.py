@@ -167,7 +167,8 @@ class MultiTaskModel(keras.Model):
         outputs = self.predict_on_batch({"audio": audio[None], "audio_length": np.array([len(audio)], np.int32)})
         return {name: np.asarray(output)[0] for name, output in outputs.items()}
 
-    def recognize(self, audio, sample_rate: int | None = None, heads: list[str] | None = None, **decoding):
+    def recognize(self, audio, sample_rate: int | None = None, heads: list[str] | None = None, grammar=None,
+                  **decoding):
         """What was said, by whom and how, as far as the model has heads for it.
 
         Args:
@@ -175,6 +176,8 @@ class MultiTaskModel(keras.Model):
                 uint8, int8, int16 or int32 of full scale.
             sample_rate: Hz of an array; the model's own when None.
             heads: Heads to answer; all when None.
+            grammar: Spoken commands, which answer `intent` and `slots`: name or path of a grammar, or whatever else a
+                `CommandDecoder` takes. Make the CommandDecoder yourself where recordings follow: it takes a second.
             **decoding: As `speechzoo.decoding.recognition.recognize_outputs`.
 
         Returns:
@@ -184,13 +187,17 @@ class MultiTaskModel(keras.Model):
             AudioError: The audio can't be read, or is longer than 120 s; read parts of it with
                 `speechzoo.audio.load_audio(path, start=..., duration=...)`.
             TypeError: `audio` is neither a path nor bytes nor an array.
-            ValueError: A head that the model doesn't have.
+            GrammarError: A grammar that can't be read.
+            ValueError: A head that the model doesn't have, or a grammar that it can't decode.
         """
         from speechzoo.audio import load_audio
+        from speechzoo.decoding.commands import command_decoder
         from speechzoo.decoding.recognition import MAXIMUM_SECONDS, recognize_outputs, select_heads
 
         spec = select_heads(self.spec(), heads)
         rate = spec["sample_rate"] if sample_rate is None else sample_rate
         source = (audio, rate) if isinstance(audio, np.ndarray) else audio
         samples = load_audio(source, spec["sample_rate"], maximum_seconds=MAXIMUM_SECONDS)
+        if grammar is not None:
+            decoding["commands"] = command_decoder(grammar, self.spec())
         return recognize_outputs(self.outputs_of(samples), spec, **decoding)

@@ -72,3 +72,37 @@ def test_ngram_from_text_and_manifest(manifest, tmp_path, capsys):
     assert run("ngram", manifest, tmp_path / "more.txt", "--order", "2", "--out", tmp_path / "lm.arpa.gz") == 0
     assert "11 words from 7 sentences" in capsys.readouterr().out
     assert run("evaluate", "fake", "--manifest", manifest, "--lm", tmp_path / "lm.arpa.gz", "--lm-words") == 0
+
+
+GRAMMAR = """
+intents: {halt: stop, agree: "yes", move: "go {way}"}
+slots: {way: [up, {left: left now}]}
+"""
+
+
+def test_commands_in_noise(manifest, tmp_path, capsys):
+    (tmp_path / "moves.yaml").write_text(GRAMMAR)
+    lines = [json.loads(line) for line in manifest.read_text().splitlines()]
+    for line, intent in zip(lines[1:], ["move", "halt", "move", "agree"]):
+        line["intent"] = intent
+    manifest.write_text("\n".join(map(json.dumps, lines)))
+    assert run("evaluate", "fake", "--manifest", manifest, "--grammar", tmp_path / "moves.yaml",
+               "--json", tmp_path / "out.json") == 0
+    assert json.loads((tmp_path / "out.json").read_text())["overall"]["command"]["accuracy"] == 1.0
+    # Noise as loud as this deafens the fake model, which goes by loudness.
+    assert run("evaluate", "fake", "--manifest", manifest, "--grammar", tmp_path / "moves.yaml", "--noise",
+               tmp_path / "3.wav", "--snr", "6,12", "--json", tmp_path / "out.json") == 0
+    command = json.loads((tmp_path / "out.json").read_text())["overall"]["command"]
+    assert list(command["by_snr"]) == ["6", "12"] and command["n"] == 8
+    assert "accuracy at 12 dB" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["--grammar", "nowhere.yaml"], "nowhere.yaml"),
+    (["--lexicon", "cmudict"], "--lexicon says how the words of a grammar sound: add --grammar FILE"),
+    (["--snr", "6"], "noise and snr go together"),
+])
+def test_commands_one_line_and_exit_code_2(manifest, capsys, arguments, message):
+    assert run("evaluate", "fake", "--manifest", manifest, *arguments) == 2
+    error = capsys.readouterr().err
+    assert message in error and len(error.strip().splitlines()) == 1

@@ -67,3 +67,10 @@ def test_microphone(monkeypatch, capsys):
 def test_nothing_to_do(capsys):
     assert run("recognize", "fake") == 2
     assert "nothing to recognise" in capsys.readouterr().err
+
+
+def test_commands(recordings, tmp_path, capsys):
+    (tmp_path / "moves.yaml").write_text("intents: {move: 'go {way}'}\nslots: {way: [up, down]}\n")
+    assert run("recognize", "fake", recordings[0], recordings[2], "--json", "--grammar", tmp_path / "moves.yaml") == 0
+    up, stop = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (up["intent"], up["slots"], stop["intent"], stop["slots"]) == ("move", {"way": "up"}, "none", {})

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from speechzoo.decoding.commands import CommandDecoder
 from speechzoo.edge.artifact import Artifact, ArtifactError, read_artifact, write_artifact
 from speechzoo.edge.edge_model import EdgeModel
+from speechzoo.grammar.nodes import Grammar, Words
 from tests.exporters.tiny_tflite import tiny_tflite
 from tests.helpers import encoded, tone, write_wav
 
@@ -48,6 +50,20 @@ def test_the_command_line_needs_no_tensorflow(path, tmp_path):
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert child.returncode == 0, child.stderr
     assert '"keyword"' in child.stdout
+
+
+def test_commands_need_no_more_than_a_compiled_grammar(path, tmp_path):
+    grammar = Grammar("halt", {"halt": Words("a")})
+    CommandDecoder(grammar, read_artifact(path).spec).compiled.save(tmp_path / "halt.npz")
+    wav = write_wav(tmp_path / "a.wav", tone(0.6, seed=2))
+    code = BLOCKER + f"""
+import speechzoo
+answer = speechzoo.EdgeModel({str(path)!r}).recognize({str(wav)!r}, grammar={str(tmp_path / "halt.npz")!r})
+print(answer.intent, answer.slots)
+"""
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert child.returncode == 0, child.stderr
+    assert child.stdout.split() in (["halt", "{}"], ["none", "{}"])
 
 
 def test_paths_bytes_and_arrays_give_the_same(path, tmp_path):
