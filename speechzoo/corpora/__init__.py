@@ -8,6 +8,7 @@ from pathlib import Path
 
 from speechzoo.config import check_options, nearest
 from speechzoo.corpora.arabic_speech_commands import ArabicSpeechCommands
+from speechzoo.corpora.coffee_orders import CoffeeOrders
 from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, TextCorpus
 from speechzoo.corpora.esc10 import Esc10
 from speechzoo.corpora.esc50 import Esc50
@@ -22,9 +23,9 @@ from speechzoo.corpora.speechocean762 import SpeechOcean762
 from speechzoo.corpora.tfds_corpus import TfdsCorpus
 from speechzoo.corpora.wake_words import WakeWords
 
-__all__ = ["CORPORA", "ArabicSpeechCommands", "Corpus", "CorpusError", "Esc10", "Esc50", "Folder", "FreeSpokenDigits",
-           "Hwu64", "LibriSpeech", "Manifest", "Snips", "SpeechCommands", "SpeechOcean762", "TextCorpus", "TfdsCorpus",
-           "WakeWords", "audio_root", "make_reader", "read_corpus"]
+__all__ = ["CORPORA", "ArabicSpeechCommands", "CoffeeOrders", "Corpus", "CorpusError", "Esc10", "Esc50", "Folder",
+           "FreeSpokenDigits", "Hwu64", "LibriSpeech", "Manifest", "Snips", "SpeechCommands", "SpeechOcean762",
+           "TextCorpus", "TfdsCorpus", "WakeWords", "audio_root", "make_reader", "read_corpus"]
 
 
 def make_reader(name: str, **options) -> Corpus:

@@ -123,6 +123,12 @@ class WakeWordsLocal(CorpusBuilder):
     reader = "wake_words"
 
 
+class CoffeeOrdersLocal(CorpusBuilder):
+    """Picovoice's recorded coffee orders, for measuring."""
+
+    reader = "coffee_orders"
+
+
 class Esc10Local(CorpusBuilder):
     """ESC-10."""
 

@@ -187,6 +187,20 @@ def test_wake_words(tmp_path):
         "transcript": "alexa", "language": "en"}
 
 
+def test_coffee_orders(tmp_path):
+    orders = read("coffee_orders", tmp_path)
+    assert orders["clean/a.wav"] == {
+        "id": "coffee_orders/clean/a.wav", "audio": "clean/a.wav", "corpus": "coffee_orders", "intent": "orderDrink",
+        "slots": {"size": "large", "sugarAmount": "sweetener"}, "language": "en"}
+    assert orders["clean/b.wav"]["slots"] == {}
+    (tmp_path / "label.json").write_text('{"a.wav": {"intent": "orderDrink"}}')
+    with pytest.raises(CorpusError, match="label.json: expected an object of recordings with their 'intent' and 'slots'"):
+        list(read_corpus("coffee_orders", tmp_path))
+    (tmp_path / "label.json").unlink()
+    with pytest.raises(CorpusError, match="no label.json in it"):
+        list(read_corpus("coffee_orders", tmp_path))
+
+
 def test_esc10_and_esc50_name_their_events_alike(tmp_path):
     ten = list(read_corpus("esc10", trees.esc10(tmp_path / "10")))
     fifty = list(read_corpus("esc50", trees.esc50(tmp_path / "50")))

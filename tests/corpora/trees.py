@@ -1,5 +1,7 @@
 """Tiny corpora, each in its own layout."""
 
+import json
+
 from tests.helpers import tone, write_wav
 
 
@@ -69,6 +71,15 @@ def fsdd(root):
 def wake_words(root):
     for name in ("alexa/1", "jarvis/20"):
         write_wav(root / f"{name}.flac", tone(0.1))
+    return root
+
+
+def coffee_orders(root):
+    write_wav(root / "clean" / "a.wav", tone(0.1))
+    write_wav(root / "clean" / "b.wav", tone(0.1))
+    (root / "label.json").write_text(json.dumps({
+        "a.wav": {"intent": "orderDrink", "slots": {"size": "large", "sugarAmount": " sweetener"}},
+        "b.wav": {"intent": "orderDrink", "slots": {}}}))
     return root
 
 
