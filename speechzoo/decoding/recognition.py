@@ -185,7 +185,7 @@ def _read_head(result: Recognition, label: str, output: np.ndarray, head_spec: d
         result.confidence[label] = hypothesis.confidence
     elif kind == "classifier":
         probabilities = class_probabilities(output, head_spec)
-        best = int(probabilities.argmax())
+        best = int(output.argmax())  # probabilities may be equal where logits hardly differ
         answer = head_spec["classes"][best]
         if label in CLASSIFIER_FIELDS:
             setattr(result, label, answer)
@@ -241,9 +241,10 @@ def read_slots(logits: np.ndarray, head_spec: dict) -> tuple[dict[str, str], dic
         raise ValueError(f"slot logits have shape {logits.shape}; expected ({size},)")
     slots, confidence, together, offset = {}, {}, 1.0, 0
     for slot, values in head_spec["slots"].items():
-        probabilities = np.exp(log_softmax(logits[offset:offset + len(values) + 1]))
+        segment = logits[offset:offset + len(values) + 1]
+        probabilities = np.exp(log_softmax(segment))
         offset += len(values) + 1
-        best = int(probabilities.argmax())
+        best = int(segment.argmax())
         together *= float(probabilities[best])
         if best > 0:
             slots[slot] = values[best - 1]

@@ -58,9 +58,15 @@ def grammar_graph(grammar: Grammar, weighted: bool = False) -> WordGraph:
         ValueError: The graph would have more than `MAXIMUM_STATES` states.
     """
     builder = _Builder(grammar.name)
-    ends = [builder.build(node, builder.state([(("intent", intent), _END)]))
-            for intent, node in grammar.intents.items()]
-    return builder.deterministic(builder.union(ends), weighted)
+    # Intent by intent: what one alone accepts is much smaller than the parts it is built from.
+    starts = [builder.copy(_intent_graph(grammar, intent)) for intent in grammar.intents]
+    return builder.deterministic(builder.union(starts), weighted)
+
+
+def _intent_graph(grammar, intent):
+    builder = _Builder(grammar.name)
+    meaning = builder.state([(("intent", intent), _END)])
+    return builder.deterministic(builder.build(grammar.intents[intent], meaning), weighted=False)
 
 
 def node_graph(node: Node, name: str, weighted: bool = False) -> WordGraph:
@@ -95,6 +101,13 @@ class _Builder:
             # The end has no arcs to unite; a way there that says nothing keeps it a way.
             states = [self.state([(None, _END)]) if state == _END else state for state in states]
         return self.state(arc for state in states for arc in self.arcs[state]) if len(states) > 1 else states[0]
+
+    def copy(self, graph: WordGraph) -> int:
+        """The state from which all goes on that `graph`, made by `deterministic`, accepts."""
+        states = []
+        for spoken, silent in zip(graph.spoken, graph.silent):  # no state stands before one that it leads to
+            states.append(self.state((symbol, states[target]) for symbol, _, target in [*spoken, *silent]))
+        return states[graph.start]
 
     def build(self, node: Node, follow: int, slot: str | None = None) -> int:
         """The state from which `node` is spoken and then all that is spoken from `follow`."""

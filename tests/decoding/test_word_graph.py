@@ -8,6 +8,7 @@ from hypothesis import given, settings, strategies as st
 from speechzoo.decoding import word_graph
 from speechzoo.decoding.word_graph import grammar_graph, node_graph
 from speechzoo.grammar.nodes import NOTHING, Choice, Grammar, Sequence, Slot, Value, Words
+from speechzoo.grammar.reading import load_grammar
 from tests.decoding.grammars import LIGHTS, ROOMS, random_grammar, sentences
 
 
@@ -97,3 +98,9 @@ def test_a_grammar_that_grows_too_large_is_refused(monkeypatch):
     monkeypatch.setattr(word_graph, "MAXIMUM_STATES", 20)
     with pytest.raises(ValueError, match="grammar 'lights' is too large: more than 20 states; split it"):
         grammar_graph(LIGHTS)
+
+
+def test_the_sentences_of_home_assistant_become_a_graph():
+    pytest.importorskip("home_assistant_intents")
+    graph = grammar_graph(load_grammar("home_assistant"))
+    assert 1000 < len(graph.spoken) < 50_000  # of some 10^10 sentences
