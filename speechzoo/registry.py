@@ -86,8 +86,9 @@ def load(name: str | Path, weights: str | Path | None = "pretrained", heads: lis
     if source is not None:
         report = load_weights(model, source, strict=False)
         # What is left over belongs to heads that were not asked for, or to training (speaker prototypes); a weighting
-        # that the file doesn't know starts anew.
-        lacking = [path for path in report.missing + report.mismatched if not path.startswith("weighting/")]
+        # that the file doesn't know starts anew, and units without a measured prior are decoded without.
+        lacking = [path for path in report.missing + report.mismatched
+                   if not path.startswith("weighting/") and not path.endswith("/log_prior")]
         if lacking:
             raise ValueError(f"{source}: {len(lacking)} weights of the model are not in it, such as {lacking[0]}; "
                              "load with weights=None and use speechzoo.weights.load_weights(model, path, strict=False) "

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from speechzoo.decoding.compiled_grammar import DEFAULT_BLANK_COST, DEFAULT_THRESHOLD, CompiledGrammar
+from speechzoo.decoding.compiled_grammar import DEFAULT_BLANK_COST, DEFAULT_THRESHOLD, PRIOR_SCALE, CompiledGrammar
 from speechzoo.decoding.ctc import BLANK_INDEX
 from speechzoo.decoding.spelling import Lexicon, Spelling
 from speechzoo.decoding.unit_graph import unit_graph
@@ -45,7 +45,10 @@ def compile_graph(graph: WordGraph, name: str, head_spec: dict, lexicon: Lexicon
     """The same for any graph of words; cycles in it are allowed."""
     arrays = unit_graph(graph, Spelling(head_spec, lexicon, f"grammar '{name}'"))
     unit_cost = np.zeros(len(head_spec["units"]) + 1, np.float32)
-    unit_cost[BLANK_INDEX] = DEFAULT_BLANK_COST
+    if "log_prior" in head_spec:
+        unit_cost += PRIOR_SCALE * np.asarray(head_spec["log_prior"], np.float32)
+    else:
+        unit_cost[BLANK_INDEX] = DEFAULT_BLANK_COST
     compiled = CompiledGrammar(name, head_spec["kind"], list(head_spec["units"]), float(head_spec["frame_seconds"]),
                                DEFAULT_THRESHOLD, unit_cost=unit_cost, **arrays)
     return compiled.with_threshold(threshold)

@@ -14,7 +14,9 @@ DEFAULT_THRESHOLD = -1.5
 """A sentence of which a quarter of the units is wrong in the ears of a network that is quite sure (ln P = -6) is just
 accepted. Calibrate it for a model: `metrics.rejection.calibrate_threshold`."""
 DEFAULT_BLANK_COST = 3.0
-"""Nats. From 2 to 5 serve about equally well, and any is far better than none for a network that is half trained."""
+"""Nats, where the head's priors were not measured."""
+PRIOR_SCALE = 0.9
+"""Share of a unit's log prior that is subtracted."""
 _KINDS = {"characters", "pieces", "phones"}
 _LABEL_SIZES = {"intent": 2, "slot": 4, "word": 3}
 

@@ -11,6 +11,7 @@ from speechzoo.heads.head import Head
 from speechzoo.heads.units import CHARACTERS, PHONES, split_characters, split_phones, split_pieces
 from speechzoo.masking import sequence_mask
 
+
 class CTCHead(Head):
     """Logits of units at each frame; index 0 is blank.
 
@@ -21,6 +22,10 @@ class CTCHead(Head):
         units: `characters` (space, apostrophe, a-z), `phones` (39 ARPAbet phones) or a list of byte-pair-encoding
             pieces.
         dropout: Dropout rate of the frames that enter.
+
+    Attributes:
+        log_prior: Weight (units + 1,): logarithm of each unit's mean probability over speech, nats, for decoding under
+            a grammar. Zeros until `speechzoo.training.priors.measure_priors` has measured it; it is not trained.
 
     Returns:
         Logits (batch, frames, units + 1).
@@ -49,6 +54,8 @@ class CTCHead(Head):
 
     def build(self, frames_shape, *_):
         self.logits.build((None, None, frames_shape[-1]))
+        self.log_prior = self.add_weight(name="log_prior", shape=(len(self.units) + 1,), initializer="zeros",
+                                         trainable=False)
 
     def call(self, frames, lengths=None, training=False):
         logits = self.logits(self.dropout(frames, training=training))
@@ -80,7 +87,11 @@ class CTCHead(Head):
         return [TokenErrorRate(name=f"{self.name}_{short}")]
 
     def spec(self):
-        return {"type": "ctc", "label": self.label, "kind": self.kind, "units": self.units}
+        spec = {"type": "ctc", "label": self.label, "kind": self.kind, "units": self.units}
+        log_prior = ops.convert_to_numpy(self.log_prior) if self.built else np.zeros(0)
+        if log_prior.any():
+            spec["log_prior"] = [round(float(value), 4) for value in log_prior]
+        return spec
 
     def get_config(self):
         units = self.kind if self.kind != "pieces" else self.units

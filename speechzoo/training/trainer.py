@@ -24,6 +24,7 @@ from speechzoo.training.checkpoint import RunState, load_checkpoint, remove_chec
 from speechzoo.training.dev import evaluate_on_dev, is_better
 from speechzoo.training.interruption import Interruption
 from speechzoo.training.meter import Meter
+from speechzoo.training.priors import measure_priors
 from speechzoo.training.run_log import RunLog, plot_curves
 from speechzoo.training.schedule import WarmupCosine
 from speechzoo.weights import LoadReport, load_weights, save_weights, write_atomically
@@ -203,6 +204,8 @@ class _Run:
         final = self.output / "final.weights.h5"
         average_files([self._evaluated(evaluation["step"]) for evaluation in averaged], final)
         load_weights(self.model, final)
+        if self.data.dev_steps and measure_priors(self.model, self.data.dev_batches()):
+            save_weights(self.model, final)
         values = averaged[0]
         if len(averaged) > 1:
             values = self._measure()

@@ -7,6 +7,7 @@ from hypothesis import given, settings, strategies as st
 
 from speechzoo.decoding.acceptor import compile_grammar
 from speechzoo.decoding.alignment import align
+from speechzoo.decoding.compiled_grammar import PRIOR_SCALE
 from speechzoo.decoding.ctc import log_softmax
 from speechzoo.decoding.grammar import WORST_SCORE, grammar_decode, prior_cost
 from speechzoo.decoding.token_passing import TokenPassing
@@ -167,6 +168,9 @@ def test_a_network_that_favours_the_blank_still_hears_the_whole_sentence():
     prior = prior_cost([log_probs[:20], log_probs[20:]])
     np.testing.assert_allclose(prior, np.log(np.exp(log_probs).mean(axis=0).clip(1e-4)))
     assert grammar_decode(logits, compiled.with_unit_cost(prior)).text == "no lights in the living room"
+    measured = compile_grammar(LIGHTS, {**CHARACTERS, "log_prior": prior.tolist()})
+    np.testing.assert_allclose(measured.unit_cost, PRIOR_SCALE * prior, rtol=1e-5)
+    assert grammar_decode(logits, measured).text == "no lights in the living room"
     with pytest.raises(ValueError, match="takes 29 finite costs, the blank's first; got shape \\(28,\\)"):
         compiled.with_unit_cost(np.zeros(28))
     with pytest.raises(ValueError, match="no frame in these"):

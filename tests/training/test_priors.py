@@ -1,0 +1,51 @@
+import json
+
+import keras
+import numpy as np
+
+from speechzoo.config import ZooConfig, from_dict
+from speechzoo.multitask.build import build_model
+from speechzoo.registry import load
+from speechzoo.training.priors import measure_priors
+from speechzoo.training.trainer import train
+from tests.helpers import tone, write_wav
+
+CONFIG = {
+    "name": "tiny", "summary": "Writes letters and tells tones apart.",
+    "frontend": {"type": "log_mel", "num_mel_bins": 8, "hop_seconds": 0.03, "window_seconds": 0.03},
+    "backbone": {"type": "ds_cnn", "channels": 4, "num_blocks": 1},
+    "heads": {"transcript": {"type": "ctc"}, "keyword": {"type": "classifier", "classes": ["low", "high"]}},
+}
+
+
+def test_the_mean_over_what_is_labelled_and_no_padding():
+    keras.utils.set_random_seed(1)
+    model = build_model(from_dict(ZooConfig, CONFIG))
+    model.heads["transcript"].logits.bias.assign(np.linspace(2, -2, 29))
+    audio = [tone(0.7, 300, seed=1), tone(0.4, 500, seed=2), tone(0.7, 700, seed=3)]
+    padded = np.stack([np.pad(sound, (0, 11200 - len(sound))) for sound in audio])
+    inputs = {"audio": padded, "audio_length": np.array([len(sound) for sound in audio], np.int32)}
+    weights = {"transcript": np.array([1, 1, 0], np.float32), "keyword": np.ones(3, np.float32)}
+    assert "log_prior" not in model.spec()["heads"]["transcript"]
+    assert measure_priors(model, [(inputs, {}, weights)]) == ["transcript"]
+    alone = [keras.ops.convert_to_numpy(keras.ops.softmax(model.outputs_of(sound)["transcript"])) for sound in audio[:2]]
+    expected = np.log(np.concatenate(alone).mean(axis=0))
+    np.testing.assert_allclose(model.heads["transcript"].log_prior.numpy(), expected, atol=1e-5)
+    np.testing.assert_allclose(model.spec()["heads"]["transcript"]["log_prior"], expected, atol=1e-4)
+    assert measure_priors(model, [(inputs, {}, {"keyword": weights["keyword"]})]) == []
+
+
+def test_a_finished_run_knows_its_priors(tmp_path):
+    lines = []
+    for number in range(4):
+        write_wav(tmp_path / f"{number}.wav", tone(0.5, 200.0 + 150 * number, seed=number))
+        lines.append(json.dumps({"audio": f"{number}.wav", "duration": 0.5, "transcript": "ab"}) + "\n")
+    (tmp_path / "manifest.jsonl").write_text("".join(lines))
+    source = {"manifest": "manifest.jsonl"}
+    config = from_dict(ZooConfig, {
+        **CONFIG, "training": {"epochs": 1, "warmup_steps": 1},
+        "data": {"root": str(tmp_path), "train": [source], "dev": [source], "seconds_per_batch": 2.0,
+                 "bucket_seconds": [0.6]}})
+    train(config, tmp_path / "run", heads=["transcript"])
+    prior = load(tmp_path / "run").spec()["heads"]["transcript"]["log_prior"]
+    assert len(prior) == 29 and max(prior) < 0
