@@ -8,6 +8,8 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3 python; do \
 	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$name && break; done)
 # Arguments of pytest: make test PYTEST_ARGS="tests/heads -x"
 PYTEST_ARGS ?=
+# A file of tests stays in one process, because its tests share models that take long to build.
+TWO_PROCESSES = -n 2 --dist loadfile
 # PyTorch without CUDA. Where the package index has no CPU builds, name PyTorch's own in PIP_EXTRA_INDEX_URL.
 TORCH ?= torch==2.13.0+cpu
 
@@ -25,10 +27,10 @@ demo: .venv/demo.stamp
 	@.venv/bin/python examples/demo.py
 
 test: .venv/dev.stamp
-	.venv/bin/python -m pytest $(PYTEST_ARGS)
+	.venv/bin/python -m pytest $(TWO_PROCESSES) $(PYTEST_ARGS)
 
 test-newest: .venv-newest/dev.stamp
-	.venv-newest/bin/python -m pytest $(PYTEST_ARGS)
+	.venv-newest/bin/python -m pytest $(TWO_PROCESSES) $(PYTEST_ARGS)
 
 parity: .venv/parity.stamp
 	.venv/bin/python -m pytest -m parity $(PYTEST_ARGS)
