@@ -10,6 +10,7 @@ import io
 import math
 import numbers
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,6 +103,40 @@ def load_audio(source, sample_rate: int = SAMPLE_RATE, start: float = 0.0, durat
     if not len(samples):
         raise AudioError(f"{name}: too short, it holds less than one sample at {sample_rate} Hz")
     return samples
+
+
+def stream_audio(source, sample_rate: int = SAMPLE_RATE, block_seconds: float = 0.25) -> Iterator[np.ndarray]:
+    """Reads a recording of any length block by block; together the blocks are what `load_audio` gives.
+
+    Args:
+        source: A path, bytes or a binary file object.
+        sample_rate: Hz to resample to.
+        block_seconds: Audio read at once.
+
+    Yields:
+        float32 (samples,), mono, in [-1, 1].
+
+    Raises:
+        AudioError: The recording is missing, empty or not audio, or holds samples that are not finite.
+    """
+    with _open(source) as (file, name, _):
+        rate = _checked_rate(file.samplerate, name)
+        resampler = None if rate == sample_rate else soxr.ResampleStream(rate, sample_rate, 1, "float32", "HQ")
+        block = np.empty((max(1, round(block_seconds * rate)), file.channels), np.float32)
+        while True:
+            try:
+                frames = file.buffer_read_into(block, "float32")
+            except soundfile.LibsndfileError:
+                break  # damaged from here on
+            if not frames:
+                break
+            samples = block[:frames].mean(axis=1)
+            if not np.isfinite(samples).all():
+                raise AudioError(f"{name}: holds samples that are not finite numbers (NaN or infinite)")
+            samples = samples if resampler is None else resampler.resample_chunk(samples)
+            yield np.clip(samples, -1.0, 1.0)
+        if resampler is not None:
+            yield np.clip(resampler.resample_chunk(np.zeros(0, np.float32), last=True), -1.0, 1.0)
 
 
 def audio_info(source) -> AudioInfo:

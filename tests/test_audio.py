@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechzoo import audio as audio_module
-from speechzoo.audio import AudioError, audio_info, decode_audio_in_graph, encode_flac, load_audio, resample
+from speechzoo.audio import (AudioError, audio_info, decode_audio_in_graph, encode_flac, load_audio, resample,
+                             stream_audio)
 from tests.helpers import encoded, tone, write_wav
 
 
@@ -282,3 +283,17 @@ def test_tensorflow_io_that_does_not_load(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", refuse)
     assert audio_module._graph_decoders.__wrapped__() is None
+
+
+@pytest.mark.parametrize("rate, channels", [(16000, 1), (16000, 2), (44100, 1), (8000, 2)])
+def test_streamed_blocks_are_the_whole_recording(tmp_path, rate, channels):
+    audio = np.stack([tone(1.003, 400 + 200 * channel, sample_rate=rate) for channel in range(channels)], axis=1)
+    path = tmp_path / "a.wav"
+    soundfile.write(path, audio, rate)
+    blocks = list(stream_audio(path, block_seconds=0.1))
+    assert len(blocks) >= 10 and all(block.dtype == np.float32 for block in blocks)
+    whole = load_audio(path)
+    streamed = np.concatenate(blocks)
+    assert abs(len(streamed) - len(whole)) <= 1
+    count = min(len(streamed), len(whole))
+    np.testing.assert_allclose(streamed[:count], whole[:count], atol=1e-4)

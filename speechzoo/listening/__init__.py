@@ -1,0 +1,1 @@
+"""Continuous audio, understood as it comes; runs where exported files run."""

@@ -1,0 +1,152 @@
+"""Continuous audio -> wake word -> command, in bounded memory."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from speechzoo.decoding.commands import CommandDecoder
+from speechzoo.decoding.recognition import Recognition, class_probabilities, recognize_outputs
+from speechzoo.listening.voice_activity import VoiceActivity
+from speechzoo.opening import batch_outputs, model_spec
+
+LONGEST_SECONDS = 12.0
+"""An utterance is cut here."""
+_BEFORE_SECONDS = 0.4  # kept of what precedes the first loud frame
+_SHORTEST_SECONDS = 0.4  # of speech worth asking about; the rest of a wake word is shorter
+_WINDOW_SECONDS = 1.2  # in which a wake word is sought
+_HOP_SECONDS = 0.2
+_SMOOTHED = 2  # windows whose posteriors are averaged
+_PATIENCE_SECONDS = 6.0  # from the wake word to the beginning of the command
+
+
+@dataclass
+class Heard:
+    """Something that was heard in a stream.
+
+    Attributes:
+        kind: "wake_word" or "utterance".
+        start, end: Seconds from the beginning of the stream.
+        recognition: Of an utterance, what every head and the grammar say; of a wake word, the keyword.
+    """
+
+    kind: str
+    start: float
+    end: float
+    recognition: Recognition
+
+    def to_dict(self) -> dict:
+        """Plain values that JSON can hold."""
+        values = {"kind": self.kind, "start": round(self.start, 2), "end": round(self.end, 2)}
+        return {**values, **self.recognition.to_dict()}
+
+
+class Listener:
+    """Hears a stream: what is said, or, with a wake word, what is said after it.
+
+    Speech is found by its energy; while there is some, windows of 1.2 s are asked for the wake word every 0.2 s and two
+    in a row must agree on average. The utterance that follows, in the same breath or within 6 s, is recognised whole.
+
+    Args:
+        model: A MultiTaskModel or an EdgeModel; a wake word needs a `keyword` head.
+        commands: Decoder of a grammar, which then answers intent and slots.
+        wake_word: Class of the `keyword` head to wait for; every utterance is recognised when None.
+        threshold: Mean posterior that wakes, 0 to 1.
+
+    Raises:
+        ValueError: The model doesn't know the wake word.
+
+    Example:
+        listener = Listener(speechzoo.EdgeModel("model.tflite"), wake_word="computer")
+        for samples in microphone:
+            for heard in listener.feed(samples):
+                print(heard.recognition.transcript)
+    """
+
+    def __init__(self, model, commands: CommandDecoder | None = None, wake_word: str | None = None,
+                 threshold: float = 0.8):
+        self.model, self.commands, self.wake_word, self.threshold = model, commands, wake_word, threshold
+        self.spec = model_spec(model)
+        known = self.spec["heads"].get("keyword", {}).get("classes", [])
+        if wake_word is not None and wake_word not in known:
+            raise ValueError(f"the model doesn't know the wake word '{wake_word}'; it knows: "
+                             + (", ".join(known) or "none"))
+        self.rate = self.spec["sample_rate"]
+        self._activity = VoiceActivity(self.rate)
+        self._audio = np.zeros(0, np.float32)  # the last seconds
+        self._first = 0  # number of its first sample in the stream
+        self._heard = 0  # samples that the activity detector has seen
+        self._begin = None  # sample where the utterance under way begins
+        self._posteriors = []
+        self._asked = 0
+        self._awake_until = None
+
+    def feed(self, samples: np.ndarray) -> Iterator[Heard]:
+        """Hears more of the stream.
+
+        Args:
+            samples: float32 (samples,) in [-1, 1] at the model's sample rate, any number of them.
+
+        Yields:
+            What was heard, as soon as it is known.
+        """
+        self._audio = np.concatenate([self._audio, np.asarray(samples, np.float32)])
+        frame = self._activity.frame
+        while self._heard + frame <= self._first + len(self._audio):
+            speaking = self._activity.feed(self._cut(self._heard, self._heard + frame))
+            self._heard += frame
+            if self._begin is None and self._awake_until is not None and self._heard > self._awake_until:
+                self._awake_until = None
+            if speaking and self._begin is None:
+                self._begin = max(self._heard - round(_BEFORE_SECONDS * self.rate), self._first)
+            if self._begin is None:
+                continue
+            if self.wake_word is not None and self._awake_until is None:
+                yield from self._listen_for_the_wake_word()
+            if not speaking or self._heard - self._begin >= LONGEST_SECONDS * self.rate:
+                yield from self._end_utterance()
+        self._forget()
+
+    def finish(self) -> Iterator[Heard]:
+        """The stream has ended: what was under way."""
+        if self._begin is not None:
+            yield from self._end_utterance()
+
+    def _listen_for_the_wake_word(self):
+        if self._heard - self._asked < _HOP_SECONDS * self.rate:
+            return
+        self._asked = self._heard
+        start = max(self._heard - round(_WINDOW_SECONDS * self.rate), self._first)
+        head = self.spec["heads"]["keyword"]
+        outputs = batch_outputs(self.model, [self._cut(start, self._heard)])[0]
+        posterior = class_probabilities(np.asarray(outputs["keyword"]), head)[head["classes"].index(self.wake_word)]
+        self._posteriors = [*self._posteriors, float(posterior)][-_SMOOTHED:]
+        mean = sum(self._posteriors) / _SMOOTHED
+        if mean >= self.threshold:
+            self._posteriors = []
+            self._awake_until = self._heard + _PATIENCE_SECONDS * self.rate
+            self._begin = self._heard if self._activity.speaking else None
+            recognition = Recognition(keyword=self.wake_word, confidence={"keyword": mean})
+            yield Heard("wake_word", start / self.rate, self._heard / self.rate, recognition)
+
+    def _end_utterance(self):
+        begin, self._begin, self._posteriors = self._begin, None, []
+        if begin is None or self.wake_word is not None and self._awake_until is None:
+            return
+        if self._heard - begin < (_SHORTEST_SECONDS + self._activity.hangover_seconds) * self.rate:
+            return  # the rest of the wake word, or a click
+        self._awake_until = None
+        outputs = batch_outputs(self.model, [self._cut(begin, self._heard)])[0]
+        recognition = recognize_outputs(outputs, self.spec, commands=self.commands)
+        yield Heard("utterance", begin / self.rate, self._heard / self.rate, recognition)
+
+    def _cut(self, start, stop):
+        return self._audio[start - self._first:stop - self._first]
+
+    def _forget(self):
+        """Drops what no utterance can need any more."""
+        keep = self._heard - round(max(_WINDOW_SECONDS, _BEFORE_SECONDS) * self.rate)
+        if self._begin is not None:
+            keep = min(keep, self._begin)
+        if keep > self._first:
+            self._audio, self._first = self._audio[keep - self._first:], keep

@@ -1,0 +1,108 @@
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from speechzoo.cli import main
+from speechzoo.decoding.commands import CommandDecoder
+from speechzoo.grammar.nodes import Grammar, Words
+from speechzoo.listening.listener import LONGEST_SECONDS, Listener
+from speechzoo.listening.voice_activity import VoiceActivity
+from tests.fake_model import FakeModel
+from tests.helpers import tone, write_wav
+
+
+def silence(seconds):
+    return (1e-4 * np.random.default_rng(1).standard_normal(round(16000 * seconds))).astype(np.float32)
+
+
+def sound(number, seconds=1.0):
+    """What the fake model hears as its text of that number."""
+    audio = tone(seconds)
+    return audio / np.abs(audio).max() * np.float32(0.2 * (number + 1))
+
+
+def hear(listener, audio, block=1000):
+    events = [event for start in range(0, len(audio), block) for event in listener.feed(audio[start:start + block])]
+    return events + list(listener.finish())
+
+
+STREAM = np.concatenate([silence(1), sound(1), silence(1.5), sound(0, 0.6), silence(1.2), sound(2), silence(1.5), sound(1),
+                         silence(1)])
+COMMANDS = CommandDecoder(Grammar("moves", {"halt": Words("stop"), "left": Words("go left now")}), FakeModel.spec)
+
+
+def test_voice_activity_follows_the_noise_floor():
+    activity = VoiceActivity()
+    noise = np.random.default_rng(2).standard_normal(16000 * 20).astype(np.float32)
+
+    def share(audio):
+        frames = audio[:len(audio) // activity.frame * activity.frame].reshape(-1, activity.frame)
+        return np.mean([activity.feed(frame) for frame in frames])
+
+    assert share(0.001 * noise) == 0
+    assert share(sound(1)) > 0.9
+    assert share(0.01 * noise) < 0.6  # louder noise: speech at first, and then the new floor
+    assert share(0.01 * noise) == 0
+
+
+def test_every_utterance_without_a_wake_word():
+    events = hear(Listener(FakeModel(), COMMANDS), STREAM)
+    assert [event.recognition.transcript for event in events] == ["stop", "go up", "go left now", "stop"]
+    assert [event.recognition.intent for event in events] == ["halt", "none", "left", "halt"]
+    for event, start, seconds in zip(events, [1.0, 3.5, 5.3, 7.8], [1, 0.6, 1, 1]):
+        assert start - 0.5 <= event.start <= start and start + seconds <= event.end <= start + seconds + 0.8
+
+
+@pytest.mark.parametrize("block", [160, 1000, 16000, len(STREAM)])
+def test_only_what_follows_the_wake_word(block):
+    events = hear(Listener(FakeModel(), COMMANDS, wake_word="yes"), STREAM, block)
+    assert [event.kind for event in events] == ["wake_word", "utterance"]
+    wake, command = events
+    assert wake.recognition.keyword == "yes" and 3.5 < wake.end < 4.6
+    assert command.recognition.intent == "left" and 4.8 < command.start <= 5.3
+
+
+def test_who_says_nothing_after_the_wake_word_is_forgotten():
+    stream = np.concatenate([silence(1), sound(0, 0.6), silence(8), sound(1), silence(1)])
+    assert [event.kind for event in hear(Listener(FakeModel(), wake_word="yes"), stream)] == ["wake_word"]
+
+
+def test_memory_is_bounded_and_endless_speech_is_cut():
+    listener, lengths = Listener(FakeModel()), []
+    events = []
+    for _ in range(60):
+        events += listener.feed(np.concatenate([sound(1, 0.9), silence(0.1)]))
+        lengths.append(len(listener._audio))
+    assert max(lengths) <= (LONGEST_SECONDS + 2.5) * 16000
+    assert len(events) >= 4 and all(event.end - event.start <= LONGEST_SECONDS + 0.1 for event in events)
+
+
+def test_an_unknown_wake_word():
+    with pytest.raises(ValueError, match="doesn't know the wake word 'maybe'; it knows: yes, no, _unknown_"):
+        Listener(FakeModel(), wake_word="maybe")
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(["listen", *map(str, arguments)])
+    return ended.value.code
+
+
+def test_the_command_hears_files_and_pipes(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("speechzoo.opening.open_model", lambda source: FakeModel())
+    path = write_wav(tmp_path / "long.wav", STREAM)
+    assert run("fake", path, "--wake-word", "yes") == 0
+    wake, utterance = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert (wake["kind"], wake["keyword"], utterance["transcript"]) == ("wake_word", "yes", "go left now")
+
+    class Pipe:
+        buffer = io.BytesIO(np.rint(STREAM * 32767).astype("<i2").tobytes())
+
+    monkeypatch.setattr(sys, "stdin", Pipe)
+    assert run("fake", "-", "--wake-word", "yes") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+    assert run("fake") == 2
+    assert "nothing to listen to" in capsys.readouterr().err
