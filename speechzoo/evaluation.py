@@ -213,6 +213,8 @@ class _Utterance:
     def seconds(self):
         if "duration" in self.values:
             return self.values["duration"]
+        if "audio" not in self.values:
+            return 0.0  # in a TFRecord, which says when it is read what it lacks
         return max(audio_info(audio_path(self.manifest, self.values)).duration - self.values.get("start", 0.0), 0.0)
 
     def load(self, sample_rate, maximum_seconds, noise):

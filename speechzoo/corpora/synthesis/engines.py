@@ -28,7 +28,8 @@ def find_voices(wanted: Iterable[str] = (), piper: Iterable[str] = ()) -> list[V
     Raises:
         EngineError: No engine is installed, or no voice matches; the message says what to install or what there is.
     """
-    engines = [engine(tuple(piper)) if engine is Piper else engine() for engine in ENGINES.values()]
+    # By name: the order of voices must not depend on which engine was imported first.
+    engines = [engine(tuple(piper)) if engine is Piper else engine() for _, engine in sorted(ENGINES.items())]
     voices = [voice for engine in engines for voice in engine.voices()]
     if not voices:
         packages = [" ".join(filter(None, names)) for names in zip(*(engine.packages for engine in engines))]
