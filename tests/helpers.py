@@ -229,9 +229,10 @@ def check_head(cls, options: dict, labels: list, output_shape: tuple, unmoved: t
 
     encoded_labels = [head.encode(label) for label in labels]
     assert all(target.dtype == np.int32 and target.ndim == len(head.target_shape) for target in encoded_labels)
-    size = max(np.size(target) for target in encoded_labels)
     if head.target_shape:
-        encoded_labels = [np.pad(target, (0, size - len(target))) for target in encoded_labels]
+        size = max(map(len, encoded_labels))
+        encoded_labels = [np.pad(target, [(0, size - len(target))] + [(0, 0)] * (target.ndim - 1))
+                          for target in encoded_labels]
     targets, loss = np.stack(encoded_labels), head.loss()
     assert loss.reduction == "mean_with_sample_weight"
     check_gradients(head, lambda inputs: loss(targets, head(inputs, lengths.astype(np.int32))), frames, unmoved)

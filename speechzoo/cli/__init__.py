@@ -13,6 +13,7 @@ from speechzoo import __version__
 COMMANDS = {
     "prepare": "speechzoo.cli.prepare",
     "synthesize": "speechzoo.cli.synthesize",
+    "align": "speechzoo.cli.align",
     "train": "speechzoo.cli.train",
     "evaluate": "speechzoo.cli.evaluate",
     "recognize": "speechzoo.cli.recognize",

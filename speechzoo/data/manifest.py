@@ -237,6 +237,19 @@ def _phones(value) -> str | None:
     return None
 
 
+def _alignment(value) -> str | None:
+    if not isinstance(value, list):
+        return f"expected a list of [phone, end in seconds], got {_shown(value)}"
+    before = 0.0
+    for pair in value:
+        if not isinstance(pair, list) or len(pair) != 2 or pair[0] not in ("SIL", *ARPABET) or _seconds(pair[1]):
+            return f"expected [phone, end in seconds] with an ARPAbet phone or SIL, got {_shown(pair)}"
+        if pair[1] < before:
+            return f"{_shown(pair)} ends before the phone before it, at {before:g} s"
+        before = pair[1]
+    return None
+
+
 def _slots(value) -> str | None:
     if not isinstance(value, dict):
         return f"expected an object of names and values, got {_shown(value)}"
@@ -289,6 +302,7 @@ FIELDS = {
     "split": _name,
     "transcript": _text,
     "phones": _phones,
+    "alignment": _alignment,
     "intent": _name,
     "slots": _slots,
     "keyword": _name,

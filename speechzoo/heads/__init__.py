@@ -1,5 +1,6 @@
 """Heads: frames -> one task's output, with its loss, its metrics and its labels."""
 
+from speechzoo.heads.alignment import AlignmentHead
 from speechzoo.heads.classifier import ClassifierHead
 from speechzoo.heads.ctc import CTCHead
 from speechzoo.heads.head import Head
@@ -8,6 +9,7 @@ from speechzoo.heads.speaker import SpeakerHead
 from speechzoo.heads.svm import SVMHead
 
 # Name in a zoo config -> class.
-HEADS = {"ctc": CTCHead, "classifier": ClassifierHead, "slots": SlotsHead, "speaker": SpeakerHead, "svm": SVMHead}
+HEADS = {"ctc": CTCHead, "classifier": ClassifierHead, "slots": SlotsHead, "speaker": SpeakerHead, "svm": SVMHead,
+         "alignment": AlignmentHead}
 
-__all__ = ["HEADS", "CTCHead", "ClassifierHead", "Head", "SVMHead", "SlotsHead", "SpeakerHead"]
+__all__ = ["HEADS", "AlignmentHead", "CTCHead", "ClassifierHead", "Head", "SVMHead", "SlotsHead", "SpeakerHead"]

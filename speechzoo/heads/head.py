@@ -22,9 +22,11 @@ class Head(keras.layers.Layer):
     Attributes:
         label: Utterance field that holds the label; the head's own name unless given.
         target_shape: Shape of one encoded label: `()`, or `(None,)` for a sequence that batches pad with 0.
+        auxiliary: It only teaches the backbone while training; a model for use is built without it.
     """
 
     target_shape: tuple = ()
+    auxiliary = False
 
     def __init__(self, label: str | None = None, name: str | None = None, **kwargs):
         super().__init__(name=name, **kwargs)

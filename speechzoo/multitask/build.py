@@ -10,18 +10,22 @@ from speechzoo.multitask.model import MultiTaskModel
 from speechzoo.multitask.weighting import WEIGHTINGS
 
 
-def build_model(config: ZooConfig, heads: list[str] | None = None, speakers: list[str] | None = None) -> MultiTaskModel:
+def build_model(config: ZooConfig, heads: list[str] | None = None, speakers: list[str] | None = None,
+                training: bool = False) -> MultiTaskModel:
     """Builds the model that a config describes, with random weights.
 
     Args:
         config: The config.
-        heads: Names of the heads to build; all of the config's when None.
+        heads: Names of the heads to build; all of the config's when None, without the auxiliary ones unless training.
         speakers: Names of the training speakers, for the speaker heads; None for a model that only embeds.
+        training: The model is going to be trained.
 
     Raises:
         ConfigError: A head that the config doesn't have, or a part or option that doesn't exist.
     """
     chosen = config.heads if heads is None else config.select_heads(heads)
+    if heads is None and not training:
+        chosen = {name: head for name, head in chosen.items() if not getattr(HEADS.get(head.type), "auxiliary", False)}
     if not chosen:
         raise ConfigError(f"model '{config.name}' has no heads")
     try:

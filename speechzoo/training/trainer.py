@@ -112,7 +112,7 @@ class _Run:
             leftover.unlink()
         keras.utils.set_random_seed(self.settings.seed)
         speakers = training_speakers(config)
-        self.model = build_model(config, speakers=speakers or None)
+        self.model = build_model(config, speakers=speakers or None, training=True)
         self.model.weighting.check_backend()
         self.data = TrainingData(config, self.model)
         self.total_steps = sum(self.data.epoch_steps)

@@ -26,6 +26,10 @@ CASES = {
         ({"embedding_size": 6, "speakers": ["ann", "bob", "cy"]}, ["cy", "ann", "bob", "cy"], (4, 6)),
         ({"embedding_size": 3, "speakers": [1, 2], "margin": 0.0, "scale": 5.0}, ["1", "2", "2", "1"], (4, 3)),
     ],
+    "alignment": [
+        ({}, [[["SIL", 0.5], ["B", 0.6]], [["AH", 0.2]], [["ZH", 0.1], ["SIL", 0.2], ["ZH", 0.3]], [["M", 3.0]]], (4, 12, 40)),
+        ({"dropout": 0.0, "label": "phone_times"}, [[], [["AH", 0.2]], [], [["M", 3.0]]], (4, 12, 40)),
+    ],
     "svm": [
         ({"classes": ["yes", "no", "maybe"]}, ["yes", "no", "yes", "yes"], (4, 3)),
         ({"classes": ["yes", "no", "_unknown_"], "hinge": "one_vs_rest", "fourier_features": 9, "label": "keyword"},

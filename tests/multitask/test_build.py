@@ -28,6 +28,13 @@ def test_names_and_blocks():
     assert list(some.heads) == list(some.zoo_config.heads) == ["phones"]
 
 
+def test_auxiliary_heads_are_for_training_only():
+    config = from_dict(ZooConfig, {**CONFIG, "heads": {**CONFIG["heads"], "alignment": {"type": "alignment"}}})
+    assert list(build_model(config, training=True).heads) == ["keyword", "phones", "alignment"]
+    assert list(build_model(config).heads) == list(build_model(config).zoo_config.heads) == ["keyword", "phones"]
+    assert list(build_model(config, heads=["alignment"]).heads) == ["alignment"]
+
+
 @pytest.mark.parametrize("name", list_configs())
 def test_every_config_of_the_zoo_names_parts_that_exist(name):
     config = load_config(name)
@@ -42,7 +49,7 @@ def test_every_config_of_the_zoo_names_parts_that_exist(name):
         head.block = 1
     # The names of its own options are checked all the same.
     config.backbone.options.update(small[config.backbone.type])
-    assert list(build_model(config).heads) == list(config.heads)
+    assert list(build_model(config, training=True).heads) == list(config.heads)
 
 
 @pytest.mark.parametrize("changes, message", [

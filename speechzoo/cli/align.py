@@ -1,0 +1,35 @@
+"""`speechzoo align`: when each phone of a manifest's transcripts is spoken."""
+
+import os
+import sys
+
+HELP = "Find out when each phone of a manifest's transcripts is spoken, and write it into the manifest."
+LIST = "manifests"
+
+
+def add_arguments(parser):
+    """Adds the arguments of the command to its parser."""
+    parser.add_argument("manifests", nargs="*", metavar="MANIFEST", help="JSONL files; their `alignment` is added")
+    parser.add_argument("--lexicon", default="cmudict", metavar="NAME",
+                        help="pronunciations of rare words: cmudict, or a lexicon's path (%(default)s)")
+    parser.add_argument("--workers", "--jobs", type=int, default=len(os.sched_getaffinity(0)), metavar="N",
+                        help="processes (%(default)s, the cores of this machine)")
+
+
+def run(arguments):
+    """Aligns, showing progress, and prints how many could be."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from speechzoo.data.alignment import align_manifest
+
+    if not arguments.manifests:
+        raise ValueError("name a manifest, such as prepared/librispeech/manifest.jsonl")
+    for manifest in arguments.manifests:
+        with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+            task = progress.add_task("align")
+            counts = align_manifest(manifest, arguments.lexicon, arguments.workers,
+                                    lambda done, total: progress.update(task, completed=done, total=total))
+        aligned = counts.pop("aligned", 0)
+        rest = "".join(f", {count} {reason}" for reason, count in counts.most_common())
+        print(f"{manifest}: {aligned} aligned{rest}")
