@@ -61,29 +61,27 @@ class RelativeAttention(keras.layers.Layer):
         query = self._split(self.query(inputs), batch, frames) * scale
         key = self._split(self.key(inputs), batch, frames)
         value = self._split(self.value(inputs), batch, frames)
-        scores = ops.matmul(query + self.content_bias * scale, ops.transpose(key, (0, 1, 3, 2)))
-        scores = scores + self._position_scores(query + self.position_bias * scale, *positions)
+        scores = ops.matmul(query + self.content_bias[:, None] * scale, ops.transpose(key, (0, 1, 3, 2)))
+        scores = scores + self._position_scores(query + self.position_bias[:, None] * scale, *positions)
         if valid is not None:
-            scores = scores + (ops.transpose(valid, (0, 2, 1))[:, None] - 1.0) * 1e9
-        context = ops.transpose(ops.matmul(ops.softmax(scores), value), (0, 2, 1, 3))
+            scores = scores + (ops.transpose(valid, (0, 2, 1)) - 1.0) * 1e9
+        context = ops.transpose(ops.matmul(ops.softmax(scores), value), (1, 2, 0, 3))
         return self.output_projection(ops.reshape(context, (batch, frames, self.size)))
 
     def _split(self, tensor, batch, frames):
+        """(batch, frames, size) -> (heads, batch, frames, depth): a head's weights then meet all rows in one product."""
         tensor = ops.reshape(tensor, (batch, frames, self.num_heads, self.size // self.num_heads))
-        return ops.transpose(tensor, (0, 2, 1, 3))
+        return ops.transpose(tensor, (2, 0, 1, 3))
 
     def _position_scores(self, query, sine, cosine):
-        """Score of the distance i - j for every pair: (batch, heads, frames i, frames j)."""
-        position_sine, position_cosine = self.position_sine, self.position_cosine
-        if self.num_heads == 1:
-            # On the CPU, TensorFlow writes past its buffers where (batch, 1, m, k) meets a matrix without a batch
-            # (https://github.com/tensorflow/tensorflow/issues/123109): a single head goes without its axis.
-            query, position_sine, position_cosine = query[:, 0], position_sine[0], position_cosine[0]
-        of_sine = ops.matmul(query, position_sine)
-        of_cosine = ops.matmul(query, position_cosine)
+        """Score of the distance i - j for every pair: (heads, batch, frames i, frames j)."""
+        _, batch, frames, depth = ops.shape(query)
+        weights = ops.concatenate([self.position_sine, self.position_cosine], axis=-1)
+        turned = ops.matmul(ops.reshape(query, (self.num_heads, -1, depth)), weights)
+        of_sine, of_cosine = ops.split(ops.reshape(turned, (self.num_heads, batch, frames, self.size)), 2, axis=-1)
         turned = ops.concatenate([of_sine * sine + of_cosine * cosine, of_cosine * sine - of_sine * cosine], axis=-1)
-        scores = ops.matmul(turned, ops.transpose(ops.concatenate([cosine, sine], axis=-1)))
-        return scores[:, None] if self.num_heads == 1 else scores
+        scores = ops.matmul(ops.reshape(turned, (-1, self.size)), ops.transpose(ops.concatenate([cosine, sine], axis=-1)))
+        return ops.reshape(scores, (self.num_heads, batch, frames, frames))
 
     def compute_output_shape(self, inputs_shape, *_):
         return inputs_shape

@@ -48,7 +48,9 @@ class ConvolutionModule(keras.layers.Layer):
 
     def call(self, inputs, valid=None, training=False):
         hidden = self.expand(inputs)
-        hidden = hidden[..., :self.size] * ops.sigmoid(hidden[..., self.size:])
+        # The gradient of a split is one concatenation; that of two slices pads both and adds them.
+        values, gates = ops.split(hidden, 2, axis=-1)
+        hidden = values * ops.sigmoid(gates)
         if valid is not None:
             hidden = hidden * valid
         hidden = self.depthwise(hidden)
