@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from speechzoo.backbones.normalization import batch_norm, normalize
+from speechzoo.backbones.normalization import batch_norm
 from speechzoo.masking import sequence_mask
 
 
@@ -63,7 +63,7 @@ class CNN(keras.layers.Layer):
         outputs, step = [], self.subsampling
         for number, (block, pool) in enumerate(zip(self.blocks, self.pools), 1):
             for convolution, norm in block:
-                hidden = ops.relu(normalize(norm, convolution(hidden), valid, training))
+                hidden = ops.relu(norm(convolution(hidden), valid, training=training))
                 # Nothing is below zero after ReLU, so zeros in the padding leave every maximum as it is.
                 hidden = hidden if valid is None else hidden * valid
             hidden = pool(hidden)

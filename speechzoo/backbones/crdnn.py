@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from speechzoo.backbones.normalization import batch_norm, normalize
+from speechzoo.backbones.normalization import batch_norm
 from speechzoo.backbones.recurrence import FrameLSTM
 from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
@@ -93,7 +93,7 @@ class CRDNN(keras.layers.Layer):
             hidden = self.dropout(block(hidden, valid), training=training)
             outputs.append(hidden)
         for dense, norm in self.dense:
-            hidden = ops.leaky_relu(normalize(norm, dense(hidden), valid, training), 0.01)
+            hidden = ops.leaky_relu(norm(dense(hidden), valid, training=training), 0.01)
             hidden = self.dropout(hidden, training=training)
         outputs[-1] = hidden if valid is None else hidden * valid
         return outputs, lengths
