@@ -1,4 +1,4 @@
-"""speechzoo relate on a corpus of tones: a real model measured, printed, plotted; and the probe against finite steps."""
+"""speechzoo relate on a corpus of tones: a real model measured, printed, plotted; and the probe by itself."""
 
 import json
 
@@ -35,6 +35,7 @@ def eager():
     tf.config.run_functions_eagerly(False)
 
 
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
 def test_the_command(corpus, tmp_path, capsys, eager):
     assert run(corpus, "data.seconds_per_batch=4", "--steps", 3, "--measure-every", 2, "--alone-steps", 1, "--out",
                tmp_path / "new" / "folder") == 0
@@ -46,12 +47,13 @@ def test_the_command(corpus, tmp_path, capsys, eager):
     assert [record["step"] for record in result["history"]] == [2, 3]
     for name in ("affinity", "cosine", "similarity"):
         assert np.isfinite(np.array(result[name], float)).all(), name
-    np.testing.assert_allclose(np.mean([record["affinity"] for record in result["history"]], axis=0), result["affinity"])
+    mean = np.mean([record["affinity"] for record in result["history"]], axis=0)
+    np.testing.assert_allclose(mean, result["affinity"])
     np.testing.assert_allclose(np.diag(result["cosine"]), 1, rtol=1e-6)
     np.testing.assert_allclose(np.diag(result["similarity"]), 1, rtol=1e-6)
     assert result["cosine"][0][1] == pytest.approx(result["cosine"][1][0]) and abs(result["cosine"][0][1]) < 1
-    sizes = result["head_sizes"]
-    assert result["grouping"]["parameters"] == len(result["grouping"]["groups"]) * result["shared_size"] + sum(sizes.values())
+    grouping, heads = result["grouping"], sum(result["head_sizes"].values())
+    assert grouping["parameters"] == len(grouping["groups"]) * result["shared_size"] + heads
     for name in ("relatedness.png", "gradient_cosine.png"):
         assert (folder / name).read_bytes().startswith(b"\x89PNG") and name in output
 

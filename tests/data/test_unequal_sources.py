@@ -63,8 +63,8 @@ def test_counts_are_what_epochs_draw(tmp_path):
         plan = make_plan(tmp_path, [source(tmp_path, "a.jsonl", labels, **options)])
         indices = np.concatenate([drawn(plan, epoch) for epoch in range(8)])
         counts = plan.class_counts("keyword")
-        assert counts == pytest.approx({"yes": ((8 <= indices) & (indices < 40)).sum() / 8, "no": (indices < 8).sum() / 8},
-                                       abs=1)
+        seen = {"yes": ((8 <= indices) & (indices < 40)).sum() / 8, "no": (indices < 8).sum() / 8}
+        assert counts == pytest.approx(seen, abs=1)
     assert counts["yes"] == pytest.approx(2 * counts["no"])  # the square root of four
 
 

@@ -138,7 +138,7 @@ def test_options_that_mean_nothing(option, value, rule):
 def test_counts_that_nobody_gave_are_asked_for():
     head = ClassifierHead(["a", "b"], logit_adjustment=1.0, name="event")
     assert head.needs_class_counts
-    with pytest.raises(ValueError, match="head 'event': class_balance and logit_adjustment need the numbers of training"):
+    with pytest.raises(ValueError, match="head 'event': class_balance and logit_adjustment need the numbers"):
         head.loss()
     head.class_counts = {"a": 3.0, "b": 1.0}
     assert not head.needs_class_counts

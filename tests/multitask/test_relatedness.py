@@ -37,7 +37,7 @@ def test_cosines_over_what_both_reach():
 
 
 def test_cka_equals_its_definition():
-    """HSIC of centred Gram matrices (Kornblith et al. 2019, equations 3 and 4), without the shortcut for linear ones."""
+    """HSIC of centred Gram matrices (Kornblith et al. 2019, section 3), without the shortcut for linear ones."""
     random = np.random.default_rng(0)
     first = random.standard_normal((30, 5)) + 3
     second = first @ random.standard_normal((5, 7)) + random.standard_normal((30, 7))
@@ -75,12 +75,13 @@ def score_by_hand(groups, affinity):
 def test_grouping_equals_brute_force(networks):
     """Against every assignment of five tasks to numbered networks."""
     affinity = np.random.default_rng(networks).standard_normal((5, 5))
-    best = max(score_by_hand([[task for task in range(5) if assigned[task] == group] for group in range(networks)], affinity)
-               for assigned in itertools.product(range(networks), repeat=5))
+    best = max(score_by_hand([[task for task in range(5) if assigned[task] == group] for group in range(networks)],
+                             affinity) for assigned in itertools.product(range(networks), repeat=5))
     found = propose_groups(affinity, list("abcde"), networks)
     assert sorted(sum(found.groups, [])) == list("abcde") and len(found.groups) <= networks
     assert found.score == pytest.approx(best)
-    assert score_by_hand([["abcde".index(task) for task in group] for group in found.groups], affinity) == pytest.approx(best)
+    places = [["abcde".index(task) for task in group] for group in found.groups]
+    assert score_by_hand(places, affinity) == pytest.approx(best)
 
 
 def test_friends_stay_together_within_the_budget():

@@ -23,7 +23,8 @@ SKEWED = "data.train=[{manifest: tones.jsonl, split: train}, {manifest: rare.jso
 def corpus(tmp_path_factory):
     """The tones, of which 9 are low and 9 high, and a small source with two more high ones."""
     config = make_corpus(tmp_path_factory.mktemp("corpus"))
-    lines = [{"id": f"rare_{number}", "audio": f"{number}.wav", "duration": 0.4, "keyword": "high"} for number in (1, 3)]
+    lines = [{"id": f"rare_{number}", "audio": f"{number}.wav", "duration": 0.4, "keyword": "high"}
+             for number in (1, 3)]
     (config.parent / "rare.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     return config
 
