@@ -95,7 +95,8 @@ def train(config: ZooConfig | str | Path, output: str | Path, resume: bool = Tru
         left_out = config.heads.keys() - config.select_heads(heads).keys()
         config = dataclasses.replace(config, heads=config.select_heads(heads))
         if config.training.early_stop_metric.partition("/")[0] in left_out:
-            config = dataclasses.replace(config, training=dataclasses.replace(config.training, early_stop_metric="loss"))
+            settings = dataclasses.replace(config.training, early_stop_metric="loss")
+            config = dataclasses.replace(config, training=settings)
     with Interruption() as interruption:
         return _Run(config, Path(output), resume, weights, on_record, interruption).train()
 
