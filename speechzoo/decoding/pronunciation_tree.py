@@ -11,7 +11,7 @@ class PronunciationTree:
     """Words by their pronunciations, as flat arrays that a search reads.
 
     Node 0 is where every word begins. A search goes on from a finished word under the rules of CTC, by which equal
-    units need a blank between them; so there is one more such root for each unit that the word before may have ended in.
+    units need a blank between them; so there is one more such root for each unit that the word before may end in.
 
     Args:
         pronunciations: (word, unit indices from 1, log-probability of the word), one for each pronunciation.
