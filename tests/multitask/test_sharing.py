@@ -18,7 +18,7 @@ from tests.helpers import spread_weights, weighted_sum
 
 # Name in a zoo config -> options; small, and other than the defaults.
 METHODS = {"hard": {}, "soft": {"strength": 1e-3}, "cross_stitch": {"own": 0.8}, "nddr": {}, "mmoe": {"experts": 2},
-           "ple": {"levels": 2}, "mtan": {"reduction": 2}, "adapters": {"size": 3}, "branching": {"block": 1}}
+           "ple": {"levels": 2}, "mtan": {"reduction": 2}, "adapters": {"size": 12}, "branching": {"block": 1}}
 OPTIONS = {
     "bc_resnet": {"width": 2, "stage_blocks": [1, 1, 1, 1], "bands": 1},
     "cnn": {"channels": 3, "num_blocks": 2},
@@ -57,6 +57,8 @@ def make_features(growth=0, seed=0):
 
 def check_on_features(method, backbone, blocks, unmoved=()):
     """Padding changes nothing, with and without masks; every weight has an effect."""
+    # A network of its own runs to the end, though its head reads an earlier block, and a fusion makes values for all.
+    blocks = dict.fromkeys(blocks, 2) if method in ("soft", "nddr") else blocks
     model, sharing = features_model(method, backbone, blocks, **METHODS[method])
     inputs = [tf.constant(make_features()), tf.constant(FRAMES, tf.int32)]
     weights = model.trainable_weights
@@ -199,6 +201,7 @@ def test_hard_is_the_default():
     ({"type": "hard", "experts": 2}, "sharing 'hard' has no option 'experts'"),
     ({"type": "soft", "distance": "l1"}, "distance 'l1' is not l2 or trace_norm"),
     ({"type": "soft", "strengths": {"block_1": -1}}, "strength -1 is not 0 or more"),
+    ({"type": "soft", "strengths": {"blok_1": 1}}, "strengths names 'blok_1'; the backbone has: conv_1"),
     ({"type": "cross_stitch", "own": 1.5}, "own 1.5 is not between 0 and 1"),
     ({"type": "ple", "levels": 3}, "levels 3 is not between 1 and the backbone's 2 blocks"),
     ({"type": "ple", "shared_experts": 0}, "shared_experts 0 and task_experts 1 must be 1 or more"),

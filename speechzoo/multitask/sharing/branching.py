@@ -13,7 +13,8 @@ class BranchingSharing(Sharing):
     Args:
         backbone, tasks: See `Sharing`.
         block: Last shared block; 0 for the stem only.
-        groups: Lists of heads that share a branch, each head once; a branch for each head when None.
+        groups: Lists of heads that share a branch; a branch for each head when None. They name every head once, and may
+            name heads that are left out of this model.
 
     Raises:
         ValueError: No such block, or groups that don't name every head once.
@@ -30,7 +31,7 @@ class BranchingSharing(Sharing):
             valid = isinstance(groups, list | tuple) and all(isinstance(group, list | tuple) and group
                                                              for group in groups)
             named = [head for group in groups for head in group] if valid else []
-            if sorted(map(str, named)) != sorted(self.tasks):
+            if any(named.count(task) != 1 for task in tasks):
                 raise ValueError(f"branching: groups must be lists that name every head once ({', '.join(tasks)}), got "
                                  f"{groups!r}")
         self.block = block

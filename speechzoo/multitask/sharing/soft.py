@@ -28,7 +28,7 @@ class SoftSharing(Sharing):
             so; the longest match counts.
 
     Raises:
-        ValueError: Another distance, or a negative strength.
+        ValueError: Another distance, a negative strength, or one for a layer that the backbone doesn't have.
     """
 
     cost = "a backbone for each head; one of them runs for one head"
@@ -72,7 +72,14 @@ class ParameterDistance(keras.layers.Layer):
         for value in (self.strength, *self.strengths.values()):
             if not value >= 0:
                 raise ValueError(f"soft sharing: strength {value:g} is not 0 or more")
-        self.built = True
+
+    def build(self, frames_shape):
+        # The networks have given the frames, so they have their parameters.
+        paths = [_inside(variable) for variable in self.networks[next(iter(frames_shape))].trainable_variables]
+        for layer in self.strengths:
+            if not any(map(_is_of(layer), paths)):
+                known = ", ".join(dict.fromkeys(path.split("/")[0] for path in paths))
+                raise ValueError(f"soft sharing: strengths names '{layer}'; the backbone has: {known}")
 
     def call(self, frames, training=False):
         if training:
@@ -83,7 +90,7 @@ class ParameterDistance(keras.layers.Layer):
         """The penalty on the networks of these names: a scalar."""
         total = 0.0
         for variables in zip(*[self.networks[name].trainable_variables for name in names], strict=True):
-            strength = self.strength_of(variables[0].path.split("/", 1)[-1])
+            strength = self.strength_of(_inside(variables[0]))
             if strength:
                 columns = ops.stack([ops.reshape(ops.cast(variable, "float32"), (-1,)) for variable in variables], 1)
                 total = total + strength * _DISTANCES[self.distance](columns)
@@ -91,9 +98,18 @@ class ParameterDistance(keras.layers.Layer):
 
     def strength_of(self, path: str) -> float:
         """The factor of a parameter, by its path inside the network."""
-        # After block_1 comes block_1/... or block_1_...; block_10 is another.
-        matches = [layer for layer in self.strengths if path.startswith((f"{layer}/", f"{layer}_"))]
+        matches = [layer for layer in self.strengths if _is_of(layer)(path)]
         return self.strengths[max(matches, key=len)] if matches else self.strength
+
+
+def _inside(variable):
+    """The path of a parameter inside its network."""
+    return variable.path.split("/", 1)[-1]
+
+
+def _is_of(layer):
+    """Whether a path is that of a layer: block_1/... and block_1_... are of block_1, block_10/... is not."""
+    return lambda path: path.startswith((f"{layer}/", f"{layer}_"))
 
 
 def l2_distance(columns):
