@@ -69,7 +69,7 @@ class RelativeAttention(keras.layers.Layer):
         return self.output_projection(ops.reshape(context, (batch, frames, self.size)))
 
     def _split(self, tensor, batch, frames):
-        """(batch, frames, size) -> (heads, batch, frames, depth): a head's weights then meet all rows in one product."""
+        """(batch, frames, size) -> (heads, batch, frames, depth): one product of a head's weights with all rows."""
         tensor = ops.reshape(tensor, (batch, frames, self.num_heads, self.size // self.num_heads))
         return ops.transpose(tensor, (2, 0, 1, 3))
 
@@ -80,7 +80,8 @@ class RelativeAttention(keras.layers.Layer):
         turned = ops.matmul(ops.reshape(query, (self.num_heads, -1, depth)), weights)
         of_sine, of_cosine = ops.split(ops.reshape(turned, (self.num_heads, batch, frames, self.size)), 2, axis=-1)
         turned = ops.concatenate([of_sine * sine + of_cosine * cosine, of_cosine * sine - of_sine * cosine], axis=-1)
-        scores = ops.matmul(ops.reshape(turned, (-1, self.size)), ops.transpose(ops.concatenate([cosine, sine], axis=-1)))
+        of_keys = ops.transpose(ops.concatenate([cosine, sine], axis=-1))
+        scores = ops.matmul(ops.reshape(turned, (-1, self.size)), of_keys)
         return ops.reshape(scores, (self.num_heads, batch, frames, frames))
 
     def compute_output_shape(self, inputs_shape, *_):

@@ -5,7 +5,7 @@ from keras import ops
 
 from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.initializers import depthwise
-from speechzoo.backbones.normalization import SubSpectralNorm, batch_norm, normalize
+from speechzoo.backbones.normalization import SubSpectralNorm, batch_norm
 from speechzoo.masking import sequence_mask
 
 
@@ -79,7 +79,7 @@ class BCResNet(Backbone):
         hidden = (features if valid is None else features * valid)[..., None]
         valid = None if valid is None else valid[..., None]
         hidden = self.first(ops.pad(hidden, ((0, 0), (2, 2), (2, 2), (0, 0))))
-        hidden = ops.relu(normalize(self.first_norm, hidden, valid, training))
+        hidden = ops.relu(self.first_norm(hidden, valid, training=training))
         return {"hidden": hidden, "lengths": lengths, "valid": valid}
 
     def block(self, number, stream, training):
@@ -89,7 +89,7 @@ class BCResNet(Backbone):
         if number == self.num_blocks:
             hidden = hidden if valid is None else hidden * valid
             hidden = self.pointwise(self.depthwise(ops.pad(hidden, ((0, 0), (2, 2), (0, 0), (0, 0)))))
-            hidden = ops.relu(normalize(self.last_norm, hidden, valid, training))
+            hidden = ops.relu(self.last_norm(hidden, valid, training=training))
         return {**stream, "hidden": hidden}
 
     def frames(self, number, stream, training):
@@ -146,7 +146,7 @@ class BroadcastedBlock(keras.layers.Layer):
     def call(self, inputs, valid=None, training=False):
         hidden = inputs
         if self.transition:
-            hidden = ops.relu(normalize(self.expand_norm, self.expand(hidden), valid, training))
+            hidden = ops.relu(self.expand_norm(self.expand(hidden), valid, training=training))
         hidden = self.frequency(hidden)
         if self.stride > 1:  # depthwise convolutions have no strides that differ between their two axes
             hidden = hidden[:, :, ::self.stride]
@@ -155,7 +155,7 @@ class BroadcastedBlock(keras.layers.Layer):
         if valid is not None:
             average = average * valid[..., 0]
         average = self.time(ops.pad(average, ((0, 0), (self.dilation, self.dilation), (0, 0))))
-        average = normalize(self.time_norm, average, None if valid is None else valid[..., 0], training)
+        average = self.time_norm(average, None if valid is None else valid[..., 0], training=training)
         average = self.dropout(self.pointwise(ops.silu(average)), training=training)
         hidden = hidden + average[:, :, None]
         return ops.relu(hidden if self.transition else hidden + inputs)

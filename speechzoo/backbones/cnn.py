@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from speechzoo.backbones.backbone import Backbone
-from speechzoo.backbones.normalization import batch_norm, normalize
+from speechzoo.backbones.normalization import batch_norm
 from speechzoo.masking import sequence_mask
 
 
@@ -69,7 +69,7 @@ class CNN(Backbone):
     def block(self, number, stream, training):
         hidden, lengths, valid = stream["hidden"], stream["lengths"], stream["valid"]
         for convolution, norm in self.blocks[number - 1]:
-            hidden = ops.relu(normalize(norm, convolution(hidden), valid, training))
+            hidden = ops.relu(norm(convolution(hidden), valid, training=training))
             # Nothing is below zero after ReLU, so zeros in the padding leave every maximum as it is.
             hidden = hidden if valid is None else hidden * valid
         hidden = self.pools[number - 1](hidden)

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from speechzoo.backbones.initializers import depthwise, residual_branch
+from speechzoo.backbones.normalization import FrameBatchNormalization
 from speechzoo.dense import FrameDense
 
 
@@ -36,7 +37,7 @@ class ConvolutionModule(keras.layers.Layer):
         self.expand = FrameDense(2 * size, name="expand")
         self.depthwise = keras.layers.DepthwiseConv1D(kernel_size, padding="same", name="depthwise",
                                                       depthwise_initializer=depthwise(kernel_size))
-        kinds = {"batch": keras.layers.BatchNormalization, "layer": keras.layers.LayerNormalization}
+        kinds = {"batch": FrameBatchNormalization, "layer": keras.layers.LayerNormalization}
         self.normalization = kinds[normalization](epsilon=1e-5, name="normalization")
         self.project = FrameDense(size, kernel_initializer=residual_branch(), name="project")
 
@@ -57,7 +58,7 @@ class ConvolutionModule(keras.layers.Layer):
         if self.normalization_kind == "layer":
             hidden = self.normalization(hidden)
         else:
-            hidden = self.normalization(hidden, training=training, mask=None if valid is None else valid[..., 0] > 0)
+            hidden = self.normalization(hidden, valid, training=training)
         return self.project(ops.silu(hidden))
 
     def compute_output_shape(self, inputs_shape, *_):

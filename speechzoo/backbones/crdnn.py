@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from speechzoo.backbones.backbone import Backbone
-from speechzoo.backbones.normalization import batch_norm, normalize
+from speechzoo.backbones.normalization import batch_norm
 from speechzoo.backbones.recurrence import FrameLSTM
 from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
@@ -99,7 +99,7 @@ class CRDNN(Backbone):
         hidden = self.dropout(self.blocks[number - 1](stream["hidden"], valid), training=training)
         if number == self.num_blocks:
             for dense, norm in self.dense:
-                hidden = ops.leaky_relu(normalize(norm, dense(hidden), valid, training), 0.01)
+                hidden = ops.leaky_relu(norm(dense(hidden), valid, training=training), 0.01)
                 hidden = self.dropout(hidden, training=training)
             hidden = hidden if valid is None else hidden * valid
         return {**stream, "hidden": hidden}

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from speechzoo.backbones.backbone import Backbone
+from speechzoo.backbones.normalization import batch_norm
 from speechzoo.masking import sequence_mask
 
 
@@ -39,11 +40,11 @@ class DSCNN(Backbone):
         self.dropout_rate = dropout
         self.first = keras.layers.Conv2D(channels, (kernel_frames, kernel_bins), strides=(stride_frames, stride_bins),
                                          padding="valid", use_bias=False, name="conv_1")
-        self.first_norm = _norm("norm_1")
+        self.first_norm = batch_norm("norm_1")
         self.blocks = [(keras.layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"block_{i}_depthwise"),
-                        _norm(f"block_{i}_norm_depthwise"),
+                        batch_norm(f"block_{i}_norm_depthwise"),
                         keras.layers.Conv2D(channels, 1, use_bias=False, name=f"block_{i}_pointwise"),
-                        _norm(f"block_{i}_norm_pointwise")) for i in range(1, num_blocks + 1)]
+                        batch_norm(f"block_{i}_norm_pointwise")) for i in range(1, num_blocks + 1)]
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
     def build_stem(self, features_shape):
@@ -80,15 +81,9 @@ class DSCNN(Backbone):
         return self.dropout(ops.mean(stream["hidden"], axis=2), training=training)
 
     def _activate(self, hidden, norm, mask, training):
-        # Batch statistics leave padding out; the mask needs the shape without channels.
-        valid = None if mask is None else ops.broadcast_to(mask[..., 0] > 0, ops.shape(hidden)[:-1])
-        hidden = ops.relu(norm(hidden, training=training, mask=valid))
+        hidden = ops.relu(norm(hidden, mask, training=training))
         return hidden if mask is None else hidden * mask
 
     def get_config(self):
         names = ("channels", "num_blocks", "kernel_frames", "kernel_bins", "stride_frames", "stride_bins")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}, "dropout": self.dropout_rate}
-
-
-def _norm(name):
-    return keras.layers.BatchNormalization(epsilon=1e-5, momentum=0.9, name=name)

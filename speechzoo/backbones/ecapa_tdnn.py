@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from speechzoo.backbones.backbone import Backbone
-from speechzoo.backbones.normalization import batch_norm, normalize
+from speechzoo.backbones.normalization import batch_norm
 from speechzoo.masking import sequence_mask
 
 
@@ -115,7 +115,7 @@ class TimeDelayLayer(keras.layers.Layer):
     def call(self, inputs, valid=None, training=False):
         if self.around:
             inputs = ops.pad(inputs, ((0, 0), (self.around, self.around), (0, 0)))
-        hidden = normalize(self.norm, ops.relu(self.convolution(inputs)), valid, training)
+        hidden = self.norm(ops.relu(self.convolution(inputs)), valid, training=training)
         return hidden if valid is None else hidden * valid
 
 

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from speechzoo.backbones.backbone import Backbone
-from speechzoo.backbones.normalization import batch_norm, normalize
+from speechzoo.backbones.normalization import batch_norm
 from speechzoo.masking import sequence_mask
 
 
@@ -65,7 +65,7 @@ class TCResNet(Backbone):
         valid = sequence_mask(lengths, features)
         hidden = features if valid is None else features * valid
         hidden = self.first(ops.pad(hidden, ((0, 0), (1, 1), (0, 0))))
-        hidden = ops.relu(normalize(self.first_norm, hidden, valid, training))
+        hidden = ops.relu(self.first_norm(hidden, valid, training=training))
         hidden = hidden if valid is None else hidden * valid
         return {"hidden": hidden, "lengths": lengths, "valid": valid}
 
@@ -122,10 +122,10 @@ class TemporalBlock(keras.layers.Layer):
         # Symmetric padding that does not depend on the number of frames, so that padding never changes a row.
         around = ((0, 0), (self.kernel_size // 2, self.kernel_size // 2), (0, 0))
         hidden = self.conv_1(ops.pad(inputs, around))
-        hidden = ops.relu(normalize(self.norm_1, hidden, valid, training))
+        hidden = ops.relu(self.norm_1(hidden, valid, training=training))
         hidden = hidden if valid is None else hidden * valid
-        hidden = normalize(self.norm_2, self.conv_2(ops.pad(hidden, around)), valid, training)
+        hidden = self.norm_2(self.conv_2(ops.pad(hidden, around)), valid, training=training)
         if self.stride > 1:
-            inputs = ops.relu(normalize(self.shortcut_norm, self.shortcut(inputs), valid, training))
+            inputs = ops.relu(self.shortcut_norm(self.shortcut(inputs), valid, training=training))
         hidden = ops.relu(hidden + inputs)
         return hidden if valid is None else hidden * valid

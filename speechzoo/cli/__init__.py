@@ -19,6 +19,7 @@ COMMANDS = {
     "recognize": "speechzoo.cli.recognize",
     "export": "speechzoo.cli.export",
     "benchmark": "speechzoo.cli.benchmark",
+    "relate": "speechzoo.cli.relate",
     "show": "speechzoo.cli.show",
     "ngram": "speechzoo.cli.ngram",
     "grammar": "speechzoo.cli.grammar",

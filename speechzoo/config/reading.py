@@ -76,11 +76,11 @@ def load_config(name_or_path: str | Path, overrides: typing.Iterable[str] = ()) 
 # Values that a type allows and no training can use, by key: what they must be, and the test of it.
 _LIMITS = {
     "above 0": (lambda value: 0 < value < math.inf, (
-        "sample_rate", "repeat", "seconds_per_batch", "gradient_clip_norm")),
+        "sample_rate", "repeat", "seconds_per_batch", "source_temperature", "gradient_clip_norm")),
     "0 or more": (lambda value: 0 <= value < math.inf, (
         "loss_weight", "minimum_seconds", "epochs", "learning_rate", "warmup_steps", "weight_decay",
         "average_checkpoints", "early_stop_patience", "seed")),
-    "1 or more": (lambda value: value >= 1, ("evaluate_every", "checkpoint_every")),
+    "1 or more": (lambda value: value >= 1, ("evaluate_every", "checkpoint_every", "first_epoch")),
     "between 0 and 1": (lambda value: 0 <= value <= 1, ("probability", "balance_power")),
     "0 or more and less than 1": (lambda value: 0 <= value < 1, ("ema_momentum",)),
     "lengths above 0 that rise": (lambda value: value and 0 < value[0] and value == sorted(set(value)), (

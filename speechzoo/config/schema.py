@@ -25,6 +25,8 @@ class HeadConfig:
         block: Backbone block (1-based) whose frames it reads; the last when absent.
         loss_weight: Factor of its loss in the total.
         options: Arguments of the head's constructor.
+        first_epoch: Epoch (1-based) in which it joins: a curriculum by task. Until then it has no labels, and what has
+            labels for no other head is left out (Bengio et al. 2009, "Curriculum learning").
     """
 
     type: str
@@ -32,6 +34,7 @@ class HeadConfig:
     block: int | None = None
     loss_weight: float = 1.0
     options: dict = field(default_factory=dict)
+    first_epoch: int = 1
 
 
 @dataclass
@@ -43,7 +46,8 @@ class SourceConfig:
         split: Keep only utterances of this split; all when absent.
         repeat: Passes over the source in one epoch; 0.5 takes another random half each epoch.
         balance: Label whose classes are drawn evenly (`balance_power` 1) or in between (0 leaves them as they are).
-        balance_power: Exponent of the balancing, 0 to 1.
+        balance_power: Exponent of the balancing, 0 to 1: a class of n utterances is drawn as n ** (1 - balance_power)
+            (Kang et al. 2020, https://arxiv.org/abs/1910.09217, equation 1).
         labels: Labels to use of this source; all when absent.
         default_labels: Labels of its utterances that don't have them, such as `{intent: none}`.
     """
@@ -107,6 +111,10 @@ class DataConfig:
         dev: Sources that choose the best checkpoint.
         seconds_per_batch: Budget of padded audio in one batch, seconds.
         bucket_seconds: Upper edges of the length buckets, seconds; the last is the longest utterance kept.
+        source_temperature: An epoch of as many utterances takes from each source in proportion to its size (times its
+            `repeat`) to the power of 1 / temperature: 1 leaves sizes as they are, 5 is usual where small corpora stand
+            beside large ones, a great one makes them equal (Arivazhagan et al. 2019, https://arxiv.org/abs/1907.05019,
+            section 4.2).
         minimum_seconds: Shorter utterances are left out.
         augment: Waveform augmentation of the training batches.
     """
@@ -116,6 +124,7 @@ class DataConfig:
     dev: list[SourceConfig] = field(default_factory=list)
     seconds_per_batch: float = 96.0
     bucket_seconds: list[float] = field(default_factory=lambda: [1.05, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0])
+    source_temperature: float = 1.0
     minimum_seconds: float = 0.2
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
@@ -136,7 +145,8 @@ class TrainingConfig:
         checkpoint_every: Steps between resumable checkpoints.
         early_stop_metric: Metric on dev, `head/metric` (such as `transcript/wer`) or `loss`, that must improve.
         early_stop_patience: Evaluations without improvement before training stops; 0 never stops early.
-        sort_first_epoch: First epoch runs from short to long without augmentation, which gets CTC off its plateau.
+        sort_first_epoch: First epoch runs from short to long without augmentation, which gets CTC off its plateau: a
+            curriculum by length (SortaGrad, Amodei et al. 2016, https://arxiv.org/abs/1512.02595, section 3.2).
         seed: Seed of weights, shuffling, augmentation and dropout.
     """
 

@@ -111,7 +111,8 @@ class Aligner:
 
     @staticmethod
     def _new_decoder():
-        return _pocketsphinx().Decoder(samprate=SAMPLE_RATE, lm=None, loglevel="FATAL")
+        # Without bestpath: the second pass often fails within the times of words that the best path has moved.
+        return _pocketsphinx().Decoder(samprate=SAMPLE_RATE, lm=None, bestpath=False, loglevel="FATAL")
 
 
 def _pairs(phones, seconds):

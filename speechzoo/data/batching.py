@@ -25,6 +25,7 @@ class Batch:
         speeds: Playing speed of each row, float32 (rows,).
         num_samples: Samples that the audio is padded to.
         bucket: Number of the length bucket.
+        waiting: Heads that have not joined the training yet: their labels have weight 0.
     """
 
     indices: np.ndarray
@@ -32,6 +33,7 @@ class Batch:
     speeds: np.ndarray
     num_samples: int
     bucket: int
+    waiting: tuple[str, ...] = ()
 
 
 class BatchPlan:
@@ -51,6 +53,8 @@ class BatchPlan:
         sort_first_epoch: Epoch 0 runs from short to long without augmentation.
         sample_rate: Hz.
         labelled_only: Leave out utterances without a label of any head.
+        first_epochs: Head -> epoch (1-based) in which it joins; the first for those not named. Until then it has no
+            labels, and what has labels for no other head is left out.
 
     Attributes:
         examples: The utterances and their labels.
@@ -58,15 +62,16 @@ class BatchPlan:
 
     def __init__(self, sources: Sequence[SourceConfig], config: DataConfig, heads: dict, seed: int = 0,
                  frame_seconds: float | None = None, training: bool = True, sort_first_epoch: bool = False,
-                 sample_rate: int = 16000, labelled_only: bool = False):
+                 sample_rate: int = 16000, labelled_only: bool = False, first_epochs: dict[str, int] | None = None):
         self.config, self.seed, self.sample_rate = config, seed, sample_rate
         self.sort_first_epoch = sort_first_epoch
+        self._first_epochs = first_epochs or {}
         self._edges = np.asarray(sorted(config.bucket_seconds), np.float64)
         self._speed = config.augment.speed if training and config.augment.speed.probability > 0 else None
         fastest = max(1.0, self._speed.maximum) if self._speed else 1.0
         self.examples = Examples(sources, heads, config.root, config.minimum_seconds, float(self._edges[-1]),
                                  frame_seconds, fastest, labelled_only)
-        self._classes = [self._split_classes(*source) for source in self.examples.sources]
+        self._draws = self._plan_draws()
         self._label_lengths = {name: self._longest_labels(name, fastest) for name, head in heads.items()
                                if None in head.target_shape}
         self._latest = (None, None)
@@ -98,7 +103,7 @@ class BatchPlan:
         for name in self.examples.heads:
             length = int(self._label_lengths[name][batch.bucket]) if name in self._label_lengths else 0
             targets[name] = self.examples.targets(name, batch.indices, length)
-            weights[name] = self.examples.labelled[name][batch.indices] * batch.weights
+            weights[name] = self.examples.labelled[name][batch.indices] * batch.weights * (name not in batch.waiting)
         return targets, weights
 
     def ids(self, batch: Batch) -> list[str]:
@@ -116,6 +121,19 @@ class BatchPlan:
             "unused_labels": {name: dict(reasons) for name, reasons in examples.unused_labels.items() if reasons},
         }
 
+    def class_counts(self, head: str) -> dict[str, float]:
+        """How many examples of each class an epoch draws on average, of a head whose targets are numbers of `classes`.
+
+        Heads that wait count as joined, rows that fill batches don't count.
+        """
+        classes, examples = self.examples.heads[head].classes, self.examples
+        counts = np.zeros(len(classes))
+        for members, amount, _ in self._draws:
+            labelled = members[examples.labelled[head][members]]
+            found = np.bincount(examples.targets(head, labelled), minlength=len(classes))
+            counts += amount / max(len(members), 1) * found
+        return dict(zip(classes, counts.tolist()))
+
     def batch_shapes(self) -> list[tuple[int, int]]:
         """(rows, samples) of each bucket's batches."""
         return [(self._batch_size(bucket), self._num_samples(bucket)) for bucket in range(len(self._edges))]
@@ -128,6 +146,18 @@ class BatchPlan:
 
     def _random(self, *key):
         return np.random.default_rng([self.seed, *key])
+
+    def _plan_draws(self):
+        """[(members, how many of them an epoch draws on average, key of their random numbers)] of every source's
+        classes."""
+        sources = self.examples.sources
+        amounts = [source.repeat * len(indices) for source, indices, _ in sources]
+        temperature = self.config.source_temperature
+        if temperature != 1.0:
+            shares = np.asarray(amounts) ** (1.0 / temperature)
+            amounts = (sum(amounts) * shares / shares.sum()).tolist()
+        return [(members, amounts[place] * share, (place, kind)) for place, source in enumerate(sources)
+                for kind, (members, share) in enumerate(self._split_classes(*source))]
 
     @staticmethod
     def _split_classes(source, indices, classes):
@@ -147,12 +177,12 @@ class BatchPlan:
         return np.ceil(np.asarray(longest) / LABEL_MULTIPLE).astype(int) * LABEL_MULTIPLE
 
     def _make_epoch(self, number):
-        drawn = []
-        for place, (source, indices, _) in enumerate(self.examples.sources):
-            for kind, (members, share) in enumerate(self._classes[place]):
-                amount = source.repeat * len(indices) * share
-                drawn.append(self._draw(members, number * amount, (number + 1) * amount, place, kind))
-        drawn = np.concatenate(drawn)
+        drawn = np.concatenate([self._draw(members, number * amount, (number + 1) * amount, *key)
+                                for members, amount, key in self._draws])
+        waiting = tuple(name for name in self.examples.heads if self._first_epochs.get(name, 1) > number + 1)
+        if waiting:
+            labelled = [self.examples.labelled[name] for name in self.examples.heads if name not in waiting]
+            drawn = drawn[np.any([column[drawn] for column in labelled], axis=0)] if labelled else drawn[:0]
         drawn = drawn[self._random(_ORDER, number).permutation(len(drawn))]
         speeds = np.ones(len(drawn), np.float32)
         if self._speed and self.augmented(number):
@@ -164,8 +194,8 @@ class BatchPlan:
             speeds = np.where(chosen, factors, 1.0).astype(np.float32)
         if not self.augmented(number):
             order = np.argsort(self.examples.seconds[drawn], kind="stable")
-            return self._cut(drawn[order], speeds, self._random(_FILL, number))
-        batches = self._cut(drawn, speeds, self._random(_FILL, number))
+            return self._cut(drawn[order], speeds, self._random(_FILL, number), waiting)
+        batches = self._cut(drawn, speeds, self._random(_FILL, number), waiting)
         return [batches[place] for place in self._random(_BATCHES, number).permutation(len(batches))]
 
     def _draw(self, members, start, stop, *key):
@@ -178,7 +208,7 @@ class BatchPlan:
             parts.append(members[order[max(first - lap * size, 0):last - lap * size]])
         return np.concatenate(parts) if parts else members[:0]
 
-    def _cut(self, indices, speeds, random):
+    def _cut(self, indices, speeds, random, waiting=()):
         """Batches of the utterances, bucket by bucket, in the order given; `random` fills the last one of a bucket."""
         seconds = self.examples.seconds[indices] / speeds
         buckets = np.minimum(np.searchsorted(self._edges, seconds - 1e-6), len(self._edges) - 1)
@@ -195,7 +225,8 @@ class BatchPlan:
                     # Too few utterances: repeating one with weight 0 keeps the shape and changes no mean.
                     weights[len(chosen):] = 0.0
                     chosen = np.concatenate([chosen, np.repeat(chosen[:1], size - len(chosen))])
-                batches.append(Batch(indices[chosen], weights, speeds[chosen], self._num_samples(bucket), bucket))
+                batches.append(Batch(indices[chosen], weights, speeds[chosen], self._num_samples(bucket), bucket,
+                                     waiting))
         return batches
 
     @staticmethod

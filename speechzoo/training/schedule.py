@@ -1,8 +1,10 @@
-"""Learning rate of a training run."""
+"""Learning rate of a training run, and the optimizer that follows it."""
 
 import math
 
 import keras
+
+from speechzoo.config import TrainingConfig
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
@@ -35,3 +37,11 @@ class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
 
     def get_config(self):
         return {"peak": self.peak, "warmup_steps": self.warmup_steps, "total_steps": self.total_steps}
+
+
+def make_optimizer(settings: TrainingConfig, total_steps: int) -> keras.optimizers.Optimizer:
+    """AdamW as `settings` want it, for a run of `total_steps`."""
+    averaging = {"use_ema": True, "ema_momentum": settings.ema_momentum} if settings.ema_momentum else {}
+    schedule = WarmupCosine(settings.learning_rate, settings.warmup_steps, total_steps)
+    return keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay,
+                                  global_clipnorm=settings.gradient_clip_norm, **averaging)

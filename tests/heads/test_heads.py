@@ -16,6 +16,8 @@ CASES = {
         ({"classes": ["yes", "no"]}, ["yes", "no", "no", "yes"], (4, 2)),
         ({"classes": ["yes", "no", "_unknown_"], "hidden_size": 7, "label_smoothing": 0.1, "label": "keyword"},
          ["yes", "maybe", "_unknown_", "no"], (4, 3)),
+        ({"classes": ["yes", "no"], "focal_gamma": 2.0, "class_balance": 0.9, "logit_adjustment": 1.0,
+          "soft_bootstrap": 0.1, "class_counts": {"yes": 9, "no": 1}}, ["yes", "no", "no", "yes"], (4, 2)),
     ],
     "slots": [
         ({"slots": {"room": ["kitchen", "hall"], "colour": ["red"]}}, [{"room": "hall"}, {}, {"colour": "red"},

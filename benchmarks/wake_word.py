@@ -1,0 +1,125 @@
+"""Wake words: how many are missed, against how often other audio wakes the device.
+
+    python benchmarks/wake_word.py mtl_conformer_small --words prepared/wake_words/manifest.jsonl:dev \\
+        --other prepared/librispeech/manifest.jsonl:dev prepared/noise/manifest.jsonl --out wake_word.png --json wake_word.json
+
+Every recording of `--words` (`keyword` labels it) stands alone in a stream of near silence; `--other` is everything that should wake
+nobody; `:dev` behind a manifest takes one split of it. Audio goes through the windows and the smoothing of `speechzoo listen`,
+without its voice activity detection, which only makes false alarms rarer. For each word the plot shows misses over false alarms per hour as
+the threshold moves; printed are the misses at the default threshold and at at most one false alarm in two hours.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from speechzoo.data.manifest import read_manifest
+from speechzoo.data.reading import read_utterance_audio
+from speechzoo.decoding.recognition import class_probabilities
+from speechzoo.files import write_atomically
+from speechzoo.listening.listener import HOP_SECONDS, SMOOTHED, WINDOW_SECONDS
+from speechzoo.opening import batch_outputs, model_spec, open_model
+
+DEFAULT_THRESHOLD = 0.8  # of speechzoo listen
+ALLOWED = 0.5  # false alarms per hour
+REFRACTORY_SECONDS = 2.0  # a device that has just woken up can't do so again
+SILENCE_SECONDS = 1.0
+
+
+def smoothed_posteriors(model, audio: np.ndarray) -> np.ndarray:
+    """What `speechzoo listen` compares with its threshold: (windows, classes of the keyword head)."""
+    head, rate = model_spec(model)["heads"]["keyword"], model_spec(model)["sample_rate"]
+    window, hop = round(WINDOW_SECONDS * rate), round(HOP_SECONDS * rate)
+    windows = [audio[max(end - window, 0):end] for end in range(hop, len(audio) + 1, hop)]
+    posteriors = [class_probabilities(np.asarray(outputs["keyword"]), head) for first in range(0, len(windows), 256)
+                  for outputs in batch_outputs(model, windows[first:first + 256])]
+    padded = np.concatenate([np.zeros((SMOOTHED - 1, len(head["classes"]))), posteriors])
+    return np.mean([padded[shift:shift + len(posteriors)] for shift in range(SMOOTHED)], axis=0)
+
+
+def count_alarms(posteriors: np.ndarray, threshold: float) -> int:
+    """How often a posterior (windows,) wakes the device."""
+    alarms, asleep = 0, 0
+    for number in np.flatnonzero(posteriors >= threshold):
+        if number >= asleep:
+            alarms, asleep = alarms + 1, number + round(REFRACTORY_SECONDS / HOP_SECONDS)
+    return alarms
+
+
+def recordings(sources: list[str], rate: int, words=None):
+    """(keyword, audio) of the utterances of manifests; of these words only, if given."""
+    for source in sources:
+        path, _, split = source.partition(":")
+        for utterance in read_manifest(path):
+            if split in ("", utterance.get("split")) and (words is None or utterance.get("keyword") in words):
+                yield utterance.get("keyword"), read_utterance_audio(utterance, Path(path).parent, rate)
+
+
+def measure(model, words: list[str], other: list[str], maximum_hours: float) -> tuple[dict, float]:
+    """{word: (best posterior of each recording, posteriors of each stream of other audio)} and the hours of the latter."""
+    spec = model_spec(model)
+    classes, rate = spec["heads"]["keyword"]["classes"], spec["sample_rate"]
+    near_silence = np.random.default_rng(0).standard_normal(round(SILENCE_SECONDS * rate)).astype(np.float32) * 1e-4
+    wanted = [name for name in classes if not name.startswith("_")]
+    found = {}
+    for word, audio in recordings(words, rate, wanted):
+        posteriors = smoothed_posteriors(model, np.concatenate([near_silence, audio, near_silence]))
+        found.setdefault(word, []).append(posteriors[:, classes.index(word)].max())
+    streams, seconds = [], 0.0
+    for word, audio in recordings(other, rate):
+        if seconds > 3600 * maximum_hours:
+            break
+        if word in found:
+            raise SystemExit(f"'{word}' stands in --other, where nobody should say it")
+        streams.append(smoothed_posteriors(model, audio))
+        seconds += len(audio) / rate
+    return {word: (np.array(scores), [stream[:, classes.index(word)] for stream in streams])
+            for word, scores in sorted(found.items())}, seconds / 3600
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model")
+    parser.add_argument("--words", nargs="+", required=True, metavar="MANIFEST[:SPLIT]")
+    parser.add_argument("--other", nargs="+", required=True, metavar="MANIFEST[:SPLIT]")
+    parser.add_argument("--hours", type=float, default=2.0, help="at most so much other audio, 2")
+    parser.add_argument("--out", type=Path, help="PNG file to plot to")
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    arguments = parser.parse_args()
+    results, hours = measure(open_model(arguments.model), arguments.words, arguments.other, arguments.hours)
+    thresholds = np.concatenate([np.linspace(0.02, 0.98, 49), 1 - np.geomspace(0.015, 1e-6, 40)])
+    report = {"hours": round(hours, 2), "words": {}}
+    for word, (scores, streams) in results.items():
+        misses = [float(np.mean(scores < threshold)) for threshold in thresholds]
+        alarms = [sum(count_alarms(stream, threshold) for stream in streams) / hours for threshold in thresholds]
+        quiet = next((number for number, rate in enumerate(alarms) if rate <= ALLOWED), len(thresholds) - 1)
+        usual = int(np.argmin(np.abs(thresholds - DEFAULT_THRESHOLD)))
+        report["words"][word] = {"n": len(scores), "misses": misses, "false_alarms_per_hour": alarms}
+        print(f"{word:10s} {len(scores):4d} recordings; threshold {thresholds[usual]:.2f}: {misses[usual]:6.1%} missed, "
+              f"{alarms[usual]:6.2f} false alarms an hour; threshold {thresholds[quiet]:.4f}: {misses[quiet]:6.1%} missed, "
+              f"{alarms[quiet]:5.2f} false alarms an hour")
+    print(f"{hours:.2f} hours of other audio")
+    if arguments.json:
+        write_atomically(arguments.json, (json.dumps({**report, "thresholds": thresholds.tolist()}) + "\n").encode())
+    if arguments.out:
+        plot(arguments.out, report["words"])
+
+
+def plot(path: Path, words: dict):
+    """Misses over false alarms of every word, as PNG."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4.2))
+    for number, (word, figures) in enumerate(words.items()):
+        axes.plot(figures["false_alarms_per_hour"], figures["misses"], ("-", "--")[number // 10 % 2], label=word)
+    axes.set(xlabel="false alarms an hour", ylabel="missed", ylim=(0, 1))
+    axes.set_xscale("symlog", linthresh=0.5)
+    axes.legend(ncols=2, fontsize="small")
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    main()
