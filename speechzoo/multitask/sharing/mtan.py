@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from speechzoo.backbones.normalization import batch_norm, normalize
+from speechzoo.backbones.normalization import batch_norm
 from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
 from speechzoo.multitask.sharing.sharing import Sharing
@@ -83,10 +83,10 @@ class BlockAttention(keras.layers.Layer):
         seen = frames
         if before:
             # What was attended to is zero in the padding, like the frames that it was made of.
-            past = ops.relu(normalize(self.before_norm, self.before(before[0]), valid, training))
+            past = ops.relu(self.before_norm(self.before(before[0]), valid, training=training))
             seen = ops.concatenate([frames, past], axis=-1)
-        hidden = ops.relu(normalize(self.squeeze_norm, self.squeeze(seen), valid, training))
-        return frames * ops.sigmoid(normalize(self.expand_norm, self.expand(hidden), valid, training))
+        hidden = ops.relu(self.squeeze_norm(self.squeeze(seen), valid, training=training))
+        return frames * ops.sigmoid(self.expand_norm(self.expand(hidden), valid, training=training))
 
     def get_config(self):
         return {**super().get_config(), "reduction": self.reduction}

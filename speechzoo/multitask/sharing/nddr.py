@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from speechzoo.backbones.normalization import batch_norm, normalize
+from speechzoo.backbones.normalization import batch_norm
 from speechzoo.multitask.sharing.cross_stitch import StitchedSharing, shares_of_tasks
 from speechzoo.multitask.sharing.pointwise import pointwise
 
@@ -63,7 +63,7 @@ class NDDR(keras.layers.Layer):
         together = ops.concatenate(hidden, axis=-1)
         mixed = [projection(together) for projection in self.projections]
         if self.batch_norm:
-            mixed = [normalize(norm, values, valid, training) for norm, values in zip(self.norms, mixed)]
+            mixed = [norm(values, valid, training=training) for norm, values in zip(self.norms, mixed)]
         return mixed if valid is None else [values * valid for values in mixed]
 
     def get_config(self):
