@@ -22,7 +22,7 @@ from speechzoo.files import write_atomically
 from speechzoo.listening.listener import HOP_SECONDS, SMOOTHED, WINDOW_SECONDS
 from speechzoo.opening import batch_outputs, model_spec, open_model
 
-DEFAULT_THRESHOLD = 0.8  # of speechzoo listen
+DEFAULT_THRESHOLD = 0.99  # of speechzoo listen
 ALLOWED = 0.5  # false alarms per hour
 REFRACTORY_SECONDS = 2.0  # a device that has just woken up can't do so again
 SILENCE_SECONDS = 1.0

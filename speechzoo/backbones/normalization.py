@@ -23,15 +23,10 @@ class FrameBatchNormalization(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, valid=None, training=False):
-        mean, variance = self.moving_mean, self.moving_variance
-        if training and self.trainable:
-            mean, variance = self._statistics(inputs, valid)
-            for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
-        scale = self.gamma * ops.rsqrt(variance + self.epsilon)
-        return inputs * scale + (self.beta - mean * scale)
+        scale, offset = _scale_and_offset(self, inputs, valid, training)
+        return inputs * scale + offset
 
-    def _statistics(self, inputs, valid):
+    def moments(self, inputs, valid):
         """Mean and variance of each channel over the valid positions."""
         weight = ops.ones_like(inputs[..., :1])
         weight = ops.reshape(weight if valid is None else weight * valid, (1, -1))
@@ -75,18 +70,13 @@ class SubSpectralNorm(keras.layers.Layer):
                                                trainable=False)
 
     def call(self, inputs, valid=None, training=False):
-        mean, variance = self.moving_mean, self.moving_variance
-        if training and self.trainable:
-            mean, variance = self._moments(inputs, valid)
-            for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                moving.assign(moving * self.momentum + value * (1.0 - self.momentum))
-        scale = self.gamma * ops.rsqrt(variance + self.epsilon)
-        offset = self.beta - mean * scale
+        scale, offset = _scale_and_offset(self, inputs, valid, training)
         # One scale a bin: in an exported file these are constants, and the layer is one product and one sum.
         width = self.bins // self.bands
         return inputs * ops.repeat(scale, width, axis=0) + ops.repeat(offset, width, axis=0)
 
-    def _moments(self, inputs, valid):
+    def moments(self, inputs, valid):
+        """Mean and variance of each band and channel over the valid positions."""
         batch, frames, channels = ops.shape(inputs)[0], ops.shape(inputs)[1], inputs.shape[-1]
         width = self.bins // self.bands
         split = ops.reshape(inputs, (batch, frames, self.bands, width, channels))
@@ -101,3 +91,14 @@ class SubSpectralNorm(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "bands": self.bands, "momentum": self.momentum, "epsilon": self.epsilon}
+
+
+def _scale_and_offset(norm, inputs, valid, training):
+    """What a normalisation multiplies by and adds: from the batch's moments in training, else from the running ones."""
+    mean, variance = norm.moving_mean, norm.moving_variance
+    if training and norm.trainable:
+        mean, variance = norm.moments(inputs, valid)
+        for moving, value in ((norm.moving_mean, mean), (norm.moving_variance, variance)):
+            moving.assign(moving * norm.momentum + value * (1.0 - norm.momentum))
+    scale = norm.gamma * ops.rsqrt(variance + norm.epsilon)
+    return scale, norm.beta - mean * scale

@@ -18,7 +18,7 @@ def add_arguments(parser):
                         help="recording of any length; - for raw 16-bit samples at the model's rate on standard input")
     parser.add_argument("--microphone", action="store_true", help="listen to the microphone until Ctrl-C")
     parser.add_argument("--wake-word", metavar="WORD", help="say nothing before this keyword is heard")
-    parser.add_argument("--threshold", type=float, default=0.8, metavar="P",
+    parser.add_argument("--threshold", type=float, default=0.99, metavar="P",
                         help="mean posterior of the wake word that wakes (%(default)g)")
     add_grammar_arguments(parser.add_argument_group("spoken commands", "intent and slots from a grammar"))
 

@@ -5,10 +5,9 @@ import numpy as np
 from keras import ops
 
 from speechzoo.dense import FrameDense
-from speechzoo.heads.ctc_loss import IMPOSSIBLE
 from speechzoo.heads.head import Head
+from speechzoo.heads.padding import mark_padding, not_padding
 from speechzoo.heads.units import PHONES
-from speechzoo.masking import sequence_mask
 
 SILENCE = "SIL"
 
@@ -51,13 +50,7 @@ class AlignmentHead(Head):
         self.logits.build((None, None, frames_shape[-1]))
 
     def call(self, frames, lengths=None, training=False):
-        logits = self.logits(self.dropout(frames, training=training))
-        mask = sequence_mask(lengths, logits)
-        if mask is None:
-            return logits
-        silence = np.full(len(self.units), IMPOSSIBLE, np.float32)
-        silence[0] = 0.0
-        return ops.where(mask > 0, logits, ops.cast(silence, logits.dtype))
+        return mark_padding(self.logits(self.dropout(frames, training=training)), lengths)
 
     def encode(self, value) -> np.ndarray:
         """[phone, end in seconds] pairs -> int32 (pairs, 2): numbers of the phones from 1, ends in hundredths."""
@@ -121,7 +114,7 @@ def frame_targets(pairs, logits):
     # One more than there are, so that a batch without alignments has something to take from.
     pairs = ops.pad(ops.cast(pairs, "int32"), ((0, 0), (0, 1), (0, 0)))
     units, ends = pairs[..., 0], ops.cast(pairs[..., 1], "float32")
-    valid = ops.cast(logits[..., 1] > IMPOSSIBLE / 2, "float32")
+    valid = ops.cast(not_padding(logits), "float32")
     middle = ops.cast(ops.arange(ops.shape(logits)[1]), "float32")[None, :] + 0.5
     time = middle / ops.maximum(ops.sum(valid, axis=1, keepdims=True), 1.0) * ops.max(ends, axis=1, keepdims=True)
     ended = ops.logical_and(ends[:, None, :] <= time[:, :, None], units[:, None, :] > 0)

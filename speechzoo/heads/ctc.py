@@ -5,11 +5,11 @@ import numpy as np
 from keras import ops
 
 from speechzoo.dense import FrameDense
-from speechzoo.heads.ctc_loss import IMPOSSIBLE, CTCLoss
+from speechzoo.heads.ctc_loss import CTCLoss
 from speechzoo.heads.error_rate import TokenErrorRate
 from speechzoo.heads.head import Head
+from speechzoo.heads.padding import mark_padding
 from speechzoo.heads.units import CHARACTERS, PHONES, split_characters, split_phones, split_pieces
-from speechzoo.masking import sequence_mask
 
 
 class CTCHead(Head):
@@ -58,13 +58,7 @@ class CTCHead(Head):
                                          trainable=False)
 
     def call(self, frames, lengths=None, training=False):
-        logits = self.logits(self.dropout(frames, training=training))
-        mask = sequence_mask(lengths, logits)
-        if mask is None:
-            return logits
-        blank = np.full(len(self.units) + 1, IMPOSSIBLE, np.float32)
-        blank[0] = 0.0
-        return ops.where(mask > 0, logits, ops.cast(blank, logits.dtype))
+        return mark_padding(self.logits(self.dropout(frames, training=training)), lengths)
 
     def split(self, text: str) -> list[str]:
         """A transcript as units."""

@@ -67,7 +67,7 @@ class Listener:
     """
 
     def __init__(self, model, commands: CommandDecoder | None = None, wake_word: str | None = None,
-                 threshold: float = 0.8):
+                 threshold: float = 0.99):
         self.model, self.commands, self.wake_word, self.threshold = model, commands, wake_word, threshold
         self.spec = model_spec(model)
         known = self.spec["heads"].get("keyword", {}).get("classes", [])

@@ -8,7 +8,7 @@ import numpy as np
 from speechzoo.decoding.ctc import log_softmax
 from speechzoo.decoding.grammar import prior_cost
 from speechzoo.heads.ctc import CTCHead
-from speechzoo.heads.ctc_loss import IMPOSSIBLE
+from speechzoo.heads.padding import not_padding
 
 
 def measure_priors(model: keras.Model, batches: Iterable) -> list[str]:
@@ -28,7 +28,7 @@ def measure_priors(model: keras.Model, batches: Iterable) -> list[str]:
         outputs = model.predict_on_batch(inputs)
         for name in heads.keys() & weights.keys():
             logits = np.asarray(outputs[name])[np.asarray(weights[name]) > 0]
-            frames = logits[logits[..., 1] > IMPOSSIBLE / 2]  # without the padding
+            frames = logits[not_padding(logits)]
             if len(frames):
                 heard[name].append(log_softmax(frames))
     for name, log_probs in heard.items():

@@ -1,0 +1,27 @@
+"""Logits of frames that mark their own padding, so that losses, metrics and decoders need no lengths."""
+
+import numpy as np
+from keras import ops
+
+from speechzoo.heads.ctc_loss import IMPOSSIBLE
+from speechzoo.masking import sequence_mask
+
+
+def mark_padding(logits, lengths):
+    """Gives class 0 (blank, or silence) probability one in the padding.
+
+    Args:
+        logits: (batch, frames, classes).
+        lengths: int32 (batch,), frames that are not padding; None when nothing is padded.
+    """
+    mask = sequence_mask(lengths, logits)
+    if mask is None:
+        return logits
+    certain = np.full(logits.shape[-1], IMPOSSIBLE, np.float32)
+    certain[0] = 0.0
+    return ops.where(mask > 0, logits, ops.cast(certain, logits.dtype))
+
+
+def not_padding(logits):
+    """Which frames `mark_padding` left as they were: bool (batch, frames)."""
+    return logits[..., 1] > IMPOSSIBLE / 2
