@@ -1,5 +1,6 @@
 """Backbones: features -> frames, one architecture a file."""
 
+from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.bc_resnet import BCResNet
 from speechzoo.backbones.cnn import CNN
 from speechzoo.backbones.conformer import Conformer
@@ -13,4 +14,4 @@ from speechzoo.backbones.tc_resnet import TCResNet
 BACKBONES = {"bc_resnet": BCResNet, "cnn": CNN, "conformer": Conformer, "crdnn": CRDNN, "ds_cnn": DSCNN,
              "ecapa_tdnn": ECAPATDNN, "lstm": LSTM, "tc_resnet": TCResNet}
 
-__all__ = ["BACKBONES", "BCResNet", "CNN", "CRDNN", "Conformer", "DSCNN", "ECAPATDNN", "LSTM", "TCResNet"]
+__all__ = ["BACKBONES", "BCResNet", "Backbone", "CNN", "CRDNN", "Conformer", "DSCNN", "ECAPATDNN", "LSTM", "TCResNet"]

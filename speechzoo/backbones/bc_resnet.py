@@ -3,12 +3,13 @@
 import keras
 from keras import ops
 
+from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.initializers import depthwise
 from speechzoo.backbones.normalization import SubSpectralNorm, batch_norm
 from speechzoo.masking import sequence_mask
 
 
-class BCResNet(keras.layers.Layer):
+class BCResNet(Backbone):
     """Convolutions over frequency, and over time on the average of all bins, whose result is added back to every bin.
 
     `width` 8 with 40 bins is BC-ResNet-1 of the paper, 16 is BC-ResNet-2, 64 is BC-ResNet-8. The frames that leave are
@@ -52,36 +53,49 @@ class BCResNet(keras.layers.Layer):
         self.last_norm = batch_norm("norm_last")
         self.pointwise = keras.layers.Conv2D(4 * width, 1, use_bias=False, name="pointwise_last")
 
-    def build(self, features_shape, *_):
+    def build_stem(self, features_shape):
         bins, channels = (features_shape[-1] + 1) // 2, 2 * self.width
         self.first.build((None, None, None, 1))
         self.first_norm.build((None, None, None, channels))
-        for blocks in self.stages:
-            for block in blocks:
-                block.build((None, None, bins, channels))
-                bins, channels = -(-bins // block.stride), block.channels
+        return None, None, bins, channels
+
+    def build_block(self, number, shape):
+        for block in self.stages[number - 1]:
+            block.build(shape)
+            shape = block.compute_output_shape(shape)
+        if number < self.num_blocks:
+            return shape
         # All bins that are left become one.
+        *_, bins, channels = shape
         self.depthwise = keras.layers.DepthwiseConv2D((5, bins), use_bias=False, name="depthwise_last",
                                                       depthwise_initializer=depthwise(5 * bins))
         self.depthwise.build((None, None, bins, channels))
         self.pointwise.build((None, None, 1, channels))
         self.last_norm.build((None, None, 1, self.output_size))
+        return None, None, 1, self.output_size
 
-    def call(self, features, lengths=None, training=False):
+    def stem(self, features, lengths, training):
         valid = sequence_mask(lengths, features)
         hidden = (features if valid is None else features * valid)[..., None]
         valid = None if valid is None else valid[..., None]
         hidden = self.first(ops.pad(hidden, ((0, 0), (2, 2), (2, 2), (0, 0))))
         hidden = ops.relu(self.first_norm(hidden, valid, training=training))
-        outputs = []
-        for blocks in self.stages:
-            for block in blocks:
-                hidden = block(hidden, valid, training=training)
-            outputs.append(ops.mean(hidden, axis=2, keepdims=True))
-        hidden = hidden if valid is None else hidden * valid
-        hidden = self.pointwise(self.depthwise(ops.pad(hidden, ((0, 0), (2, 2), (0, 0), (0, 0)))))
-        outputs[-1] = ops.relu(self.last_norm(hidden, valid, training=training))
-        return [(output if valid is None else output * valid)[:, :, 0] for output in outputs], lengths
+        return {"hidden": hidden, "lengths": lengths, "valid": valid}
+
+    def block(self, number, stream, training):
+        hidden, valid = stream["hidden"], stream["valid"]
+        for block in self.stages[number - 1]:
+            hidden = block(hidden, valid, training=training)
+        if number == self.num_blocks:
+            hidden = hidden if valid is None else hidden * valid
+            hidden = self.pointwise(self.depthwise(ops.pad(hidden, ((0, 0), (2, 2), (0, 0), (0, 0)))))
+            hidden = ops.relu(self.last_norm(hidden, valid, training=training))
+        return {**stream, "hidden": hidden}
+
+    def frames(self, number, stream, training):
+        hidden, valid = stream["hidden"], stream["valid"]
+        hidden = hidden if number == self.num_blocks else ops.mean(hidden, axis=2, keepdims=True)
+        return (hidden if valid is None else hidden * valid)[:, :, 0]
 
     def get_config(self):
         return {**super().get_config(), "width": self.width, "stage_blocks": self.stage_blocks, "bands": self.bands,

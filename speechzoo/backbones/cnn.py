@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
+from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.normalization import batch_norm
 from speechzoo.masking import sequence_mask
 
 
-class CNN(keras.layers.Layer):
+class CNN(Backbone):
     """Blocks of two 3 x 3 convolutions over time and frequency and a max-pooling, averaged over frequency.
 
     Exports to TFLite as float32, dynamic-range int8 and full int8.
@@ -49,31 +50,38 @@ class CNN(keras.layers.Layer):
                       for i in range(1, num_blocks + 1)]
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
-    def build(self, features_shape, *_):
-        channels = 1
-        for block, size in zip(self.blocks, self.sizes):
-            for convolution, norm in block:
-                convolution.build((None, None, None, channels))
-                norm.build((None, None, None, size))
-                channels = size
+    def build_stem(self, features_shape):
+        return *features_shape, 1
 
-    def call(self, features, lengths=None, training=False):
+    def build_block(self, number, shape):
+        channels, size = shape[-1], self.sizes[number - 1]
+        for convolution, norm in self.blocks[number - 1]:
+            convolution.build((None, None, None, channels))
+            norm.build((None, None, None, size))
+            channels = size
+        return None, None, None, size
+
+    def stem(self, features, lengths, training):
         valid = _mask(lengths, features)
         hidden = features[..., None] if valid is None else features[..., None] * valid
-        outputs, step = [], self.subsampling
-        for number, (block, pool) in enumerate(zip(self.blocks, self.pools), 1):
-            for convolution, norm in block:
-                hidden = ops.relu(norm(convolution(hidden), valid, training=training))
-                # Nothing is below zero after ReLU, so zeros in the padding leave every maximum as it is.
-                hidden = hidden if valid is None else hidden * valid
-            hidden = pool(hidden)
-            if number <= self.halvings:
-                lengths = None if lengths is None else (lengths + 1) // 2
-                valid = _mask(lengths, hidden)
-                step //= 2
-            frames = ops.mean(hidden if step == 1 else hidden[:, ::step], axis=2)
-            outputs.append(self.dropout(frames, training=training))
-        return outputs, lengths
+        return {"hidden": hidden, "lengths": lengths, "valid": valid}
+
+    def block(self, number, stream, training):
+        hidden, lengths, valid = stream["hidden"], stream["lengths"], stream["valid"]
+        for convolution, norm in self.blocks[number - 1]:
+            hidden = ops.relu(norm(convolution(hidden), valid, training=training))
+            # Nothing is below zero after ReLU, so zeros in the padding leave every maximum as it is.
+            hidden = hidden if valid is None else hidden * valid
+        hidden = self.pools[number - 1](hidden)
+        if number <= self.halvings:
+            lengths = None if lengths is None else (lengths + 1) // 2
+            valid = _mask(lengths, hidden)
+        return {"hidden": hidden, "lengths": lengths, "valid": valid}
+
+    def frames(self, number, stream, training):
+        step = self.subsampling >> min(number, self.halvings)
+        hidden = stream["hidden"] if step == 1 else stream["hidden"][:, ::step]
+        return self.dropout(ops.mean(hidden, axis=2), training=training)
 
     def get_config(self):
         return {**super().get_config(), "channels": self.channels, "num_blocks": self.num_blocks,

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from speechzoo.backbones.attention import RelativeAttention, sinusoids
+from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.convolution import ConvolutionModule
 from speechzoo.backbones.initializers import residual_branch
 from speechzoo.backbones.subsampling import ConvSubsampling
@@ -11,7 +12,7 @@ from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
 
 
-class Conformer(keras.layers.Layer):
+class Conformer(Backbone):
     """Convolutional subsampling, then blocks of half feed-forward, attention, convolution, half feed-forward.
 
     With the same weights it computes what `transformers.ParakeetEncoder` does.
@@ -54,21 +55,26 @@ class Conformer(keras.layers.Layer):
         self.blocks = [ConformerBlock(size, num_heads, self.feed_forward_size, kernel_size, normalization, dropout,
                                       name=f"block_{i}") for i in range(1, num_blocks + 1)]
 
-    def build(self, features_shape, *_):
+    def build_stem(self, features_shape):
         self.subsample.build(features_shape)
-        for block in self.blocks:
-            block.build((None, None, self.size))
+        return None, None, self.size
 
-    def call(self, features, lengths=None, training=False):
+    def build_block(self, number, shape):
+        self.blocks[number - 1].build(shape)
+        return shape
+
+    def stem(self, features, lengths, training):
         hidden, lengths = self.subsample(features, lengths)
         hidden = self.dropout(hidden * self.size ** 0.5, training=training)
         positions = sinusoids(ops.shape(hidden)[1], self.size)
-        valid = sequence_mask(lengths, hidden)
-        outputs = []
-        for block in self.blocks:
-            hidden = block(hidden, positions, valid, training=training)
-            outputs.append(hidden if valid is None else hidden * valid)
-        return outputs, lengths
+        return {"hidden": hidden, "lengths": lengths, "valid": sequence_mask(lengths, hidden), "positions": positions}
+
+    def block(self, number, stream, training):
+        block = self.blocks[number - 1]
+        return {**stream, "hidden": block(stream["hidden"], stream["positions"], stream["valid"], training=training)}
+
+    def frames(self, number, stream, training):
+        return stream["hidden"] if stream["valid"] is None else stream["hidden"] * stream["valid"]
 
     def get_config(self):
         return {**super().get_config(), "size": self.size, "num_blocks": self.num_blocks, "num_heads": self.num_heads,

@@ -3,13 +3,14 @@
 import keras
 from keras import ops
 
+from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.normalization import batch_norm
 from speechzoo.backbones.recurrence import FrameLSTM
 from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
 
 
-class CRDNN(keras.layers.Layer):
+class CRDNN(Backbone):
     """Blocks of 3 x 3 convolutions pooled over frequency, a pooling over time, BiLSTM layers, dense layers.
 
     Exports to TFLite as float32 and dynamic-range int8, not full int8: TensorFlow's converter can't calibrate the loop
@@ -59,7 +60,7 @@ class CRDNN(keras.layers.Layer):
                       for i in range(1, dense_layers + 1)]
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
-    def build(self, features_shape, *_):
+    def build_stem(self, features_shape):
         bins, channels = features_shape[-1], 1
         for block, size in zip(self.convolutions, self.channels):
             for convolution, norm in block:
@@ -67,16 +68,20 @@ class CRDNN(keras.layers.Layer):
                 norm.build((None, None, bins, size))
                 channels = size
             bins = (bins + 1) // 2
-        self.flat_size = size = bins * channels
-        for block in self.blocks:
-            block.build((None, None, size))
-            size = 2 * self.lstm_size
-        for dense, norm in self.dense:
-            dense.build((None, None, size))
-            norm.build((None, None, self.dense_size))
-            size = self.dense_size
+        self.flat_size = bins * channels
+        return None, None, self.flat_size
 
-    def call(self, features, lengths=None, training=False):
+    def build_block(self, number, shape):
+        self.blocks[number - 1].build(shape)
+        size = 2 * self.lstm_size
+        if number == self.num_blocks:
+            for dense, norm in self.dense:
+                dense.build((None, None, size))
+                norm.build((None, None, self.dense_size))
+                size = self.dense_size
+        return None, None, size
+
+    def stem(self, features, lengths, training):
         valid = sequence_mask(lengths, features)
         hidden = (features if valid is None else features * valid)[..., None]
         for block in self.convolutions:
@@ -87,16 +92,20 @@ class CRDNN(keras.layers.Layer):
         batch, frames = ops.shape(hidden)[0], ops.shape(hidden)[1]
         hidden = ops.reshape(hidden, (batch, frames, self.flat_size))
         hidden, lengths = self._pool_time(hidden, lengths, valid)
-        valid = sequence_mask(lengths, hidden)
-        outputs = []
-        for block in self.blocks:
-            hidden = self.dropout(block(hidden, valid), training=training)
-            outputs.append(hidden)
-        for dense, norm in self.dense:
-            hidden = ops.leaky_relu(norm(dense(hidden), valid, training=training), 0.01)
-            hidden = self.dropout(hidden, training=training)
-        outputs[-1] = hidden if valid is None else hidden * valid
-        return outputs, lengths
+        return {"hidden": hidden, "lengths": lengths, "valid": sequence_mask(lengths, hidden)}
+
+    def block(self, number, stream, training):
+        valid = stream["valid"]
+        hidden = self.dropout(self.blocks[number - 1](stream["hidden"], valid), training=training)
+        if number == self.num_blocks:
+            for dense, norm in self.dense:
+                hidden = ops.leaky_relu(norm(dense(hidden), valid, training=training), 0.01)
+                hidden = self.dropout(hidden, training=training)
+            hidden = hidden if valid is None else hidden * valid
+        return {**stream, "hidden": hidden}
+
+    def frames(self, number, stream, training):
+        return stream["hidden"]
 
     def _pool_time(self, hidden, lengths, valid):
         """The maximum of `subsampling` frames from frame 0 on; the last window takes what is there."""

@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
+from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.normalization import batch_norm
 from speechzoo.masking import sequence_mask
 
 
-class DSCNN(keras.layers.Layer):
+class DSCNN(Backbone):
     """A strided convolution over time and frequency, then depthwise-separable convolutions, averaged over frequency.
 
     Reference: Hello Edge (Zhang et al. 2017, https://arxiv.org/abs/1711.07128), section 4.4.
@@ -46,14 +47,17 @@ class DSCNN(keras.layers.Layer):
                         batch_norm(f"block_{i}_norm_pointwise")) for i in range(1, num_blocks + 1)]
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
-    def build(self, features_shape, *_):
+    def build_stem(self, features_shape):
         self.first.build((None, None, None, 1))
         self.first_norm.build((None, None, None, self.channels))
-        for block in self.blocks:
-            for layer in block:
-                layer.build((None, None, None, self.channels))
+        return None, None, None, self.channels
 
-    def call(self, features, lengths=None, training=False):
+    def build_block(self, number, shape):
+        for layer in self.blocks[number - 1]:
+            layer.build((None, None, None, self.channels))
+        return shape
+
+    def stem(self, features, lengths, training):
         mask = sequence_mask(lengths, features)
         hidden = (features if mask is None else features * mask)[..., None]
         # Symmetric padding that does not depend on the number of frames, so that padding never changes a row.
@@ -66,12 +70,15 @@ class DSCNN(keras.layers.Layer):
         mask = sequence_mask(lengths, hidden)
         mask = None if mask is None else mask[..., None]
         hidden = self._activate(hidden, self.first_norm, mask, training)
-        outputs = []
-        for depthwise, norm_depthwise, pointwise, norm_pointwise in self.blocks:
-            hidden = self._activate(depthwise(hidden), norm_depthwise, mask, training)
-            hidden = self._activate(pointwise(hidden), norm_pointwise, mask, training)
-            outputs.append(self.dropout(ops.mean(hidden, axis=2), training=training))
-        return outputs, lengths
+        return {"hidden": hidden, "lengths": lengths, "valid": mask}
+
+    def block(self, number, stream, training):
+        depthwise, norm_depthwise, pointwise, norm_pointwise = self.blocks[number - 1]
+        hidden = self._activate(depthwise(stream["hidden"]), norm_depthwise, stream["valid"], training)
+        return {**stream, "hidden": self._activate(pointwise(hidden), norm_pointwise, stream["valid"], training)}
+
+    def frames(self, number, stream, training):
+        return self.dropout(ops.mean(stream["hidden"], axis=2), training=training)
 
     def _activate(self, hidden, norm, mask, training):
         hidden = ops.relu(norm(hidden, mask, training=training))

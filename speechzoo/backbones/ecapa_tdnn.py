@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
+from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.normalization import batch_norm
 from speechzoo.masking import sequence_mask
 
 
-class ECAPATDNN(keras.layers.Layer):
+class ECAPATDNN(Backbone):
     """Squeeze-excited Res2Net blocks along time, and an aggregation of what all of them give.
 
     The pooling and the embedding of the paper are those of the speaker head. Exports to TFLite as float32,
@@ -49,25 +50,37 @@ class ECAPATDNN(keras.layers.Layer):
         self.aggregation = TimeDelayLayer(aggregation_size, 1, name="aggregation")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
-    def build(self, features_shape, *_):
+    def build_stem(self, features_shape):
         self.first.build(features_shape)
-        for block in self.blocks:
-            block.build((None, None, self.size))
-        self.aggregation.build((None, None, self.num_blocks * self.size))
+        return None, None, self.size
 
-    def call(self, features, lengths=None, training=False):
+    def build_block(self, number, shape):
+        self.blocks[number - 1].build(shape)
+        if number < self.num_blocks:
+            return shape
+        self.aggregation.build((None, None, self.num_blocks * self.size))
+        return None, None, self.aggregation_size
+
+    def stem(self, features, lengths, training):
         valid = sequence_mask(lengths, features)
         hidden = features if valid is None else features * valid
         if lengths is not None:
             lengths = (lengths + self.stride_frames - 1) // self.stride_frames
             valid = valid[:, ::self.stride_frames]
         hidden = self.first(hidden, valid, training=training)
-        outputs = []
-        for block in self.blocks:
-            hidden = block(hidden, valid, training=training)
-            outputs.append(hidden)
-        outputs[-1] = self.aggregation(ops.concatenate(outputs, axis=-1), valid, training=training)
-        return [self.dropout(output, training=training) for output in outputs], lengths
+        return {"hidden": hidden, "lengths": lengths, "valid": valid, "aggregated": []}
+
+    def block(self, number, stream, training):
+        hidden, valid, aggregated = stream["hidden"], stream["valid"], stream["aggregated"]
+        if number > 1:
+            aggregated = [*aggregated, hidden]
+        hidden = self.blocks[number - 1](hidden, valid, training=training)
+        if number == self.num_blocks:
+            hidden = self.aggregation(ops.concatenate([*aggregated, hidden], axis=-1), valid, training=training)
+        return {**stream, "hidden": hidden, "aggregated": aggregated}
+
+    def frames(self, number, stream, training):
+        return self.dropout(stream["hidden"], training=training)
 
     def get_config(self):
         names = ("size", "num_blocks", "scale", "squeeze_size", "aggregation_size", "stride_frames")

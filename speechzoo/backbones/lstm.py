@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.recurrence import FrameLSTM
 from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
@@ -10,7 +11,7 @@ from speechzoo.masking import sequence_mask
 _CLIP = 20.0  # equation 1 of Deep Speech
 
 
-class LSTM(keras.layers.Layer):
+class LSTM(Backbone):
     """Three dense layers, the first over a window of frames, then LSTM layers and a last dense layer.
 
     Exports to TFLite as float32 and dynamic-range int8, not full int8: TensorFlow's converter can't calibrate the loop
@@ -52,17 +53,21 @@ class LSTM(keras.layers.Layer):
         self.last = FrameDense(size, name="dense_last")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
-    def build(self, features_shape, *_):
+    def build_stem(self, features_shape):
         self.window.build(features_shape)
-        size = self.size
         for layer in self.dense:
-            layer.build((None, None, size))
-        for block in self.blocks:
-            block.build((None, None, size))
-            size = 2 * self.size if self.bidirectional else self.size
-        self.last.build((None, None, size))
+            layer.build((None, None, self.size))
+        return None, None, self.size
 
-    def call(self, features, lengths=None, training=False):
+    def build_block(self, number, shape):
+        self.blocks[number - 1].build(shape)
+        size = 2 * self.size if self.bidirectional else self.size
+        if number == self.num_blocks:
+            self.last.build((None, None, size))
+            size = self.size
+        return None, None, size
+
+    def stem(self, features, lengths, training):
         valid = sequence_mask(lengths, features)
         hidden = features if valid is None else features * valid
         # With the window around frame 0, s, 2 s, ... there are ceil(frames / s) of them.
@@ -71,14 +76,18 @@ class LSTM(keras.layers.Layer):
         for layer in self.dense:
             hidden = self._clipped(layer(hidden), training)
         lengths = None if lengths is None else (lengths + self.subsampling - 1) // self.subsampling
-        valid = sequence_mask(lengths, hidden)
-        outputs = []
-        for block in self.blocks:
-            hidden = block(hidden, valid)
-            outputs.append(hidden)
-        hidden = self._clipped(self.last(hidden), training)
-        outputs[-1] = hidden if valid is None else hidden * valid
-        return outputs, lengths
+        return {"hidden": hidden, "lengths": lengths, "valid": sequence_mask(lengths, hidden)}
+
+    def block(self, number, stream, training):
+        valid = stream["valid"]
+        hidden = self.blocks[number - 1](stream["hidden"], valid)
+        if number == self.num_blocks:
+            hidden = self._clipped(self.last(hidden), training)
+            hidden = hidden if valid is None else hidden * valid
+        return {**stream, "hidden": hidden}
+
+    def frames(self, number, stream, training):
+        return stream["hidden"]
 
     def _clipped(self, hidden, training):
         return self.dropout(ops.minimum(ops.relu(hidden), _CLIP), training=training)

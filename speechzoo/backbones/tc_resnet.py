@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
+from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.normalization import batch_norm
 from speechzoo.masking import sequence_mask
 
 
-class TCResNet(keras.layers.Layer):
+class TCResNet(Backbone):
     """Convolutions along time alone, with the frequency bins as their input channels, in residual blocks.
 
     Channels 16, 24, 32, 48 with one block a stage are TC-ResNet8 of the paper, two blocks a stage TC-ResNet14; its
@@ -51,28 +52,35 @@ class TCResNet(keras.layers.Layer):
         self.first_norm = batch_norm("norm_1")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
-    def build(self, features_shape, *_):
+    def build_stem(self, features_shape):
         self.first.build((None, None, features_shape[-1]))
         self.first_norm.build((None, None, self.channels[0]))
-        size = self.channels[0]
-        for block in self.blocks:
-            block.build((None, None, size))
-            size = block.channels
+        return None, None, self.channels[0]
 
-    def call(self, features, lengths=None, training=False):
+    def build_block(self, number, shape):
+        self.blocks[number - 1].build(shape)
+        return None, None, self.blocks[number - 1].channels
+
+    def stem(self, features, lengths, training):
         valid = sequence_mask(lengths, features)
         hidden = features if valid is None else features * valid
         hidden = self.first(ops.pad(hidden, ((0, 0), (1, 1), (0, 0))))
         hidden = ops.relu(self.first_norm(hidden, valid, training=training))
         hidden = hidden if valid is None else hidden * valid
-        outputs, step = [], self.subsampling
-        for block in self.blocks:
-            if lengths is not None and block.stride == 2:
-                lengths = (lengths + 1) // 2
-            hidden = block(hidden, lengths, training=training)
-            step //= block.stride
-            outputs.append(self.dropout(hidden[:, ::step] if step > 1 else hidden, training=training))
-        return outputs, lengths
+        return {"hidden": hidden, "lengths": lengths, "valid": valid}
+
+    def block(self, number, stream, training):
+        block, lengths, valid = self.blocks[number - 1], stream["lengths"], stream["valid"]
+        if lengths is not None and block.stride == 2:
+            lengths = (lengths + 1) // 2
+            valid = sequence_mask(lengths, stream["hidden"][:, ::2])
+        return {"hidden": block(stream["hidden"], valid, training=training), "lengths": lengths, "valid": valid}
+
+    def frames(self, number, stream, training):
+        stage = (number - 1) // self.stage_blocks + 1
+        step = self.subsampling >> stage
+        hidden = stream["hidden"]
+        return self.dropout(hidden[:, ::step] if step > 1 else hidden, training=training)
 
     def get_config(self):
         return {**super().get_config(), "channels": self.channels, "stage_blocks": self.stage_blocks,
@@ -80,7 +88,12 @@ class TCResNet(keras.layers.Layer):
 
 
 class TemporalBlock(keras.layers.Layer):
-    """Two convolutions along time beside an identity, or a strided convolution of one frame where the rate changes."""
+    """Two convolutions along time beside an identity, or a strided convolution of one frame where the rate changes.
+
+    Call arguments:
+        inputs: (batch, frames, channels), zero in the padding.
+        valid: (batch, frames out, 1) of ones and zeros, or None.
+    """
 
     def __init__(self, channels: int, kernel_size: int, stride: int, **kwargs):
         super().__init__(**kwargs)
@@ -105,11 +118,10 @@ class TemporalBlock(keras.layers.Layer):
         for norm in norms:
             norm.build((None, None, self.channels))
 
-    def call(self, inputs, lengths=None, training=False):
+    def call(self, inputs, valid=None, training=False):
         # Symmetric padding that does not depend on the number of frames, so that padding never changes a row.
         around = ((0, 0), (self.kernel_size // 2, self.kernel_size // 2), (0, 0))
         hidden = self.conv_1(ops.pad(inputs, around))
-        valid = sequence_mask(lengths, hidden)
         hidden = ops.relu(self.norm_1(hidden, valid, training=training))
         hidden = hidden if valid is None else hidden * valid
         hidden = self.norm_2(self.conv_2(ops.pad(hidden, around)), valid, training=training)

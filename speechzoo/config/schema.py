@@ -9,7 +9,7 @@ from speechzoo.config.errors import ConfigError, nearest
 
 @dataclass
 class PartConfig:
-    """A registered front end, backbone, weighting or optimiser: its name and its constructor's arguments."""
+    """A registered front end, backbone, sharing, weighting or optimiser: its name and its constructor's arguments."""
 
     type: str
     options: dict = field(default_factory=dict)
@@ -175,6 +175,7 @@ class ZooConfig:
         frontend: Waveform -> features.
         backbone: Features -> frames.
         heads: Task name -> head, in the order of the outputs.
+        sharing: Which parts of the network the heads have in common; all of the backbone by default.
         weighting: How the heads' losses become one.
         data: Training data.
         training: Training settings.
@@ -186,6 +187,7 @@ class ZooConfig:
     frontend: PartConfig
     backbone: PartConfig
     heads: dict[str, HeadConfig]
+    sharing: PartConfig = field(default_factory=lambda: PartConfig("hard"))
     weighting: PartConfig = field(default_factory=lambda: PartConfig("static"))
     data: DataConfig = field(default_factory=DataConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)

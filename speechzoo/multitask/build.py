@@ -7,6 +7,7 @@ from speechzoo.config import ConfigError, ZooConfig, create
 from speechzoo.frontends import FRONTENDS
 from speechzoo.heads import HEADS
 from speechzoo.multitask.model import MultiTaskModel
+from speechzoo.multitask.sharing import SHARINGS
 from speechzoo.multitask.weighting import WEIGHTINGS
 
 
@@ -31,6 +32,7 @@ def build_model(config: ZooConfig, heads: list[str] | None = None, speakers: lis
     try:
         frontend = create(FRONTENDS, "front end", config.frontend, name="frontend", sample_rate=config.sample_rate)
         backbone = create(BACKBONES, "backbone", config.backbone, name="backbone")
+        sharing = create(SHARINGS, "sharing", config.sharing, backbone=backbone, tasks=list(config.heads))
         layers = {}
         for name, head in chosen.items():
             extra = {"speakers": speakers} if head.type == "speaker" and speakers else {}
@@ -38,7 +40,7 @@ def build_model(config: ZooConfig, heads: list[str] | None = None, speakers: lis
         weights = {name: head.loss_weight for name, head in chosen.items()}
         weighting = create(WEIGHTINGS, "weighting", config.weighting, weights=weights, name="weighting")
         blocks = {name: head.block for name, head in chosen.items() if head.block is not None}
-        return MultiTaskModel(frontend, backbone, layers, blocks, weighting, dataclasses.replace(config, heads=chosen),
+        return MultiTaskModel(frontend, sharing, layers, blocks, weighting, dataclasses.replace(config, heads=chosen),
                               name=config.name)
     except ConfigError:
         raise

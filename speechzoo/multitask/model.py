@@ -1,10 +1,11 @@
-"""One front end, one backbone, many heads: a functional Keras model with per-example task masks."""
+"""One front end, one backbone (or several that share), many heads: a functional Keras model with task masks."""
 
 import keras
 import numpy as np
 from keras import ops
 
 from speechzoo.multitask.labelled_mean import LabelledMean
+from speechzoo.multitask.sharing import HardSharing, Sharing
 from speechzoo.multitask.weighting import StaticWeighting
 
 
@@ -17,7 +18,8 @@ class MultiTaskModel(keras.Model):
 
     Args:
         frontend: Layer (audio, audio_length) -> (features, lengths).
-        backbone: Layer (features, lengths) -> (list of frames by block, lengths).
+        backbone: Layer (features, lengths) -> (list of frames by block, lengths), which all heads read; or a `Sharing`,
+            which has several of them.
         heads: Name -> head; the names are the output's keys and the layers' names.
         blocks: Head -> 1-based block of the backbone that it reads; the last for those not named.
         weighting: A `Weighting`; the plain sum when None.
@@ -34,21 +36,27 @@ class MultiTaskModel(keras.Model):
                  name: str | None = None):
         audio = keras.Input((None,), name="audio")
         audio_length = keras.Input((), dtype="int32", name="audio_length")
-        blocks = {**dict.fromkeys(heads, backbone.num_blocks), **(blocks or {})}
+        sharing = backbone if isinstance(backbone, Sharing) else HardSharing(backbone, list(heads))
+        num_blocks = sharing.backbone.num_blocks
+        blocks = {**dict.fromkeys(heads, num_blocks), **(blocks or {})}
         for head, block in blocks.items():
-            if not 1 <= block <= backbone.num_blocks:
-                raise ValueError(f"head '{head}' reads block {block}; the backbone has blocks 1 to "
-                                 f"{backbone.num_blocks}")
+            if not 1 <= block <= num_blocks:
+                raise ValueError(f"head '{head}' reads block {block}; the backbone has blocks 1 to {num_blocks}")
         features, lengths = frontend(audio, audio_length)
-        frames, lengths = backbone(features, lengths)
-        outputs = {name: head(frames[blocks[name] - 1], lengths) for name, head in heads.items()}
+        frames, lengths = sharing(features, lengths, blocks)
+        outputs = {name: head(frames[name], lengths) for name, head in heads.items()}
         super().__init__({"audio": audio, "audio_length": audio_length}, outputs, name=name)
         self.frontend = frontend
-        self.backbone = backbone
+        self.sharing = sharing
         self.heads = dict(heads)
         self.blocks = blocks
         self.weighting = weighting or StaticWeighting(dict.fromkeys(heads, 1.0), name="weighting")
         self.zoo_config = config
+
+    @property
+    def backbone(self):
+        """The backbone that all heads share; where they share otherwise, the pattern of their networks."""
+        return self.sharing.backbone
 
     def forward_unpadded(self, audio) -> dict:
         """The outputs for utterances without padding, computed without any masking: the graph that devices run.
@@ -57,8 +65,8 @@ class MultiTaskModel(keras.Model):
             audio: float32 (batch, samples).
         """
         features, lengths = self.frontend(audio, None, training=False)
-        frames, lengths = self.backbone(features, lengths, training=False)
-        return {name: head(frames[self.blocks[name] - 1], lengths, training=False) for name, head in self.heads.items()}
+        frames, lengths = self.sharing(features, lengths, self.blocks, training=False)
+        return {name: head(frames[name], lengths, training=False) for name, head in self.heads.items()}
 
     # -- training ------------------------------------------------------------------------------------------------
 

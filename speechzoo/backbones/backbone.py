@@ -1,0 +1,48 @@
+"""What every backbone has in common."""
+
+import keras
+
+
+class Backbone(keras.layers.Layer):
+    """Features -> the frames after each of its blocks, in steps that can be taken one by one.
+
+    Most models call it as a whole. Methods of multi-task learning that act between blocks (`multitask/sharing/`) take
+    its steps, of which a backbone implements, besides its attributes:
+
+    - `build_stem(features_shape)` and `build_block(number, shape)` make the weights of a step.
+    - `stem(features, lengths, training)` -> stream: all that comes before block 1.
+    - `block(number, stream, training)` -> stream: one block (1-based), the last one with all that follows it.
+    - `frames(number, stream, training)` -> (batch, frames out, channels): what leaves after that block. Has no weights.
+
+    A stream is a dict of tensors: `hidden`, (batch, time, channels) or (batch, time, bins, channels); `lengths`, int32
+    (batch,) in frames of `hidden`; `valid`, ones and zeros that multiply `hidden`; and what else the blocks need.
+    `lengths` and `valid` are None when nothing is padded.
+
+    Call arguments:
+        features: (batch, frames, bins).
+        lengths: int32 (batch,), or None when nothing is padded.
+
+    Returns:
+        A list with the frames (batch, ceil(frames / subsampling), channels) after each block, and their lengths.
+
+    Attributes:
+        num_blocks: Number of blocks.
+        subsampling: Feature frames for one output frame.
+        output_size: Channels after the last block.
+    """
+
+    def build(self, features_shape, *_):
+        shape = self.build_stem(features_shape)
+        for number in range(1, self.num_blocks + 1):
+            shape = self.build_block(number, shape)
+
+    def call(self, features, lengths=None, training=False):
+        stream, outputs = self.stem(features, lengths, training), []
+        for number in range(1, self.num_blocks + 1):
+            stream = self.block(number, stream, training)
+            outputs.append(self.frames(number, stream, training))
+        return outputs, stream["lengths"]
+
+    def output_lengths(self, lengths):
+        """Lengths of the frames that leave, for lengths of features; None for None."""
+        return None if lengths is None else (lengths + self.subsampling - 1) // self.subsampling

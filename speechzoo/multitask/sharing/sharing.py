@@ -1,0 +1,42 @@
+"""What every sharing has in common."""
+
+
+class Sharing:
+    """Features -> the frames that each head reads: how the heads share networks.
+
+    A sharing is no layer. It owns the layers that its method needs and connects them in a call, so that a functional
+    model holds exactly those that its heads reach: a model with some of the heads has none of the parameters that only
+    the others need, and neither has its export.
+
+    Args:
+        backbone: A backbone that has no weights yet: the one network of `hard`, the pattern of all others.
+        tasks: Names of all heads of the config, in its order; also of those that a model leaves out, because their
+            networks may feed the others.
+
+    Call arguments:
+        features: (batch, frames, bins).
+        lengths: int32 (batch,), or None when nothing is padded.
+        blocks: Head -> 1-based block of the backbone that it reads, for the heads to answer; some of `tasks`.
+        training: As of layers; None lets Keras decide.
+
+    Returns:
+        Head -> frames (batch, frames out, channels); their lengths.
+
+    Attributes:
+        cost: What it takes beside one backbone.
+    """
+
+    cost = "one backbone"
+
+    def __init__(self, backbone, tasks: list[str]):
+        self.backbone = backbone
+        self.tasks = list(tasks)
+
+    def __call__(self, features, lengths, blocks: dict[str, int], training=None):
+        frames, lengths = self.backbone(features, lengths, training=training)
+        return {head: frames[block - 1] for head, block in blocks.items()}, lengths
+
+    def copy_of_backbone(self, suffix: str = ""):
+        """A backbone of the same settings with weights of its own; `suffix` goes behind its name."""
+        name = f"{self.backbone.name}_{suffix}" if suffix else self.backbone.name
+        return type(self.backbone).from_config({**self.backbone.get_config(), "name": name})
