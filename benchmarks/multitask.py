@@ -2,16 +2,17 @@
 
     python benchmarks/multitask.py --data PREPARED --runs RUNS
 
-trains a small network on recordings of Speech Commands, speechocean762, LibriSpeech and ESC-10 (`speechzoo prepare`, see
-docs/training.md) with the heads keyword, speaker, gender, age_group, phones and event, none of which all corpora have labels for,
-and writes tables and plots between the two marks in docs/multitask.md. A run is a few minutes in a process of its own and leaves one
-JSON file in RUNS; what has its file is not run again, so stop at any time and start the same command to go on. The page is written
-from the files that are there.
+trains a small network on recordings of Speech Commands, speechocean762, LibriSpeech and ESC-10 (`speechzoo prepare`,
+see docs/training.md) with the heads keyword, speaker, gender, age_group, phones and event, none of which all corpora
+have labels for, and writes tables and plots between the two marks in docs/multitask.md. A run is a few minutes in a
+process of its own and leaves one JSON file in RUNS. What has its file is not run again: stop at any time, and start the
+same command to go on. The page is written from the files that are there.
 
-Every run trains the same steps of the same length with the same optimizer; only what is shared and how losses are weighed differs.
-`alone` trains a network for one head, for as many steps as show it its labelled recordings as often as the shared training does;
-`alone, all steps` for as many steps as the shared training has. For the few-label part a head keeps some of its labels, the same for
-both; where it trains with the others, recordings with such a label are half of what is drawn where all of them had one.
+All runs have the same optimizer and batches of the same length; shared ones have `--steps` training steps. `alone`
+trains a network for one head, for as many steps as show it its labelled recordings as often as a shared training does;
+`alone, all steps` for as many steps as a shared training has. In the few-label part one head keeps some of its labels,
+the same ones alone and with the others; with the others, recordings that kept theirs are half of what is drawn of those
+that had one.
 """
 
 import argparse
@@ -38,8 +39,8 @@ CLIPS_OF_A_KEYWORD = {"train": 300, "test": 60}
 TEST_SPEAKERS = 4  # every fourth
 FEW = (1, 5, 25)
 KEYWORDS = ["yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go", "_unknown_", "_silence_"]
-EVENTS = ["baby_cry", "chainsaw", "clock_tick", "dog_bark", "fire_crackling", "helicopter", "person_sneeze", "rain", "rooster",
-          "sea_waves"]
+EVENTS = ["baby_cry", "chainsaw", "clock_tick", "dog_bark", "fire_crackling", "helicopter", "person_sneeze", "rain",
+          "rooster", "sea_waves"]
 HEADS = {
     "keyword": {"type": "classifier", "classes": KEYWORDS},
     "speaker": {"type": "speaker", "embedding_size": 64, "loss_weight": 0.1},
@@ -50,8 +51,9 @@ HEADS = {
 }
 NETWORK = {
     "name": "multitask_benchmark", "summary": "TC-ResNet with frames of 40 ms.",
-    "frontend": {"type": "log_mel", "transform": "fft", "num_mel_bins": 40, "hop_seconds": 0.02, "window_seconds": 0.032,
-                 "frequency_masks": 1, "frequency_mask_width": 5, "time_masks": 1, "time_mask_fraction": 0.1},
+    "frontend": {"type": "log_mel", "transform": "fft", "num_mel_bins": 40, "hop_seconds": 0.02,
+                 "window_seconds": 0.032, "frequency_masks": 1, "frequency_mask_width": 5,
+                 "time_masks": 1, "time_mask_fraction": 0.1},
     "backbone": {"type": "tc_resnet", "channels": [32, 48], "stage_blocks": 4},
 }
 SHARINGS = ("hard", "soft", "cross_stitch", "nddr", "mmoe", "ple", "mtan", "adapters", "branching")
@@ -129,7 +131,8 @@ def gather(data: Path) -> tuple[list[dict], list[dict]]:
     parts = [], []
     for name, corpus in CORPORA.items():
         folder = (data / name).resolve()
-        utterances = [utterance for utterance in read_manifest(folder / "manifest.jsonl") if utterance["duration"] <= LONGEST]
+        utterances = [utterance for utterance in read_manifest(folder / "manifest.jsonl")
+                      if utterance["duration"] <= LONGEST]
         held_out = set() if corpus.train else _test_speakers(utterances)
         clips = Counter()
         for utterance in sorted(utterances, key=lambda utterance: _number(utterance["id"])):
@@ -209,8 +212,9 @@ def count_steps(train: list[dict], run: Run, steps: int) -> int:
     """How many of the `steps` of a shared training a run takes."""
     if run.method != ALONE:
         return steps
-    seconds = [(CORPORA[utterance["corpus"]].repeat * utterance["duration"], run.heads[0] in utterance) for utterance in train]
-    return max(1, round(steps * sum(value for value, labelled in seconds if labelled) / sum(value for value, _ in seconds)))
+    drawn = {utterance["id"]: CORPORA[utterance["corpus"]].repeat * utterance["duration"] for utterance in train}
+    labelled = sum(drawn[utterance["id"]] for utterance in train if run.heads[0] in utterance)
+    return max(1, round(steps * labelled / sum(drawn.values())))
 
 
 # -- a run -------------------------------------------------------------------------------------------------------------
@@ -241,7 +245,8 @@ def train_one(run: Run, data: Path, steps: int) -> dict:
             "sharing": run.method if run.method in SHARINGS else "hard",
             "weighting": run.method if run.method in WEIGHTINGS else "static",
             "data": {"root": folder, "seconds_per_batch": SECONDS_PER_BATCH, "bucket_seconds": [1.05, 3.0, LONGEST],
-                     "train": [{"manifest": f"{number}.jsonl", "repeat": repeat} for number, (repeat, _) in enumerate(sources)]},
+                     "train": [{"manifest": f"{number}.jsonl", "repeat": repeat}
+                               for number, (repeat, _) in enumerate(sources)]},
             "training": {"epochs": 1, "learning_rate": 4e-3, "warmup_steps": 50, "weight_decay": 1e-3, "seed": run.seed,
                          "sort_first_epoch": False}})
         keras.utils.set_random_seed(run.seed)
@@ -267,8 +272,8 @@ def train_one(run: Run, data: Path, steps: int) -> dict:
               "settings": settings(steps), "errors": {head: error_of(found["overall"][head]) for head in run.heads},
               "tested": {head: found["overall"][head]["n"] for head in run.heads}, "labels": labels, "steps": taken,
               # The first steps make the graphs.
-              "seconds_per_step": statistics.median(np.diff(times[(len(times) - 1) // 2:])), "training_seconds": trained,
-              "peak_megabytes": peak, "parameters": model.count_params()}
+              "seconds_per_step": statistics.median(np.diff(times[(len(times) - 1) // 2:])),
+              "training_seconds": trained, "peak_megabytes": peak, "parameters": model.count_params()}
     return result | ({} if run.few else {"macs_per_second": count_macs(model)})
 
 
@@ -296,19 +301,27 @@ def read_runs(runs: Path, steps: int | None = None) -> list[dict]:
         result = json.loads(path.read_text(encoding="utf-8"))
         wanted = results[0]["settings"] if steps is None and results else settings(steps or result["settings"]["steps"])
         if result["settings"] != wanted:
-            raise ValueError(f"{path}: made with other settings ({result['settings']}, not {wanted}); take another --runs")
+            raise ValueError(f"{path}: made with other settings ({result['settings']}, not {wanted}); "
+                             "take another --runs")
         results.append(result)
     return results
 
 
-def errors_by_seed(results: list[dict], method: str, head: str, few: str | None = None, percent: int = 100) -> dict[int, float]:
-    """Seed -> error of one head under one method."""
-    return {result["seed"]: result["errors"][head] for result in results
-            if result["method"] == method and (result["few"], result["percent"]) == (few, percent) and head in result["errors"]}
+def errors_by_seed(results: list[dict], method: str, head: str, percent: int = 100) -> dict[int, float]:
+    """Seed -> error of one head under one method, with so many of its labels."""
+    return {result["seed"]: result["errors"][head] for result in with_labels(results, head, percent)
+            if result["method"] == method}
+
+
+def with_labels(results: list[dict], head: str, percent: int = 100) -> list[dict]:
+    """The results of runs where a head has so many of its labels, and the others all."""
+    few = None if percent == 100 else head
+    return [result for result in results if result["few"] == few and result["percent"] == percent
+            and head in result["errors"]]
 
 
 def delta_m(results: list[dict], method: str) -> dict[int, float]:
-    """Seed -> mean over the heads of the relative gain on training alone (Maninis et al. 2019, equation 3), a fraction.
+    """Seed -> mean over the heads of the relative gain on training alone (Maninis et al. 2019), a fraction.
 
     All measures are errors; the baseline is the mean of `alone` over its seeds. Only seeds that have all heads count.
     """
@@ -403,7 +416,8 @@ def where_it_hurts(results: list[dict]) -> list[str]:
                     losses.append(f"{label_of(method)} ({-100 * difference[0]:.1f} points)")
             if losses:
                 lines.append(f"- `{head}` is worse than {base} under {', '.join(losses)}.")
-    return lines or ["No head is worse than alone by more than the interval of its difference, under any method that has two seeds."]
+    return lines or ["No head is worse than alone by more than the interval of its difference, under any method with "
+                     "two seeds."]
 
 
 def few_label_table(results: list[dict]) -> list[str]:
@@ -411,13 +425,12 @@ def few_label_table(results: list[dict]) -> list[str]:
     lines = ["| head | labels | alone | with the others | gain, points (95 % interval) |", "|---|---|---|---|---|"]
     for head in HEADS:
         for percent in (*FEW, 100):
-            few = None if percent == 100 else head
-            alone, shared = (errors_by_seed(results, method, head, few, percent) for method in (ALONE, "hard"))
-            counts = [result["labels"][head] for result in results if (result["few"], result["percent"]) == (few, percent)
-                      and head in result["labels"]]
-            difference = gain(shared, alone)
-            text = "" if difference is None else (f"{100 * difference[0]:+.1f} ({100 * (difference[0] - difference[1]):+.1f} to "
-                                                  f"{100 * (difference[0] + difference[1]):+.1f})")
+            alone, shared = (errors_by_seed(results, method, head, percent) for method in (ALONE, "hard"))
+            counts = [result["labels"][head] for result in with_labels(results, head, percent)]
+            difference, text = gain(shared, alone), ""
+            if difference:
+                mean, half = 100 * difference[0], 100 * difference[1]
+                text = f"{mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f})"
             if counts:
                 lines.append(f"| {head} | {counts[0]} ({percent} %) | {spread_text(alone.values())} | "
                              f"{spread_text(shared.values())} | {text} |")
@@ -428,8 +441,9 @@ def plot_methods(results: list[dict], path: Path):
     """Delta-m of every method: a bar for the mean, a dot for each seed."""
     import matplotlib.pyplot as plt
 
-    changes = {label_of(method): list(delta_m(results, method).values()) for method in methods_of(results) if method != ALONE}
-    changes = {name.replace("`", ""): [100 * value for value in values] for name, values in changes.items() if values}
+    changes = {label_of(method).replace("`", ""): [100 * value for value in delta_m(results, method).values()]
+               for method in methods_of(results) if method != ALONE}
+    changes = {name: values for name, values in changes.items() if values}
     figure, axes = plt.subplots(figsize=(8, 1.2 + 0.3 * len(changes)))
     for place, (name, values) in enumerate(changes.items()):
         axes.barh(place, statistics.mean(values), color="tab:blue", alpha=0.6)
@@ -450,8 +464,8 @@ def plot_few_labels(results: list[dict], path: Path):
     figure, panels = plt.subplots(2, 3, figsize=(10, 6))
     for head, axes in zip(HEADS, panels.flat):
         for method, name in ((ALONE, "alone"), ("hard", "with the others")):
-            found = {percent: [100 * error for error in errors_by_seed(results, method, head, None if percent == 100 else head,
-                                                                       percent).values()] for percent in (*FEW, 100)}
+            found = {percent: [100 * error for error in errors_by_seed(results, method, head, percent).values()]
+                     for percent in (*FEW, 100)}
             found = {percent: errors for percent, errors in found.items() if errors}
             axes.errorbar(list(found), [statistics.mean(errors) for errors in found.values()],
                           [statistics.stdev(errors) if len(errors) > 1 else 0 for errors in found.values()],
@@ -475,16 +489,19 @@ def write_page(results: list[dict], page: Path):
         raise ValueError(f"{page}: the marks '{BEGIN}' and '{END}' are not in it")
     lines = [
         BEGIN, "",
-        f"Errors in %: words wrong (`keyword`), equal error rate (`speaker`), phone error rate (`phones`), classes wrong (others);",
-        f"mean ± standard deviation over seeds ({len(seeds)} so far). {common['steps']} training steps of "
-        f"{common['seconds_per_batch']} s of audio each; speakers of the test are not trained on. **Bold**: better than alone, ▲: "
-        "worse than alone, where the 95 % interval of the difference leaves out zero. Δm: mean over the heads of the relative gain "
-        "on alone, in %.", "", *error_table(results), "", f"![Δm of the methods]({page.stem}.png)", "",
+        "Errors in %: equal error rate of `speaker`, phone error rate of `phones`, wrong answers otherwise;",
+        f"mean ± standard deviation over seeds ({len(seeds)} so far). {common['steps']} training steps of",
+        f"{common['seconds_per_batch']} s of audio each; nobody who speaks in the test is trained on. **Bold**",
+        "is better than alone, ▲ worse, where the 95 % interval of the difference leaves out zero; where nothing",
+        "differs, one cell in twenty is marked by chance. Δm is the mean over the heads of the relative gain on",
+        "alone, in % (Maninis et al. 2019, https://arxiv.org/abs/1904.08918, of errors).", "",
+        *error_table(results), "", f"![Δm of the methods]({page.stem}.png)", "",
         "### What they cost", "", *cost_table(results), "", "### Where it hurts", "", *where_it_hurts(results), ""]
     plot_methods(results, page.with_suffix(".png"))
     if any(result["few"] for result in results):
         plot_few_labels(results, page.with_name(f"{page.stem}_few_labels.png"))
-        lines += ["### Few labels", "", "One head keeps some of its labels, the others keep theirs; hard sharing, fixed weights.", "",
+        lines += ["### Few labels", "",
+                  "One head keeps some of its labels, the others keep theirs; hard sharing, fixed weights.", "",
                   *few_label_table(results), "", f"![Few labels]({page.stem}_few_labels.png)", ""]
     page.write_text(before + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
 
