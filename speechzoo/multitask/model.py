@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from speechzoo.multitask import streaming
 from speechzoo.multitask.labelled_mean import LabelledMean
 from speechzoo.multitask.sharing import HardSharing, Sharing
 from speechzoo.multitask.weighting import StaticWeighting
@@ -52,6 +53,7 @@ class MultiTaskModel(keras.Model):
         self.blocks = blocks
         self.weighting = weighting or StaticWeighting(dict.fromkeys(heads, 1.0), name="weighting")
         self.zoo_config = config
+        self.stream_shapes = None
 
     @property
     def backbone(self):
@@ -148,6 +150,21 @@ class MultiTaskModel(keras.Model):
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         """The values of the metrics that `compute_loss` has updated."""
         return self.get_metrics_result()
+
+    # -- streams -------------------------------------------------------------------------------------------------
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether the model is causal, so that `stream_step` and `stream` work."""
+        return streaming.can_stream(self)
+
+    def initial_state(self, batch: int = 1) -> dict[str, np.ndarray]:
+        """The state of `batch` streams that begin: zeros, by name."""
+        return streaming.initial_state(self, batch)
+
+    def stream_step(self, samples, state: dict | None = None) -> tuple[dict, dict]:
+        """One step of a stream: `(outputs by head, new state)`; see `speechzoo.multitask.streaming.stream_step`."""
+        return streaming.stream_step(self, samples, state)
 
     # -- recognition ---------------------------------------------------------------------------------------------
 
