@@ -166,16 +166,31 @@ class MultiTaskModel(keras.Model):
         """One step of a stream: `(outputs by head, new state)`; see `speechzoo.multitask.streaming.stream_step`."""
         return streaming.stream_step(self, samples, state)
 
+    def stream(self, **options):
+        """Hears a stream: a `speechzoo.decoding.stream.Stream`, which `options` are passed to.
+
+        An exported file does the same many times as fast (`EdgeModel.stream`).
+        """
+        from speechzoo.decoding.stream import Stream
+
+        return Stream(self.stream_step, self.initial_state(), self.spec(), **options)
+
     # -- recognition ---------------------------------------------------------------------------------------------
 
     def spec(self) -> dict:
-        """What decoding needs to read the outputs: plain values, stored in every exported file."""
+        """What decoding needs to read the outputs: plain values, stored in every exported file.
+
+        Of a model that can stream, `stream` says how it steps.
+        """
         frame_seconds = self.frontend.frame_seconds * self.backbone.subsampling
         heads = {name: head.spec() for name, head in self.heads.items()}
         for spec in heads.values():
             if spec["type"] == "ctc":
                 spec["frame_seconds"] = frame_seconds
-        return {"name": self.name, "sample_rate": self.frontend.sample_rate, "heads": heads}
+        spec = {"name": self.name, "sample_rate": self.frontend.sample_rate, "heads": heads}
+        if self.can_stream:
+            spec["stream"] = streaming.stream_spec(self)
+        return spec
 
     @property
     def minimum_samples(self) -> int:

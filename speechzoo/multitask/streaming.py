@@ -65,6 +65,18 @@ def initial_state(model, batch: int = 1) -> dict[str, np.ndarray]:
     return {name: np.zeros((batch, *shape), np.float32) for name, shape in _state_shapes(model).items()}
 
 
+def stream_spec(model) -> dict:
+    """What whoever runs the model's steps needs to know, of plain values.
+
+    Returns:
+        `step_samples`, and `utterance_state`: the tensors of the state that heads of whole utterances gather; zeros begin
+        a new utterance.
+    """
+    gathering = tuple(f"{name}_" for name, head in model.heads.items() if not getattr(head, "memory", 0))
+    return {"step_samples": step_samples(model),
+            "utterance_state": [name for name in _state_shapes(model) if name.startswith(gathering)]}
+
+
 def _state_shapes(model) -> dict[str, tuple]:
     """Name -> shape without the batch, found by hearing one step of silence."""
     if model.stream_shapes is None:
