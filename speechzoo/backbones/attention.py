@@ -33,8 +33,8 @@ class RelativeAttention(keras.layers.Layer):
         positions: The two tensors of `sinusoids`, for the frames that are seen: in a step of a stream, `left_context`
             ones and then its own.
         valid: (batch, frames, 1) of ones and zeros, or None.
-        reach: Added to the scores, 0 where a frame (row) may see another (column) and very negative elsewhere: something
-            that broadcasts to (batch, frames, frames seen), or None.
+        reach: Added to the scores: 0 where a frame (row) may see another (column), very negative elsewhere; broadcasts
+            to (batch, frames, frames seen). None where all see all.
         state: `StreamState` of a step in a stream, or None.
     """
 

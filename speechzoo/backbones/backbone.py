@@ -21,8 +21,8 @@ class Backbone(keras.layers.Layer):
     Call arguments:
         features: (batch, frames, bins).
         lengths: int32 (batch,), or None when nothing is padded.
-        state: `StreamState` of a step in a stream, whose features are `chunk` x `subsampling` frames or, where `chunk` is
-            1, any multiple of `subsampling`; causal backbones only.
+        state: `StreamState` of a step in a stream, whose features are a multiple of `chunk` x `subsampling` frames;
+            causal backbones only.
 
     Returns:
         A list with the frames (batch, ceil(frames / subsampling), channels) after each block, and their lengths.

@@ -68,8 +68,8 @@ class Conformer(Backbone):
         self.left_context = left_context
         self.subsample = ConvSubsampling(size, subsampling, subsampling_channels, name="subsampling")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        self.blocks = [ConformerBlock(size, num_heads, self.feed_forward_size, kernel_size, normalization, dropout, causal,
-                                      left_context, name=f"block_{i}") for i in range(1, num_blocks + 1)]
+        self.blocks = [ConformerBlock(size, num_heads, self.feed_forward_size, kernel_size, normalization, dropout,
+                                      causal, left_context, name=f"block_{i}") for i in range(1, num_blocks + 1)]
 
     def build_stem(self, features_shape):
         self.subsample.build(features_shape)

@@ -60,7 +60,8 @@ class CRDNN(Backbone):
             for i, size in enumerate(self.channels, 1)]
         self.pool = keras.layers.MaxPooling2D((1, 2), padding="same", name="pool")
         self.time_pool = keras.layers.MaxPooling1D(subsampling, name="time_pool")
-        self.blocks = [FrameLSTM(lstm_size, bidirectional=not causal, name=f"block_{i}") for i in range(1, num_blocks + 1)]
+        self.blocks = [FrameLSTM(lstm_size, bidirectional=not causal, name=f"block_{i}")
+                       for i in range(1, num_blocks + 1)]
         self.dense = [(FrameDense(dense_size, name=f"dense_{i}"), batch_norm(f"dense_norm_{i}"))
                       for i in range(1, dense_layers + 1)]
         self.dropout = keras.layers.Dropout(dropout, name="dropout")

@@ -44,8 +44,8 @@ class DSCNN(Backbone):
         self.dropout_rate = dropout
         self.causal = causal
         if causal and kernel_frames < stride_frames:
-            raise ValueError(f"ds_cnn: kernel_frames {kernel_frames} is less than stride_frames {stride_frames}: a stream "
-                             "would skip frames")
+            raise ValueError(f"ds_cnn: kernel_frames {kernel_frames} is less than stride_frames {stride_frames}: "
+                             "a stream would skip frames")
         self.first = keras.layers.Conv2D(channels, (kernel_frames, kernel_bins), strides=(stride_frames, stride_bins),
                                          padding="valid", use_bias=False, name="conv_1")
         self.first_norm = batch_norm("norm_1")

@@ -44,7 +44,8 @@ class LSTM(Backbone):
                  subsampling: int = 2, dropout: float = 0.1, causal: bool = False, **kwargs):
         super().__init__(**kwargs)
         if causal and (bidirectional or 2 * context + 1 < subsampling):
-            raise ValueError("lstm: a causal one can't be bidirectional, nor skip frames (2 x context + 1 below subsampling)")
+            raise ValueError("lstm: a causal one can't be bidirectional, nor skip frames (2 x context + 1 below "
+                             "subsampling)")
         self.size = self.output_size = size
         self.num_blocks = num_blocks
         self.bidirectional = bidirectional
@@ -76,7 +77,8 @@ class LSTM(Backbone):
     def stem(self, features, lengths, training, state=None):
         valid = sequence_mask(lengths, features)
         hidden = features if valid is None else features * valid
-        # With the window around frame 0, s, 2 s, ... there are ceil(frames / s) of them; or it ends with s - 1, 2 s - 1, ...
+        # With the window around frame 0, s, 2 s, ... there are ceil(frames / s) of them, and as many where it ends with
+        # frame s - 1, 2 s - 1, ...
         around = (self.context, self.context)
         if self.causal:
             around = (2 * self.context + 1 - self.subsampling, self.subsampling - 1)

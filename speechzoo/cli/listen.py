@@ -40,7 +40,8 @@ def run(arguments):
     if "stream" in spec and any(head["type"] == "ctc" for head in spec["heads"].values()):
         listener = StreamListener(*options, arguments.partial)
     elif arguments.partial:
-        raise ValueError(f"{arguments.model} can't stream, so nothing is partial; use a model whose name ends in _streaming")
+        raise ValueError(f"{arguments.model} can't stream, so nothing is partial; use a model whose name ends in "
+                         "_streaming")
     else:
         listener = Listener(*options)
     for samples in _blocks(arguments.source, listener.rate):

@@ -23,9 +23,9 @@ class Stream:
     """Hears one stream. `EdgeModel.stream` and `MultiTaskModel.stream` make it.
 
     Utterances are found by the model's `ctc` head: one begins with the first unit that is not blank and is over after
-    0.8 s of blanks. Frames of a causal model never change afterwards, so the greedy transcript only ever grows; what may
-    still change is its last word, until the next one begins. Heads that answer for a whole utterance begin anew with
-    each; a `keyword` head hears all of the stream.
+    0.8 s of blanks. Frames of a causal model never change afterwards, so the greedy transcript only ever grows; what
+    may still change is its last word, until the next one begins. Heads that answer for a whole utterance begin anew
+    with each; a `keyword` head hears all of the stream.
 
     Args:
         step: As of `Stepper`.

@@ -24,8 +24,8 @@ class EdgeModel:
     Attributes:
         spec: What decoding needs to read the outputs, as `MultiTaskModel.spec()` gives it.
         artifact: Everything that travels with the network (`speechzoo.edge.artifact.Artifact`).
-        signatures: Name -> {"inputs": [...], "outputs": [...]}: what the file can be asked. `recognize` answers every head;
-            `stream_step` is a step of a stream; others answer some heads from fewer layers.
+        signatures: Name -> {"inputs": [...], "outputs": [...]}: what the file can be asked. `recognize` answers every
+            head; `stream_step` is a step of a stream; others answer some heads from fewer layers.
 
     Raises:
         ArtifactError: The file is missing, truncated, not a TFLite file or not written by speechzoo.
@@ -89,13 +89,15 @@ class EdgeModel:
             ValueError: The file has no signature `stream_step`.
         """
         if STREAM_STEP not in self.signatures or "stream" not in self.spec:
-            raise ValueError(f"{self.path}: has no signature '{STREAM_STEP}'; export a model whose name ends in _streaming")
+            raise ValueError(f"{self.path}: has no signature '{STREAM_STEP}'; export a model whose name ends in "
+                             "_streaming")
         return Stream(self.stream_step, self.initial_state(), self.spec, **options)
 
     def initial_state(self) -> dict[str, np.ndarray]:
         """The state of a stream that begins: zeros, by name."""
         details = self._runner(STREAM_STEP).get_input_details()
-        return {name: np.zeros(detail["shape"], detail["dtype"]) for name, detail in details.items() if name != "samples"}
+        return {name: np.zeros(detail["shape"], detail["dtype"]) for name, detail in details.items()
+                if name != "samples"}
 
     def stream_step(self, samples: np.ndarray, state: dict[str, np.ndarray]) -> tuple[dict, dict]:
         """One step of a stream.
@@ -113,8 +115,8 @@ class EdgeModel:
         wanted = set(self.signatures[STREAM_STEP]["inputs"]) - {"samples"}
         if set(state) != wanted:
             odd = sorted(set(state) ^ wanted)[0]
-            raise ValueError(f"the state {'lacks' if odd in wanted else 'has'} '{odd}': it is that of another model; begin "
-                             "with initial_state()")
+            raise ValueError(f"the state {'lacks' if odd in wanted else 'has'} '{odd}': it is that of another model; "
+                             "begin with initial_state()")
         answers = self._runner(STREAM_STEP)(samples=samples, **state)
         return ({name: value for name, value in answers.items() if name not in wanted},
                 {name: value for name, value in answers.items() if name in wanted})

@@ -14,7 +14,8 @@ from speechzoo.exporters.errors import ExportError
 SIGNATURE = "recognize"
 
 
-def convert(folder: Path, quantize: str, recordings: list[np.ndarray], signatures: tuple[str, ...] = (SIGNATURE,)) -> bytes:
+def convert(folder: Path, quantize: str, recordings: list[np.ndarray],
+            signatures: tuple[str, ...] = (SIGNATURE,)) -> bytes:
     """Converts `folder/saved_model` in a child process.
 
     Args:
@@ -85,9 +86,12 @@ def _run(folder: str, quantize: str, recordings: int, signatures: list[str]):
 
 def _calls(functions, signatures, examples):
     """(signature, its inputs) for each recording; of a stream, every step with the state that the one before left."""
+    import tensorflow as tf
+
     for signature in signatures:
         inputs = functions[signature].structured_input_signature[1]
-        state = {name: np.zeros(spec.shape, np.float32) for name, spec in inputs.items() if name not in ("audio", "samples")}
+        state = {name: np.zeros(spec.shape, np.float32) for name, spec in inputs.items()
+                 if name not in ("audio", "samples")}
         for audio in examples:
             if "samples" not in inputs:
                 yield signature, {"audio": audio}
@@ -96,7 +100,7 @@ def _calls(functions, signatures, examples):
             for start in range(0, audio.shape[1] - step + 1, step):
                 call = {"samples": audio[:, start:start + step], **left}
                 yield signature, call
-                answers = functions[signature](**call)
+                answers = functions[signature](**{name: tf.constant(value) for name, value in call.items()})
                 left = {name: answers[name].numpy() for name in state}
 
 

@@ -49,7 +49,7 @@ def calibrated_nodes(network: bytes) -> list[str]:
     """Names of the operators that stay in float32 when weights and activations become int8.
 
     Besides the front end, where the network has attention (products of activations with activations): everything but
-    the operators with weights; and the same in a step of a stream, whose state would lose what it has gathered in 8 bits.
+    the operators with weights; and the same in a step of a stream, whose state would lose what it has gathered.
     Layer norms, softmax and gates hold values of many magnitudes, where 8 bits cost
     accuracy and, in TFLite's kernels, time; the operators with weights do nearly all multiplications.
 

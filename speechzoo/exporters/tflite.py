@@ -50,8 +50,8 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
     - `recognize`: `audio` float32 (1, samples) of any length -> one output a head, by name.
     - `stream_step`, of models that can stream: `samples` float32 (1, step samples) and every tensor of the state -> one
       output a head, and every tensor of the new state, all by name.
-    - `keyword`: `audio` -> the head with the label `keyword` alone, and `embed`: `audio` -> the speaker head alone; layers
-      behind the block that the head reads are left out.
+    - `keyword`: `audio` -> the head with the label `keyword` alone, and `embed`: `audio` -> the speaker head alone;
+      layers behind the block that the head reads are left out.
 
     Every head is measured against the Keras model first, and nothing is written when one is beyond its tolerance
     (`speechzoo.exporters.parity`).

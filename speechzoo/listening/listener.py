@@ -136,4 +136,5 @@ def check_wake_word(spec: dict, wake_word: str | None):
     """Raises ValueError when the `keyword` head of a model with that spec doesn't know the word."""
     known = spec["heads"].get("keyword", {}).get("classes", [])
     if wake_word is not None and wake_word not in known:
-        raise ValueError(f"the model doesn't know the wake word '{wake_word}'; it knows: " + (", ".join(known) or "none"))
+        raise ValueError(f"the model doesn't know the wake word '{wake_word}'; it knows: "
+                         + (", ".join(known) or "none"))

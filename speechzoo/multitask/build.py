@@ -55,8 +55,8 @@ def _check_causality(config, frontend, backbone, sharing):
     if not getattr(backbone, "causal", False):
         return
     if not getattr(frontend, "causal", False):
-        raise ConfigError(f"model '{config.name}': its backbone is causal and its front end looks ahead; add causal: true "
-                          "to the front end, too")
+        raise ConfigError(f"model '{config.name}': its backbone is causal and its front end looks ahead; add "
+                          "causal: true to the front end, too")
     if not sharing.one_network:
-        raise ConfigError(f"model '{config.name}': sharing '{config.sharing.type}' doesn't stream; use hard with a causal "
-                          "backbone")
+        raise ConfigError(f"model '{config.name}': sharing '{config.sharing.type}' doesn't stream; use hard with "
+                          "a causal backbone")

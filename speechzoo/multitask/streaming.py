@@ -69,8 +69,8 @@ def stream_spec(model) -> dict:
     """What whoever runs the model's steps needs to know, of plain values.
 
     Returns:
-        `step_samples`, and `utterance_state`: the tensors of the state that heads of whole utterances gather; zeros begin
-        a new utterance.
+        `step_samples`, and `utterance_state`: the tensors of the state that heads of whole utterances gather; zeros
+        begin a new utterance.
     """
     gathering = tuple(f"{name}_" for name, head in model.heads.items() if not getattr(head, "memory", 0))
     return {"step_samples": step_samples(model),

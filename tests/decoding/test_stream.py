@@ -39,19 +39,22 @@ def test_partials_grow_and_their_stable_words_stay():
 @pytest.mark.parametrize("piece", [1, 3, 8, 1000])
 def test_the_split_changes_nothing(piece):
     model = FakeStreamModel()
-    audio = np.concatenate([model.silence(3), model.audio("go"), model.silence(2), model.audio("stop"), model.silence(0.3)])
+    audio = np.concatenate([model.silence(3), model.audio("go"), model.silence(2), model.audio("stop"),
+                            model.silence(0.3)])
     events = [event.to_dict() for event in feed(model.stream(), audio, piece)]
     assert events == [event.to_dict() for event in feed(model.stream(), audio, 5)]
     utterances = [event for event in events if event["kind"] == "utterance"]
     assert [event["transcript"] for event in utterances] == ["go", "stop"]
     # An utterance begins 0.4 s before its first unit and is over after 0.8 s of blanks, at the latest a step later.
-    assert utterances[0]["start"] == pytest.approx(2.6, abs=0.21) and utterances[0]["end"] == pytest.approx(4.0, abs=0.41)
+    assert utterances[0]["start"] == pytest.approx(2.6, abs=0.21)
+    assert utterances[0]["end"] == pytest.approx(4.0, abs=0.41)
 
 
 def test_heads_of_utterances_begin_anew_with_each():
     """The fake counts the steps that its gender head has gathered."""
     model = FakeStreamModel()
-    audio = np.concatenate([model.silence(9), model.audio("go"), model.silence(1.2), model.audio("up"), model.silence(1.2)])
+    audio = np.concatenate([model.silence(9), model.audio("go"), model.silence(1.2), model.audio("up"),
+                            model.silence(1.2)])
     heard = [event for event in feed(model.stream(), audio) if event.kind == "utterance"]
     gathered = [event.recognition.labels["gathered"] for event in heard]
     assert all(int(steps) <= round((event.end - event.start) / 0.2) + 2 for steps, event in zip(gathered, heard))
@@ -60,8 +63,9 @@ def test_heads_of_utterances_begin_anew_with_each():
 
 def test_a_keyword_is_heard_once():
     model = FakeStreamModel()
-    audio = np.concatenate([model.silence(1), model.keyword(0.8), model.silence(0.4), model.keyword(3.0), model.silence(2),
-                            model.keyword(0.2), model.silence(2), model.keyword(0.8), model.silence(1)])
+    audio = np.concatenate([model.silence(1), model.keyword(0.8), model.silence(0.4), model.keyword(3.0),
+                            model.silence(2), model.keyword(0.2), model.silence(2), model.keyword(0.8),
+                            model.silence(1)])
     events = [event for event in feed(model.stream(threshold=0.9), audio) if event.kind == "keyword"]
     # The second begins within a second of the first; the third is the memory of a long one; then it has to fall first.
     assert [event.recognition.keyword for event in events] == ["yes"] * len(events)

@@ -8,8 +8,9 @@ from speechzoo.listening.stream_listener import StreamListener
 from tests.decoding.fake_stream import FakeStreamModel
 
 MODEL = FakeStreamModel()
-AUDIO = np.concatenate([MODEL.silence(1), MODEL.audio("stop"), MODEL.silence(1.5), MODEL.audio("hey"), MODEL.keyword(0.6),
-                        MODEL.audio("go on"), MODEL.silence(2), MODEL.audio("stop"), MODEL.silence(2)])
+AUDIO = np.concatenate([MODEL.silence(1), MODEL.audio("stop"), MODEL.silence(1.5), MODEL.audio("hey"),
+                        MODEL.keyword(0.6), MODEL.audio("go on"), MODEL.silence(2), MODEL.audio("stop"),
+                        MODEL.silence(2)])
 
 
 def hear(listener, piece):
