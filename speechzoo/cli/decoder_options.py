@@ -5,38 +5,54 @@ import math
 
 
 def add_decoder_arguments(parser):
-    """Adds the options of beam search to a command's parser."""
+    """Adds the options of the transcript's decoder to a command's parser."""
     group = parser.add_argument_group("decoding of transcripts", "greedy unless one of these is given")
+    group.add_argument("--dictation", action="store_true",
+                       help="known words by how they sound, from a head for phones: CMUdict's, or --lexicon's, and the "
+                            "language model of PocketSphinx, or --lm's")
     group.add_argument("--beam", type=int, metavar="N",
                        help="prefix beam search that keeps N texts (16 with --lm or --words)")
     group.add_argument("--lm", metavar="FILE",
-                       help="n-gram language model, ARPA or ARPA.gz; 'speechzoo ngram' makes one")
-    group.add_argument("--lm-weight", type=float, default=0.5, metavar="W", help="its weight (%(default)g)")
-    group.add_argument("--word-bonus", type=float, metavar="B", help="added for every word, nats (1 with --lm, else 0)")
+                       help="n-gram language model: ARPA or ARPA.gz, 'speechzoo ngram' makes one; or pocketsphinx")
+    group.add_argument("--lm-weight", type=float, metavar="W", help="its weight (0.5; 1 with --dictation)")
+    group.add_argument("--word-bonus", type=float, metavar="B",
+                       help="added for every word, nats (1 with --lm, else 0; 0 with --dictation)")
     group.add_argument("--words", metavar="FILE", help="only words of this text file")
     group.add_argument("--lm-words", action="store_true", help="only words that the language model knows")
 
 
-def make_decoder(arguments):
+def make_decoder(arguments, model):
     """The decoder that the options ask for.
 
     Raises:
+        ImportError: A package is missing that the options need.
         ValueError, OSError: An option or a file can't be used.
     """
     from speechzoo.decoding.beam import BeamSearch, read_words
     from speechzoo.decoding.greedy import greedy_decode
-    from speechzoo.decoding.ngram import NGram
+    from speechzoo.decoding.language_model import load_language_model
+    from speechzoo.opening import model_spec
 
+    if arguments.dictation:
+        from speechzoo.decoding.lexicon_search import LexiconSearch
+
+        if arguments.beam is not None or arguments.words or arguments.lm_words:
+            raise ValueError("--beam, --words and --lm-words are for beam search; leave them out with --dictation")
+        return LexiconSearch(model_spec(model), arguments.lexicon or "cmudict",
+                             load_language_model(arguments.lm or "pocketsphinx"),
+                             1.0 if arguments.lm_weight is None else arguments.lm_weight, arguments.word_bonus or 0.0)
     if arguments.lm_words and not arguments.lm:
         raise ValueError("--lm-words needs a language model: add --lm FILE")
+    if arguments.lm_words and arguments.lm == "pocketsphinx":
+        raise ValueError("--lm-words needs a language model that lists its words: give --lm an ARPA file")
     if arguments.lm_words and arguments.words:
         raise ValueError("--words and --lm-words exclude each other")
     if arguments.beam is None and not arguments.lm and not arguments.words:
         return greedy_decode
-    model = NGram.load(arguments.lm) if arguments.lm else None
-    words = read_words(arguments.words) if arguments.words else model.words if arguments.lm_words else None
-    beam_width = 16 if arguments.beam is None else arguments.beam
-    return BeamSearch(beam_width, model, arguments.lm_weight, arguments.word_bonus, words)
+    language_model = load_language_model(arguments.lm) if arguments.lm else None
+    words = read_words(arguments.words) if arguments.words else language_model.words if arguments.lm_words else None
+    return BeamSearch(16 if arguments.beam is None else arguments.beam, language_model,
+                      0.5 if arguments.lm_weight is None else arguments.lm_weight, arguments.word_bonus, words)
 
 
 def add_grammar_arguments(group):
@@ -55,8 +71,8 @@ def make_commands(arguments, model):
     """
     from speechzoo.opening import model_spec
 
-    if arguments.lexicon and not arguments.grammar:
-        raise ValueError("--lexicon says how the words of a grammar sound: add --grammar FILE")
+    if arguments.lexicon and not (arguments.grammar or getattr(arguments, "dictation", False)):
+        raise ValueError("--lexicon says how words sound: add --grammar FILE or --dictation")
     if not arguments.grammar:
         return None
     from speechzoo.decoding.commands import CommandDecoder

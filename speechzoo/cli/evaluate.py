@@ -48,17 +48,14 @@ def run(arguments):
 
     for path in filter(None, (arguments.json, arguments.predictions)):
         check_writable(path)
-    model, sources = arguments.model, arguments.manifest
+    model, sources = open_model(arguments.model), arguments.manifest
     if arguments.dev:
-        model = open_model(arguments.model)
         if not getattr(model, "zoo_config", None):
             raise ValueError(f"{arguments.model}: an exported file knows no dev sources; name them with --manifest")
         sources = model.zoo_config.dev_sources(arguments.dev)
         if not sources:
             raise ValueError(f"{arguments.model}: its config names no dev sources; name recordings with --manifest")
-    decoder = make_decoder(arguments)
-    if arguments.grammar:
-        model = open_model(model)
+    decoder = make_decoder(arguments, model)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("evaluate", total=None)
         result = evaluate(model, sources, arguments.heads, split=arguments.split, decoder=decoder,

@@ -35,8 +35,8 @@ def run(arguments):
 
     if not arguments.audio and not arguments.microphone:
         raise ValueError("nothing to recognise; name recordings, or add --microphone")
-    decoder = make_decoder(arguments)
     model = open_model(arguments.model)
+    decoder = make_decoder(arguments, model)
     spec = select_heads(model_spec(model), arguments.heads)
     commands = make_commands(arguments, model)
     sources = [(path, path) for path in arguments.audio]

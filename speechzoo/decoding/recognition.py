@@ -7,6 +7,7 @@ import numpy as np
 from speechzoo.decoding.commands import NO_INTENT, CommandDecoder
 from speechzoo.decoding.ctc import log_softmax
 from speechzoo.decoding.greedy import greedy_decode
+from speechzoo.decoding.hypothesis import Hypothesis
 from speechzoo.decoding.parse import Parse
 from speechzoo.decoding.word import Word
 
@@ -122,8 +123,9 @@ def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[st
             logits, `slots` (sum over slots of values + 1,) logits, `speaker` (embedding size,).
         spec: What `MultiTaskModel.spec()` gives: `{"heads": {name: head spec}, ...}`.
         heads: Heads to read; all when absent.
-        decoder: Callable `(logits, head spec) -> Hypothesis` for heads that write words, such as a `BeamSearch`.
-            Phones are always decoded greedily: word lists and language models are about words.
+        decoder: Callable `(logits, head spec) -> Hypothesis` for heads that write words, such as a `BeamSearch`; or
+            one that finds the words in another head's output, which it names in its attribute `head`, such as a
+            `LexiconSearch`. Phones are always decoded greedily: word lists and language models are about words.
         commands: Answers `intent` and `slots` from a grammar, in place of heads for them. Speech that is no command
             has the intent "none" and no slots.
 
@@ -147,7 +149,10 @@ def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[st
             raise ValueError(f"the outputs lack head '{name}'; they have: {', '.join(outputs)}")
         label = head_spec["label"] if owner[head_spec["label"]] == name else name
         try:
-            _read_head(result, label, np.asarray(outputs[name]), head_spec, decoder)
+            if head_spec["type"] == "ctc":
+                _read_text(result, label, _decode(outputs, name, head_spec, decoder))
+            else:
+                _read_head(result, label, np.asarray(outputs[name]), head_spec)
         except ValueError as error:
             raise ValueError(f"head '{name}': {error}") from None
     if commands is not None:
@@ -171,19 +176,27 @@ def select_heads(spec: dict, heads: list[str] | None) -> dict:
     return {**spec, "heads": {name: head_spec for name, head_spec in spec["heads"].items() if name in heads}}
 
 
-def _read_head(result: Recognition, label: str, output: np.ndarray, head_spec: dict, decoder):
+def _decode(outputs: dict, name: str, head_spec: dict, decoder) -> Hypothesis:
+    if head_spec["kind"] == "phones":
+        return greedy_decode(np.asarray(outputs[name]), head_spec)
+    if hasattr(decoder, "head"):
+        return decoder(np.asarray(outputs[decoder.head]))
+    return decoder(np.asarray(outputs[name]), head_spec)
+
+
+def _read_text(result: Recognition, label: str, hypothesis: Hypothesis):
+    if label == "transcript":
+        result.transcript, result.words = hypothesis.text, hypothesis.words
+    elif label == "phones":
+        result.phones, result.phone_times = hypothesis.text, hypothesis.words
+    else:
+        result.labels[label] = hypothesis.text
+    result.confidence[label] = hypothesis.confidence
+
+
+def _read_head(result: Recognition, label: str, output: np.ndarray, head_spec: dict):
     kind = head_spec["type"]
-    if kind == "ctc":
-        phones = head_spec["kind"] == "phones"
-        hypothesis = (greedy_decode if phones else decoder)(output, head_spec)
-        if label == "transcript":
-            result.transcript, result.words = hypothesis.text, hypothesis.words
-        elif label == "phones":
-            result.phones, result.phone_times = hypothesis.text, hypothesis.words
-        else:
-            result.labels[label] = hypothesis.text
-        result.confidence[label] = hypothesis.confidence
-    elif kind == "classifier":
+    if kind == "classifier":
         probabilities = class_probabilities(output, head_spec)
         best = int(output.argmax())  # probabilities may be equal where logits hardly differ
         answer = head_spec["classes"][best]

@@ -75,6 +75,7 @@ def train(config: ZooConfig | str | Path, output: str | Path, resume: bool = Tru
         overrides: `key=value` changes to a config given by name or path (`training.epochs=3`).
         weights: Weights file to start from; what doesn't fit is reported and starts from random values.
         heads: Heads to train; all of the config's when None. Utterances without a label for any of them are left out.
+            Where the config stops early by the metric of another head, the loss takes its place.
         on_record: Called with each record that goes into `log.jsonl`.
 
     Raises:
@@ -91,7 +92,11 @@ def train(config: ZooConfig | str | Path, output: str | Path, resume: bool = Tru
     elif list(overrides):
         raise ValueError("overrides change a config given by name or path; change the fields of a ZooConfig directly")
     if heads:
+        left_out = config.heads.keys() - config.select_heads(heads).keys()
         config = dataclasses.replace(config, heads=config.select_heads(heads))
+        if config.training.early_stop_metric.partition("/")[0] in left_out:
+            settings = dataclasses.replace(config.training, early_stop_metric="loss")
+            config = dataclasses.replace(config, training=settings)
     with Interruption() as interruption:
         return _Run(config, Path(output), resume, weights, on_record, interruption).train()
 

@@ -9,6 +9,7 @@ from tests.helpers import tone, write_wav
 
 @pytest.fixture(autouse=True)
 def fake_model(monkeypatch):
+    monkeypatch.setattr("speechzoo.opening.open_model", lambda source: FakeModel())
     monkeypatch.setattr("speechzoo.evaluation.open_model", lambda source: FakeModel())
 
 
@@ -58,6 +59,7 @@ def test_heads_and_word_list(manifest, tmp_path):
     (["--heads", "mood"], "no head 'mood'"),
     (["--lm", "nowhere.arpa"], "nowhere.arpa: no such file"),
     (["--lm-words"], "--lm-words needs a language model"),
+    (["--lm", "pocketsphinx", "--lm-words"], "give --lm an ARPA file"),
     (["--beam", "0"], "beam_width is 1 or more"),
     (["--json", "no/such/folder/out.json"], "no such file or directory"),
 ])
@@ -99,7 +101,7 @@ def test_commands_in_noise(manifest, tmp_path, capsys):
 
 @pytest.mark.parametrize("arguments, message", [
     (["--grammar", "nowhere.yaml"], "nowhere.yaml"),
-    (["--lexicon", "cmudict"], "--lexicon says how the words of a grammar sound: add --grammar FILE"),
+    (["--lexicon", "cmudict"], "--lexicon says how words sound: add --grammar FILE or --dictation"),
     (["--snr", "6"], "noise and snr go together"),
 ])
 def test_commands_one_line_and_exit_code_2(manifest, capsys, arguments, message):

@@ -4,6 +4,7 @@ import sys
 import pytest
 
 from speechzoo.cli import main
+from speechzoo.decoding.ngram import build_ngram
 from speechzoo.decoding.recognition import Recognition
 from tests.fake_model import FakeModel
 from tests.helpers import tone, write_wav
@@ -41,6 +42,19 @@ def test_json_lines(recordings, capsys):
     assert [line["transcript"] for line in lines] == ["go up", "stop"]
     assert set(lines[0]) == {"transcript", "words", "keyword", "confidence"}
     assert Recognition.from_dict(lines[0]).words[1].text == "up"
+
+
+def test_dictation_finds_words_by_their_phones(recordings, tmp_path, capsys):
+    (tmp_path / "words.dict").write_text("go G OW1\nup AH1 P\ngopher G OW1 F ER0\n")
+    build_ngram(["go up", "up"], order=2).save(tmp_path / "words.arpa")
+    options = ["--dictation", "--lexicon", tmp_path / "words.dict", "--lm", tmp_path / "words.arpa"]
+    assert run("recognize", "fake", recordings[2], "--json", *options) == 0  # its letters say "stop", its phones "go up"
+    line = json.loads(capsys.readouterr().out)
+    assert line["transcript"] == "go up" and [word["start"] for word in line["words"]] == [0.0, 0.08]
+    assert run("recognize", "fake", recordings[2], *options, "--beam", "4") == 2
+    assert "leave them out with --dictation" in capsys.readouterr().err
+    assert run("recognize", "fake", recordings[2], "--lexicon", "cmudict") == 2
+    assert "add --grammar FILE or --dictation" in capsys.readouterr().err
 
 
 def test_microphone(monkeypatch, capsys):

@@ -168,6 +168,12 @@ def test_an_unknown_metric_and_missing_data_are_named(corpus, tmp_path):
         train(corpus, tmp_path / "empty", overrides=["data.train=[]"])
 
 
+def test_a_head_alone_stops_by_the_loss_where_the_config_stops_by_another_head(corpus, tmp_path):
+    result = train(corpus, tmp_path / "run", heads=["speaker"],
+                   overrides=["training.early_stop_metric=keyword/accuracy", "training.epochs=1"])
+    assert result.best_step == result.step and "keyword/loss" not in result.metrics
+
+
 @pytest.mark.jax
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
 def test_jax_trains_without_tensorflow_and_its_weights_load_here(corpus, finished, tmp_path):
