@@ -157,5 +157,6 @@ class EdgeModel:
         samples = load_audio(source, spec["sample_rate"], maximum_seconds=MAXIMUM_SECONDS)
         if grammar is not None:
             decoding["commands"] = command_decoder(grammar, self.spec)
-            heads = None  # the decoder reads heads of its own
-        return recognize_outputs(self.outputs(samples, heads), spec, **decoding)
+        # A decoder reads heads of its own.
+        needed = None if decoding else heads
+        return recognize_outputs(self.outputs(samples, needed), spec, **decoding)
