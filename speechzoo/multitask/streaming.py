@@ -47,7 +47,7 @@ def forward_step(model, samples, state: dict | None) -> tuple[dict, dict]:
     features, _ = model.frontend(samples, None, training=False, state=hears.within("frontend"))
     frames, _ = model.backbone(features, None, training=False, state=hears.within("backbone"))
     outputs = {name: head(frames[model.blocks[name] - 1], None, training=False, state=hears.within(name))
-               for name, head in model.heads.items()}
+               for name, head in model.heads.items() if not head.auxiliary}
     return outputs, hears.new
 
 

@@ -2,6 +2,8 @@
 
 import functools
 import json
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -21,6 +23,7 @@ from speechzoo.frontends import FRONTENDS
 from speechzoo.heads import ClassifierHead, CTCHead
 from speechzoo.multitask.model import MultiTaskModel
 from speechzoo.stream_state import part_of
+from tests.edge.test_edge_model import BLOCKER
 from tests.helpers import tone
 from tests.multitask.streams import spread, streaming_model
 from tests.serving.tiny import tiny_model
@@ -157,7 +160,22 @@ def test_events_of_a_file(conformer):
     assert any(event.kind == "utterance" for event in events) or not offline.transcript
 
 
-def test_int8_weights_stream_too(conformer, tmp_path):
+def test_a_device_streams_without_tensorflow(conformer):
+    code = BLOCKER + f"""
+import numpy as np
+from speechzoo.cli import main
+import speechzoo
+stream = speechzoo.EdgeModel({str(conformer)!r}).stream()
+stream.feed(np.zeros(5000, np.float32))
+stream.finish()
+print(stream.seconds)
+"""
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert child.returncode == 0, child.stderr
+    assert float(child.stdout) == pytest.approx(5120 / 16000)
+
+
+def test_smaller_weights_stream_too(conformer, tmp_path):
     path = tmp_path / "m.tflite"
     write_artifact(path, quantize_weights(conformer.read_bytes(), "float16"), read_artifact(conformer))
     device, exact = EdgeModel(path), EdgeModel(conformer)
