@@ -83,19 +83,18 @@ class Conformer(Backbone):
         hidden, lengths = self.subsample(features, lengths, state=part_of(state, "subsampling"))
         hidden = self.dropout(hidden * self.size ** 0.5, training=training)
         frames, before = ops.shape(hidden)[1], 0 if state is None else self.left_context
-        return {"hidden": hidden, "lengths": lengths, "valid": sequence_mask(lengths, hidden),
-                "positions": sinusoids(before + frames, self.size), "reach": self._reach(hidden, frames, before, state)}
+        stream = {"hidden": hidden, "lengths": lengths, "valid": sequence_mask(lengths, hidden),
+                  "positions": sinusoids(before + frames, self.size)}
+        return {**stream, "reach": self._reach(hidden, frames, before, state)} if self.causal else stream
 
     def block(self, number, stream, training):
         state = part_of(stream.get("state"), f"block_{number}")
-        hidden = self.blocks[number - 1](stream["hidden"], stream["positions"], stream["valid"], stream["reach"],
+        hidden = self.blocks[number - 1](stream["hidden"], stream["positions"], stream["valid"], stream.get("reach"),
                                          training=training, state=state)
         return {**stream, "hidden": hidden}
 
     def _reach(self, hidden, frames, before, state: StreamState | None):
-        """Which frames see which (see `RelativeAttention`); None where all see all."""
-        if not self.causal:
-            return None
+        """Which frames see which: see `RelativeAttention`."""
         first = before + ops.arange(frames)[:, None] // self.chunk * self.chunk  # of the chunk that a frame is in
         seen = ops.arange(before + frames)[None]
         inside = ops.logical_and(seen >= first - self.left_context, seen < first + self.chunk)

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from speechzoo.config import nearest
+from speechzoo.decoding.recognition import select_heads
 from speechzoo.decoding.stepper import Stepper
 from speechzoo.edge.artifact import Artifact, write_artifact
 from speechzoo.edge.edge_model import STREAM_STEP, EdgeModel
@@ -99,8 +100,13 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
         except RuntimeError as error:  # LiteRT refuses scales of layers that always give nothing
             raise ExportError(f"{path.name}: LiteRT can't run the network: {' '.join(str(error).split())}; "
                               "is the model trained?") from None
-        parity = measure_parity([model.outputs_of(audio) for audio in recordings], outputs, spec, quantize)
+        expected = [model.outputs_of(audio) for audio in recordings]
+        parity = measure_parity(expected, outputs, spec, quantize)
         check_parity(parity, path.name)
+        for name in EARLY_EXITS.keys() & functions.keys():
+            alone = [device.outputs(audio, functions[name]) for audio in recordings]
+            check_parity(measure_parity(expected, alone, select_heads(spec, functions[name]), quantize),
+                         f"{path.name}, {name}")
         if streamed:
             # Streamed equals offline, as far as whole steps go.
             step = spec["stream"]["step_samples"]
