@@ -46,7 +46,8 @@ class AttentiveStatisticsPooling(keras.layers.Layer):
         mask = sequence_mask(lengths, frames)
         if mask is not None:
             scores = scores + (mask - 1.0) * 1e9
-        weights = ops.softmax(scores, axis=1)
+        # Keras warns of a softmax over one frame, which a step of a stream may well be.
+        weights = ops.ones_like(scores) if frames.shape[1] == 1 else ops.softmax(scores, axis=1)
         mean = ops.sum(weights * frames, axis=1, keepdims=True)
         variance = ops.sum(weights * ops.square(frames - mean), axis=1)
         mean = mean[:, 0]

@@ -197,7 +197,7 @@ def test_show_and_benchmark_of_a_file(conformer, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["show", str(conformer)])
     shown = " ".join(capsys.readouterr().out.split())
-    assert "signature stream_step samples, and 15 tensors of state -> letters, keyword" in shown
+    assert "signature stream_step samples, and 16 tensors of state -> letters, keyword" in shown
     assert "signature keyword audio -> keyword" in shown and "steps of 1280 samples (80 ms)" in shown
     with pytest.raises(SystemExit):
         main(["benchmark", str(conformer), "--seconds", "0.5", "--repeats", "2", "--json", str(tmp_path / "b.json")])
