@@ -1,5 +1,6 @@
 """The zoo: models by name, with their configs, checkpoints and published figures."""
 
+import dataclasses
 import fnmatch
 import json
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from speechzoo.config import ConfigError, ZooConfig, list_configs, load_config
+from speechzoo.config import ConfigError, PartConfig, ZooConfig, list_configs, load_config
 
 # Files of a checkpoint in `speechzoo/checkpoints/<model>/`.
 WEIGHTS, METRICS, CARD = "model.weights.h5", "metrics.json", "card.md"
@@ -22,6 +23,8 @@ class ModelDescription:
         config: Its config.
         parameters: Number of weights.
         macs_per_second: Multiply-accumulates for one second of audio.
+        hard_parameters: Number of weights if all heads shared one backbone.
+        hard_macs_per_second: Multiply-accumulates for one second if all heads shared one backbone.
         metrics: `metrics.json` of its checkpoint; None when it has none.
         card: Its model card (Markdown); None when it has none.
     """
@@ -29,6 +32,8 @@ class ModelDescription:
     config: ZooConfig
     parameters: int
     macs_per_second: float
+    hard_parameters: int
+    hard_macs_per_second: float
     metrics: dict | None
     card: str | None
 
@@ -127,8 +132,12 @@ def describe(name: str) -> ModelDescription:
 
     config = load_config(name)
     model = build_model(config)
+    cost = hard_cost = model.count_params(), count_macs(model)
+    if config.sharing.type != "hard":
+        hard = build_model(dataclasses.replace(config, sharing=PartConfig("hard")))
+        hard_cost = hard.count_params(), count_macs(hard)
     card = _checkpoint_folder(config.name) / CARD
-    return ModelDescription(config, model.count_params(), count_macs(model), _metrics(config.name),
+    return ModelDescription(config, *cost, *hard_cost, _metrics(config.name),
                             card.read_text(encoding="utf-8") if card.is_file() else None)
 
 

@@ -47,8 +47,11 @@ def run(arguments):
     table.add_row("backbone", _part(config.backbone))
     table.add_row("sharing", f"{_part(config.sharing)} ({SHARINGS[config.sharing.type].cost})")
     table.add_row("weighting", f"{_part(config.weighting)} (a training step: {WEIGHTINGS[config.weighting.type].cost})")
-    table.add_row("parameters", f"{model.parameters:,}")
-    table.add_row("multiply-accumulates", f"{model.macs_per_second / 1e6:.1f} million a second of audio")
+    hard = config.sharing.type == "hard"
+    table.add_row("parameters", f"{model.parameters:,}"
+                  + ("" if hard else f" ({model.hard_parameters:,} with hard sharing)"))
+    table.add_row("multiply-accumulates", f"{model.macs_per_second / 1e6:.1f} million a second of audio"
+                  + ("" if hard else f" ({model.hard_macs_per_second / 1e6:.1f} with hard sharing)"))
     for name, head in config.heads.items():
         where = f", block {head.block}" if head.block else ""
         table.add_row(f"head {name}", f"{head.type}{where}: {_options(head.options)}")

@@ -18,6 +18,8 @@ def from_dict(cls, values: dict, where: str = "config"):
     Raises:
         ConfigError: Names the key, what is wrong with it, and the nearest valid name.
     """
+    if cls is PartConfig and isinstance(values, str):
+        values = {"type": values}  # `sharing: mmoe` is a part without options
     if not isinstance(values, dict):
         raise ConfigError(f"{where}: expected a mapping, got {type(values).__name__} {values!r}")
     hints = typing.get_type_hints(cls)

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from speechzoo.config import ConfigError, ZooConfig, load_config
+from speechzoo.config import ConfigError, PartConfig, ZooConfig, load_config
 from speechzoo.files import write_atomically
 from speechzoo.multitask.build import build_model
 from speechzoo.multitask.relatedness import Grouping, linear_cka, propose_groups
@@ -56,8 +56,8 @@ def relate(config: ZooConfig | str | Path, steps: int = 200, overrides: Iterable
            alone_steps: int | None = None, on_progress: Callable[[str, int, int], None] | None = None) -> Relatedness:
     """Trains all heads of a config together for some steps, measures how they affect each other, and groups them.
 
-    Nothing is kept of the training. All heads join at once and utterances come in random order, whatever the config
-    says of curricula.
+    Nothing is kept of the training. All heads join at once, share one network, and utterances come in random order,
+    whatever the config says of curricula and sharing.
 
     Args:
         config: A ZooConfig, the name of a zoo model, or the path of a YAML file.
@@ -129,11 +129,12 @@ def represent(model: keras.Model, batches: Iterable) -> list[np.ndarray]:
 
 
 def _without_curricula(config):
-    """Random order, all heads from the start, and nothing that only a longer training needs."""
+    """Random order, all heads from the start in one network, and nothing that only a longer training needs."""
     heads = {name: dataclasses.replace(head, first_epoch=1) for name, head in config.heads.items()}
     # One epoch is looked at ahead of time; the steps may take more or fewer.
     training = dataclasses.replace(config.training, sort_first_epoch=False, epochs=1, ema_momentum=0.0)
-    return dataclasses.replace(config, heads=heads, training=training, data=dataclasses.replace(config.data, dev=[]))
+    return dataclasses.replace(config, heads=heads, sharing=PartConfig("hard"), training=training,
+                               data=dataclasses.replace(config.data, dev=[]))
 
 
 def _prepare(config, steps):

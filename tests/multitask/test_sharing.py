@@ -1,14 +1,20 @@
 """Sharings: what holds for every one of them, on features and in whole models."""
 
 import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 
+from speechzoo import cli
 from speechzoo.backbones import BACKBONES
-from speechzoo.config import ConfigError, ZooConfig, from_dict
+from speechzoo.config import ConfigError, PartConfig, ZooConfig, from_dict, load_config
 from speechzoo.exporters.selection import keep_heads
 from speechzoo.multitask.build import build_model
 from speechzoo.multitask.sharing import SHARINGS
@@ -169,6 +175,38 @@ def test_training_lowers_the_loss(method):
     assert np.all(np.isfinite(losses)) and losses[-1] < losses[0]
 
 
+ON_JAX = """
+import sys
+import numpy as np
+from speechzoo.weights import assign_values
+from tests.multitask.test_sharing import AUDIO, INPUTS, METHODS, build_model, config_of
+for method in METHODS:
+    stored = np.load(f"{sys.argv[1]}/{method}.npz")
+    values = {name: stored[name] for name in stored.files}
+    expected = {head: values.pop(f"output {head}") for head in ("keyword", "phones", "gender")}
+    model = build_model(config_of(method, **METHODS[method]))
+    assert not assign_values(model, values, method).missing
+    outputs = model(INPUTS)
+    for head in expected:
+        np.testing.assert_allclose(np.asarray(outputs[head]), expected[head], atol=1e-4, err_msg=f"{method} {head}")
+    model(INPUTS, training=True)
+    assert len(model.losses) == (method == "soft") and np.isfinite(float(sum(model.losses)))
+"""
+
+
+@pytest.mark.jax
+def test_every_sharing_gives_the_same_on_jax(tmp_path):
+    pytest.importorskip("jax")
+    for method in METHODS:
+        model = whole_model(method)
+        outputs = {f"output {head}": np.asarray(output) for head, output in model(INPUTS).items()}
+        np.savez(tmp_path / f"{method}.npz", **model_values(model), **outputs)
+    result = subprocess.run([sys.executable, "-c", ON_JAX, tmp_path], capture_output=True, text=True, check=False,
+                            cwd=Path(__file__).parents[2],
+                            env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"})
+    assert result.returncode == 0, result.stderr
+
+
 def test_what_each_costs():
     macs = {method: count_macs(whole_model(method), 0.2) for method in ("hard", "soft", "branching", "adapters")}
     one = count_macs(keep_heads(whole_model("soft"), ["keyword"]), 0.2)
@@ -186,6 +224,23 @@ def test_config_round_trip(method):
     config = config_of(method, **METHODS[method])
     twin = from_dict(ZooConfig, config.to_dict())
     assert twin == config and twin.sharing.options == METHODS[method]
+
+
+def test_one_line_of_yaml_chooses_and_show_says_what_it_costs(tmp_path, capsys):
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump({**CONFIG, "sharing": "mmoe"}))
+    assert load_config(path).sharing == PartConfig("mmoe")
+    assert load_config(path, ["sharing={type: mmoe, experts: 2}"]).sharing.options == {"experts": 2}
+    assert load_config(path, ["sharing=ple"]).sharing.type == "ple"
+    with pytest.raises(ConfigError, match="sharing: expected a mapping, got int 3"):
+        load_config(path, ["sharing=3"])
+    with pytest.raises(SystemExit):
+        cli.main(["show", str(path)])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "mmoe (as many backbones as experts)" in shown
+    for method in ("mmoe", "hard"):
+        model = build_model(config_of(method))
+        assert f"{model.count_params():,}" in shown and f"{count_macs(model) / 1e6:.1f}" in shown
 
 
 def test_hard_is_the_default():
