@@ -8,6 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from speechzoo.backbones import BACKBONES, Backbone
 from speechzoo.cli import main
@@ -183,6 +184,18 @@ def test_smaller_weights_stream_too(conformer, tmp_path):
     for outputs, expected in zip(stepper(device).feed(SOUNDS[1][:4 * step]), stepper(exact).feed(SOUNDS[1][:4 * step])):
         for head in outputs:
             np.testing.assert_allclose(outputs[head], expected[head], atol=0.05, err_msg=head)
+
+
+@pytest.mark.slow
+def test_int8_multiplies_in_int8_and_keeps_its_state_in_float32(tmp_path):
+    """That its streams are as good as the Keras model is measured by the export itself."""
+    written = export_tflite(streaming_model("conformer"), tmp_path, "int8", SOUNDS)
+    model = parse(written.path.read_bytes())
+    for name, number in signature_graphs(model).items():
+        graph = model.subgraphs[number]
+        types = {graph.tensors[operator.outputs[0]].type for operator in graph.operators}
+        assert schema.TensorType.INT8 in types, name
+        assert {graph.tensors[index].type for index in [*graph.inputs, *graph.outputs]} == {schema.TensorType.FLOAT32}
 
 
 def test_signatures_are_a_choice(conformer, tmp_path):
