@@ -9,6 +9,7 @@ sources (speakers held out of training), in one go, and writes docs/results.md. 
 """
 
 import argparse
+import json
 import statistics
 import tempfile
 import time
@@ -16,10 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from speechzoo.data.manifest import read_manifest
-from speechzoo.data.transcript import normalize_transcript
-from speechzoo.decoding.beam import BeamSearch
-from speechzoo.decoding.ngram import NGram, build_ngram
+from speechzoo.decoding.language_model import load_language_model
+from speechzoo.decoding.lexicon_search import LexiconSearch
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.evaluation import evaluate
 from speechzoo.exporters import export
@@ -38,8 +37,9 @@ def main(data: Path, runs: Path, out: Path):
     page = ["# Results", "",
             "Figures on the dev splits, whose speakers were never trained on, with 95 % bootstrap intervals over speakers.",
             "Written by `python benchmarks/results.py --data PREPARED --runs RUNS`; `single-task` is the same front end and",
-            "backbone trained with that head alone on the same recordings for the same number of epochs. A head in bold is at",
-            "least as good together as alone. `wer, 3-gram` is beam search with a 3-gram of the training transcripts.", ""]
+            "backbone trained from scratch with that head alone, on those of the same recordings that have its label, for so",
+            "many steps. A head in bold is at least as good together as alone. `wer, dictation` is `--dictation`: the words of",
+            "CMUdict found by the phones, with PocketSphinx's 3-gram of English.", ""]
     out.write_text("\n".join(page + sections), encoding="utf-8")
 
 
@@ -60,19 +60,21 @@ def section(name: str, data: Path, runs: Path) -> str:
     model = load(name)
     sources = model.zoo_config.dev_sources(data)
     together = evaluate(model, sources)
-    searched = {}
-    if "transcript" in model.heads:
-        searched = evaluate(model, sources, heads=["transcript"], decoder=BeamSearch(language_model=trigram(model, data)))
-    alone = {}
+    dictated = {}
+    if {"transcript", "phones"} <= model.heads.keys():
+        search = LexiconSearch(model.spec(), "cmudict", load_language_model("pocketsphinx"))
+        dictated = evaluate(model, sources, heads=["transcript"], decoder=search)
+    alone, steps = {}, {}
     for head in model.heads:
         run = runs / f"{name}-{head}"
         if (run / "final.weights.h5").is_file():
             alone[head] = evaluate(load(run), sources, heads=[head])
+            steps[head] = json.loads((run / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])["step"]
     factor, megabytes = tflite_speed(model)
     lines = [f"## {name}", "", f"{model.count_params():,} parameters, {count_macs(model) / 1e6:.0f} million multiply-accumulates "
              f"a second of audio; as float32 TFLite {megabytes:.1f} MB, real-time factor {factor:.4f} on one thread "
              f"({CLIP_SECONDS:g} s clip).", "",
-             "| corpus | head | metric | utterances | multi-task | single-task |", "|---|---|---|---|---|---|"]
+             "| corpus | head | metric | utterances | multi-task | single-task | its steps |", "|---|---|---|---|---|---|---|"]
     for corpus, heads in together.items():
         if corpus in ("overall", "_skipped") and len([key for key in together if key != "_skipped"]) > 2:
             continue
@@ -83,21 +85,11 @@ def section(name: str, data: Path, runs: Path) -> str:
                 other = alone.get(head, {}).get(corpus, {}).get(head)
                 better = other and (figures[metric] <= other[metric] if metric in FALLING else figures[metric] >= other[metric])
                 lines.append(f"| {corpus} | {f'**{head}**' if better else head} | {metric} | {figures['n']} | "
-                             f"{cell(figures, metric)} | {cell(other, metric) if other else 'not trained'} |")
-                if metric == "wer":
-                    lines.append(f"| {corpus} | {head} | wer, 3-gram | {figures['n']} | "
-                                 f"{cell(searched[corpus][head], metric)} | |")
+                             f"{cell(figures, metric)} | {cell(other, metric) if other else 'not trained'} | {steps.get(head, '')} |")
+                if metric == "wer" and dictated:
+                    lines.append(f"| {corpus} | {head} | wer, dictation | {figures['n']} | "
+                                 f"{cell(dictated[corpus][head], metric)} | | |")
     return "\n".join(lines) + "\n"
-
-
-def trigram(model, data: Path) -> NGram:
-    """A 3-gram of the transcripts that the model was trained on, and of no others."""
-    texts = []
-    for source in model.zoo_config.data.train:
-        written = (source.label_of(utterance, "transcript") for utterance in read_manifest(data / source.manifest)
-                   if source.split in (None, utterance.get("split")))
-        texts += [normalize_transcript(text, "en") for text in written if text is not None]
-    return build_ngram(texts, order=3)
 
 
 def cell(figures: dict, metric: str) -> str:

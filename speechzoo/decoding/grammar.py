@@ -11,7 +11,8 @@ from speechzoo.decoding.word import Word
 DEFAULT_BEAM = 40.0
 WORST_SCORE = -100.0
 """Score where nothing matches; scores end here."""
-_LEAST_HEARD = 0.4  # units that free decoding hears, over those of the sentence
+_LEAST_HEARD = 0.2  # units that the network is sure of, over those of the sentence
+_FREE_UNITS = 2  # so many units less divide the score of a sentence: a short one must match better
 _LEAST_PRIOR = 1e-4  # of units that the recordings don't hold
 _WORD_LENIENCY = 3.0  # a word may be this much worse than a sentence
 _NOT_WORTH_COUNTING = 20.0  # nats
@@ -28,11 +29,11 @@ def grammar_decode(logits: np.ndarray, grammar: CompiledGrammar, beam: float = D
 
     Whether the sentence was said is judged against free decoding, which may write anything (a filler model): the score
     is the log-likelihood ratio of the sentence's best path and the most probable path without a grammar, divided by the
-    units of the longer of the two. So it is about ln P(wrong unit) times the share of units that are wrong, however
-    long the recording and its pauses are. A single word of at least three units counts too, with a third of its own
-    such score, so that one word that was never said spoils a long sentence. A parse is accepted if its score reaches
-    the grammar's threshold, and free decoding hears at least two fifths as many units as the sentence has: a sentence
-    read into silence is none.
+    units of the longer of the two less two, for half of "go on" is in "no". So it is about ln P(wrong unit) times the
+    share of units that are wrong, however long the recording and its pauses are. A single word of at least three units
+    counts too, with a third of its own such score, so that one word that was never said spoils a long sentence. A parse
+    is accepted if its score reaches the grammar's threshold, and the network, before anything is subtracted, writes at
+    least a fifth as many units as the sentence has: a sentence read into noise is none.
 
     Args:
         logits: (frames, units + 1) of one utterance; index 0 is the blank.
@@ -41,7 +42,7 @@ def grammar_decode(logits: np.ndarray, grammar: CompiledGrammar, beam: float = D
 
     Returns:
         The parse. Its confidence is 2 ** (-score / threshold), 0.5 for what is just accepted, times the share of the
-        intent's best path among those of all intents; 0 where free decoding hears too little. A slot's is the mean over
+        intent's best path among those of all intents; 0 where the network writes too little. A slot's is the mean over
         the value's words of the geometric mean of their units' highest probabilities. Of sentences that match equally
         well it is always the same one; of intents with the same sentence it is the one that stands first in the
         grammar.
@@ -58,7 +59,8 @@ def grammar_decode(logits: np.ndarray, grammar: CompiledGrammar, beam: float = D
         >>> grammar_decode(9 * np.eye(7)[said], compile_grammar(grammar, spec)).intent
         'stop'
     """
-    log_probs = log_softmax(frame_log_probs(logits, len(grammar.units)) - grammar.unit_cost)
+    raw = frame_log_probs(logits, len(grammar.units))
+    log_probs = log_softmax(raw - grammar.unit_cost)
     passing = TokenPassing(grammar, log_probs, beam)
     end = int(passing.scores.argmax())
     if not len(log_probs) or not np.isfinite(passing.scores[end]):
@@ -68,11 +70,10 @@ def grammar_decode(logits: np.ndarray, grammar: CompiledGrammar, beam: float = D
     path = np.full(len(log_probs), BLANK_INDEX)
     for unit, (first, last) in zip(units, spans):
         path[first:last] = unit
-    free = log_probs.argmax(axis=1)
-    heard = int(np.count_nonzero((free != BLANK_INDEX) & np.concatenate([[True], free[1:] != free[:-1]])))
+    heard = _units_of(log_probs.argmax(axis=1))
     ratio = log_probs[np.arange(len(path)), path] - log_probs.max(axis=1)
 
-    parse = Parse(score=float(ratio.sum()) / max(len(units), heard))
+    parse = Parse(score=float(ratio.sum()) / max(len(units) - _FREE_UNITS, heard - _FREE_UNITS, 1))
     peaks = np.array([log_probs[first:last, unit].max() for unit, (first, last) in zip(units, spans)])
     labels = [(position, label) for position, arc in enumerate(arcs) for label in grammar.arc_labels(arc)]
     labels += [(len(arcs), label) for label in grammar.final_labels(end)]
@@ -93,11 +94,16 @@ def grammar_decode(logits: np.ndarray, grammar: CompiledGrammar, beam: float = D
         else:
             parse.intent = name
     parse.score = max(parse.score, WORST_SCORE)
-    plausible = heard >= _LEAST_HEARD * len(units)
+    plausible = _units_of(raw.argmax(axis=1)) >= _LEAST_HEARD * len(units)
     parse.accepted = plausible and parse.score >= grammar.threshold
     if plausible:
         parse.confidence = 2 ** (-parse.score / grammar.threshold) * _share(grammar, passing.scores, end)
     return parse
+
+
+def _units_of(path) -> int:
+    """How many units a path of CTC writes."""
+    return int(np.count_nonzero((path != BLANK_INDEX) & np.concatenate([[True], path[1:] != path[:-1]])))
 
 
 def _share(grammar, scores, end) -> float:

@@ -59,7 +59,7 @@ class LexiconSearch:
     """
 
     def __init__(self, spec: dict, lexicon: str | Path | Lexicon = "cmudict", language_model: NGram | None = None,
-                 lm_weight: float = 1.0, word_bonus: float = 0.0, beam: float = 14.0, maximum_tokens: int = 2000):
+                 lm_weight: float = 1.0, word_bonus: float = 0.0, beam: float = 12.0, maximum_tokens: int = 1000):
         self.head = next((name for name, head in spec["heads"].items()
                           if head["type"] == "ctc" and head["kind"] == "phones"), None)
         if self.head is None:

@@ -143,7 +143,7 @@ def test_a_noisy_order_is_still_understood():
     np.tile([12.0] + 28 * [0.0], (100, 1)),  # silence
     np.tile([0.0] + 28 * [-1e9], (750, 1)),  # 30 s of padding
     speech("st", frames=5),  # cut off
-    speech("no lights in the liv"),
+    speech("no lights in the"),
     speech("lights"),
     speech("what a wonderful world this could have been"),
     speech("go lights in the garden of my neighbour"),
