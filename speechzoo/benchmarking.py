@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 
@@ -35,6 +35,27 @@ class Timing:
 
 
 @dataclass
+class StreamTiming:
+    """Figures of a file that hears step by step, on one number of threads.
+
+    Attributes:
+        threads: Threads of the computation.
+        step_seconds: Audio of a step: a frame waits at most so long for the others of its step. Causal models look no
+            further ahead, so this is the algorithmic latency.
+        median_ms, p95_ms: Time to compute a step, milliseconds.
+        real_time_factor: Median over the length of a step.
+        latency_ms: Algorithmic latency and the 95th percentile of the computation together.
+    """
+
+    threads: int
+    step_seconds: float
+    median_ms: float
+    p95_ms: float
+    real_time_factor: float
+    latency_ms: float
+
+
+@dataclass
 class Benchmark:
     """Figures of one model.
 
@@ -43,12 +64,14 @@ class Benchmark:
         size_mb: Size of the `.tflite` file, or of the float32 weights.
         macs_per_second: Multiply-accumulates for one second of audio.
         timings: One for each length and number of threads.
+        streams: One for each number of threads, of a `.tflite` file with the signature `stream_step`.
     """
 
     model: str
     size_mb: float
     macs_per_second: int
     timings: list[Timing]
+    streams: list[StreamTiming] = field(default_factory=list)
 
     def to_dict(self) -> dict:
         """Plain values that JSON can hold."""
@@ -71,18 +94,20 @@ def benchmark(source: str | Path, seconds: list[float], threads: list[int], repe
     if source.endswith(".tflite"):
         from speechzoo.edge.artifact import read_artifact
         from speechzoo.exporters.macs import count_tflite_macs
-        read_artifact(source)
+        streaming = "stream" in read_artifact(source).spec
         size, macs = Path(source).stat().st_size, count_tflite_macs(source)
     else:
         from speechzoo.opening import open_model
         from speechzoo.profiling import count_macs
         model = open_model(source)
-        size, macs = 4 * model.count_params(), count_macs(model)
+        size, macs, streaming = 4 * model.count_params(), count_macs(model), False
     timings = [_measure(source, length, number, repeats) for number in threads for length in seconds]
-    return Benchmark(source, round(size / 1e6, 3), macs, timings)
+    streams = [_measure(source, 0, number, repeats) for number in threads] if streaming else []
+    return Benchmark(source, round(size / 1e6, 3), macs, timings, streams)
 
 
-def _measure(source, seconds, threads, repeats) -> Timing:
+def _measure(source, seconds, threads, repeats) -> Timing | StreamTiming:
+    """Figures of a process of its own; of the steps of a stream where `seconds` is 0."""
     request = {"source": source, "seconds": seconds, "threads": threads, "repeats": repeats}
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTRAOP_THREADS": str(threads),
                    "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": str(threads)}
@@ -91,8 +116,9 @@ def _measure(source, seconds, threads, repeats) -> Timing:
     if child.returncode:
         said = child.stderr.strip().splitlines()
         reason = said[-1] if said else f"exit code {child.returncode}"
-        raise ValueError(f"{source}: {seconds:g} s on {threads} threads: {reason}")
-    return Timing(**json.loads(child.stdout.splitlines()[-1]))
+        what = f"{seconds:g} s" if seconds else "a stream"
+        raise ValueError(f"{source}: {what} on {threads} threads: {reason}")
+    return (Timing if seconds else StreamTiming)(**json.loads(child.stdout.splitlines()[-1]))
 
 
 def _run(source: str, seconds: float, threads: int, repeats: int) -> Timing:
@@ -123,6 +149,26 @@ def _run(source: str, seconds: float, threads: int, repeats: int) -> Timing:
                   round(median / seconds, 5), round(peak, 1), round(startup, 3))
 
 
+def _run_stream(source: str, threads: int, repeats: int) -> StreamTiming:
+    """The child's work: ten times as many steps as there would be utterances, because they are short."""
+    import numpy as np
+
+    from speechzoo.edge.edge_model import EdgeModel
+
+    model = EdgeModel(source, threads)
+    step, state = model.spec["stream"]["step_samples"], model.initial_state()
+    samples = (0.1 * np.random.default_rng(1).standard_normal((1, step))).astype(np.float32)
+    times = []
+    for _ in range(10 * repeats + 10):
+        start = time.perf_counter()
+        _, state = model.stream_step(samples, state)
+        times.append(time.perf_counter() - start)
+    seconds = step / model.spec["sample_rate"]
+    median, high = float(np.median(times[10:])), float(np.percentile(times[10:], 95))
+    return StreamTiming(threads, round(seconds, 4), round(1e3 * median, 3), round(1e3 * high, 3),
+                        round(median / seconds, 5), round(1e3 * (seconds + high), 1))
+
+
 def _peak_megabytes() -> float:
     """Largest resident memory of this process."""
     status = Path("/proc/self/status")
@@ -136,4 +182,7 @@ def _peak_megabytes() -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(_run(**json.loads(sys.argv[1])))))
+    _request = json.loads(sys.argv[1])
+    if not _request["seconds"]:
+        del _request["seconds"]
+    print(json.dumps(asdict((_run if "seconds" in _request else _run_stream)(**_request))))

@@ -26,19 +26,25 @@ class RelativeAttention(keras.layers.Layer):
     Args:
         size: Channels in and out; even.
         num_heads: Attention heads; must divide `size`.
+        left_context: Frames before its inputs that a step of a stream sees.
 
     Call arguments:
         inputs: (batch, frames, size).
-        positions: The two tensors of `sinusoids`.
+        positions: The two tensors of `sinusoids`, for the frames that are seen: in a step of a stream, `left_context`
+            ones and then its own.
         valid: (batch, frames, 1) of ones and zeros, or None.
+        reach: Added to the scores: 0 where a frame (row) may see another (column), very negative elsewhere; broadcasts
+            to (batch, frames, frames seen). None where all see all.
+        state: `StreamState` of a step in a stream, or None.
     """
 
-    def __init__(self, size: int, num_heads: int, **kwargs):
+    def __init__(self, size: int, num_heads: int, left_context: int = 0, **kwargs):
         super().__init__(**kwargs)
         if size % num_heads or size % 2:
             raise ValueError(f"attention: {num_heads} heads do not divide {size} channels, or the channels are odd")
         self.size = size
         self.num_heads = num_heads
+        self.left_context = left_context
         self.query = FrameDense(size, name="query")
         self.key = FrameDense(size, name="key")
         self.value = FrameDense(size, name="value")
@@ -54,17 +60,24 @@ class RelativeAttention(keras.layers.Layer):
             setattr(self, name, self.add_weight(name=name, shape=(self.num_heads, depth, self.size // 2),
                                                 initializer=keras.initializers.RandomNormal(stddev=self.size ** -0.5)))
 
-    def call(self, inputs, positions, valid=None):
+    def call(self, inputs, positions, valid=None, reach=None, state=None):
         batch, frames = ops.shape(inputs)[0], ops.shape(inputs)[1]
         scale = (self.size // self.num_heads) ** -0.5
         # The scale goes into the queries: one small multiplication instead of one on every score.
         query = self._split(self.query(inputs), batch, frames) * scale
-        key = self._split(self.key(inputs), batch, frames)
-        value = self._split(self.value(inputs), batch, frames)
+        key, value, seen = self.key(inputs), self.value(inputs), frames
+        if state is not None and self.left_context:
+            key = state.prepend("keys", key, self.left_context)
+            value = state.prepend("values", value, self.left_context)
+            seen = self.left_context + frames
+        key, value = self._split(key, batch, seen), self._split(value, batch, seen)
         scores = ops.matmul(query + self.content_bias[:, None] * scale, ops.transpose(key, (0, 1, 3, 2)))
-        scores = scores + self._position_scores(query + self.position_bias[:, None] * scale, *positions)
+        own = positions if seen is frames else [position[self.left_context:] for position in positions]
+        scores = scores + self._position_scores(query + self.position_bias[:, None] * scale, own, positions)
         if valid is not None:
             scores = scores + (ops.transpose(valid, (0, 2, 1)) - 1.0) * 1e9
+        if reach is not None:
+            scores = scores + reach
         context = ops.transpose(ops.matmul(ops.softmax(scores), value), (1, 2, 0, 3))
         return self.output_projection(ops.reshape(context, (batch, frames, self.size)))
 
@@ -73,19 +86,21 @@ class RelativeAttention(keras.layers.Layer):
         tensor = ops.reshape(tensor, (batch, frames, self.num_heads, self.size // self.num_heads))
         return ops.transpose(tensor, (2, 0, 1, 3))
 
-    def _position_scores(self, query, sine, cosine):
-        """Score of the distance i - j for every pair: (heads, batch, frames i, frames j)."""
+    def _position_scores(self, query, own, seen):
+        """Score of the distance i - j for every pair of an own and a seen frame: (heads, batch, frames i, frames j)."""
         _, batch, frames, depth = ops.shape(query)
         weights = ops.concatenate([self.position_sine, self.position_cosine], axis=-1)
         turned = ops.matmul(ops.reshape(query, (self.num_heads, -1, depth)), weights)
         of_sine, of_cosine = ops.split(ops.reshape(turned, (self.num_heads, batch, frames, self.size)), 2, axis=-1)
+        sine, cosine = own
         turned = ops.concatenate([of_sine * sine + of_cosine * cosine, of_cosine * sine - of_sine * cosine], axis=-1)
-        of_keys = ops.transpose(ops.concatenate([cosine, sine], axis=-1))
+        of_keys = ops.transpose(ops.concatenate(seen[::-1], axis=-1))
         scores = ops.matmul(ops.reshape(turned, (-1, self.size)), of_keys)
-        return ops.reshape(scores, (self.num_heads, batch, frames, frames))
+        return ops.reshape(scores, (self.num_heads, batch, frames, -1))
 
     def compute_output_shape(self, inputs_shape, *_):
         return inputs_shape
 
     def get_config(self):
-        return {**super().get_config(), "size": self.size, "num_heads": self.num_heads}
+        return {**super().get_config(), "size": self.size, "num_heads": self.num_heads,
+                "left_context": self.left_context}

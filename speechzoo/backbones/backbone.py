@@ -10,17 +10,19 @@ class Backbone(keras.layers.Layer):
     its steps, of which a backbone implements, besides its attributes:
 
     - `build_stem(features_shape)` and `build_block(number, shape)` make the weights of a step.
-    - `stem(features, lengths, training)` -> stream: all that comes before block 1.
+    - `stem(features, lengths, training)` -> stream: all that comes before block 1. A causal one takes `state`, too.
     - `block(number, stream, training)` -> stream: one block (1-based), the last one with all that follows it.
     - `frames(number, stream, training)` -> (batch, frames out, channels): what leaves after that block. Has no weights.
 
     A stream is a dict of tensors: `hidden`, (batch, time, channels) or (batch, time, bins, channels); `lengths`, int32
     (batch,) in frames of `hidden`; `valid`, ones and zeros that multiply `hidden`; and what else the blocks need.
-    `lengths` and `valid` are None when nothing is padded.
+    `lengths` and `valid` are None when nothing is padded; `state` is there in a causal backbone's streams only.
 
     Call arguments:
         features: (batch, frames, bins).
         lengths: int32 (batch,), or None when nothing is padded.
+        state: `StreamState` of a step in a stream, whose features are a multiple of `chunk` x `subsampling` frames;
+            causal backbones only.
 
     Returns:
         A list with the frames (batch, ceil(frames / subsampling), channels) after each block, and their lengths.
@@ -29,15 +31,21 @@ class Backbone(keras.layers.Layer):
         num_blocks: Number of blocks.
         subsampling: Feature frames for one output frame.
         output_size: Channels after the last block.
+        causal: Whether no output frame depends on frames after its chunk, so that it runs in steps.
+        chunk: Output frames that see each other.
     """
+
+    causal = False
+    chunk = 1
 
     def build(self, features_shape, *_):
         shape = self.build_stem(features_shape)
         for number in range(1, self.num_blocks + 1):
             shape = self.build_block(number, shape)
 
-    def call(self, features, lengths=None, training=False):
-        stream, outputs = self.stem(features, lengths, training), []
+    def call(self, features, lengths=None, training=False, state=None):
+        streaming = {} if state is None else {"state": state}
+        stream, outputs = {**self.stem(features, lengths, training, **streaming), **streaming}, []
         for number in range(1, self.num_blocks + 1):
             stream = self.block(number, stream, training)
             outputs.append(self.frames(number, stream, training))

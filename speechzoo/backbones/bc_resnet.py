@@ -7,6 +7,7 @@ from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.initializers import depthwise
 from speechzoo.backbones.normalization import SubSpectralNorm, batch_norm
 from speechzoo.masking import sequence_mask
+from speechzoo.stream_state import pad_time, part_of
 
 
 class BCResNet(Backbone):
@@ -22,10 +23,12 @@ class BCResNet(Backbone):
         stage_blocks: Residual blocks of each of the four stages.
         bands: Bands of the sub-spectral normalisation; they must divide an eighth of the bins (rounded up).
         dropout: Dropout rate of whole channels inside the blocks.
+        causal: For streams: the convolutions over time see no later frame.
 
     Call arguments:
         features: (batch, frames, bins).
         lengths: int32 (batch,), or None when nothing is padded.
+        state: `StreamState` of a step in a stream; see `Backbone`.
 
     Returns:
         A list with the frames after each stage, and their lengths, which stay as they are: (batch, frames, channels)
@@ -33,7 +36,7 @@ class BCResNet(Backbone):
     """
 
     def __init__(self, width: int = 8, stage_blocks: list[int] = (2, 2, 4, 4), bands: int = 5, dropout: float = 0.1,
-                 **kwargs):
+                 causal: bool = False, **kwargs):
         super().__init__(**kwargs)
         if len(stage_blocks) != 4 or min(stage_blocks) < 1:
             raise ValueError(f"bc_resnet: stage_blocks must be four numbers of blocks, got {list(stage_blocks)}")
@@ -41,14 +44,16 @@ class BCResNet(Backbone):
         self.stage_blocks = list(stage_blocks)
         self.bands = bands
         self.dropout_rate = dropout
+        self.causal = causal
         self.num_blocks, self.subsampling, self.output_size = 4, 1, 4 * width
+        self.around = (4, 0) if causal else (2, 2)  # frames before and after one that a convolution of 5 sees
         self.first = keras.layers.Conv2D(2 * width, 5, strides=(1, 2), use_bias=False, name="conv_1")
         self.first_norm = batch_norm("norm_1")
         self.stages = []
         for stage, (blocks, times) in enumerate(zip(self.stage_blocks, (1, 1.5, 2, 2.5))):
             self.stages.append([
                 BroadcastedBlock(int(times * width), bands, dilation=2 ** stage, transition=number == 1,
-                                 stride=2 if number == 1 and stage in (1, 2) else 1, dropout=dropout,
+                                 stride=2 if number == 1 and stage in (1, 2) else 1, dropout=dropout, causal=causal,
                                  name=f"block_{stage + 1}_{number}") for number in range(1, blocks + 1)])
         self.last_norm = batch_norm("norm_last")
         self.pointwise = keras.layers.Conv2D(4 * width, 1, use_bias=False, name="pointwise_last")
@@ -74,21 +79,21 @@ class BCResNet(Backbone):
         self.last_norm.build((None, None, 1, self.output_size))
         return None, None, 1, self.output_size
 
-    def stem(self, features, lengths, training):
+    def stem(self, features, lengths, training, state=None):
         valid = sequence_mask(lengths, features)
         hidden = (features if valid is None else features * valid)[..., None]
         valid = None if valid is None else valid[..., None]
-        hidden = self.first(ops.pad(hidden, ((0, 0), (2, 2), (2, 2), (0, 0))))
+        hidden = self.first(pad_time(hidden, *self.around, (2, 2), state, "past_first"))
         hidden = ops.relu(self.first_norm(hidden, valid, training=training))
         return {"hidden": hidden, "lengths": lengths, "valid": valid}
 
     def block(self, number, stream, training):
-        hidden, valid = stream["hidden"], stream["valid"]
+        hidden, valid, state = stream["hidden"], stream["valid"], stream.get("state")
         for block in self.stages[number - 1]:
-            hidden = block(hidden, valid, training=training)
+            hidden = block(hidden, valid, training=training, state=part_of(state, block.name))
         if number == self.num_blocks:
             hidden = hidden if valid is None else hidden * valid
-            hidden = self.pointwise(self.depthwise(ops.pad(hidden, ((0, 0), (2, 2), (0, 0), (0, 0)))))
+            hidden = self.pointwise(self.depthwise(pad_time(hidden, *self.around, state=state, name="past_last")))
             hidden = ops.relu(self.last_norm(hidden, valid, training=training))
         return {**stream, "hidden": hidden}
 
@@ -99,7 +104,7 @@ class BCResNet(Backbone):
 
     def get_config(self):
         return {**super().get_config(), "width": self.width, "stage_blocks": self.stage_blocks, "bands": self.bands,
-                "dropout": self.dropout_rate}
+                "dropout": self.dropout_rate, "causal": self.causal}
 
 
 class BroadcastedBlock(keras.layers.Layer):
@@ -112,13 +117,15 @@ class BroadcastedBlock(keras.layers.Layer):
         transition: Changes the number of channels first, and has no identity branch.
         stride: Bins in for one bin out.
         dropout: Dropout rate of whole channels.
+        causal: The convolution over time sees no later frame.
     """
 
     def __init__(self, channels: int, bands: int, dilation: int, transition: bool, stride: int, dropout: float,
-                 **kwargs):
+                 causal: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.channels = channels
         self.dilation = dilation
+        self.around = (2 * dilation, 0) if causal else (dilation, dilation)
         self.transition = transition
         self.stride = stride
         if transition:
@@ -143,7 +150,7 @@ class BroadcastedBlock(keras.layers.Layer):
         for layer in (self.time, self.time_norm, self.pointwise):
             layer.build((None, None, self.channels))
 
-    def call(self, inputs, valid=None, training=False):
+    def call(self, inputs, valid=None, training=False, state=None):
         hidden = inputs
         if self.transition:
             hidden = ops.relu(self.expand_norm(self.expand(hidden), valid, training=training))
@@ -154,7 +161,7 @@ class BroadcastedBlock(keras.layers.Layer):
         average = ops.mean(hidden, axis=2)
         if valid is not None:
             average = average * valid[..., 0]
-        average = self.time(ops.pad(average, ((0, 0), (self.dilation, self.dilation), (0, 0))))
+        average = self.time(pad_time(average, *self.around, state=state))
         average = self.time_norm(average, None if valid is None else valid[..., 0], training=training)
         average = self.dropout(self.pointwise(ops.silu(average)), training=training)
         hidden = hidden + average[:, :, None]

@@ -10,6 +10,9 @@ from speechzoo.backbones.initializers import residual_branch
 from speechzoo.backbones.subsampling import ConvSubsampling
 from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
+from speechzoo.stream_state import StreamState, part_of
+
+_NEVER = 1e9  # taken from a score, leaves no weight
 
 
 class Conformer(Backbone):
@@ -28,10 +31,15 @@ class Conformer(Backbone):
         subsampling_channels: Channels of the subsampling convolutions.
         dropout: Dropout rate of what each module adds (not inside attention and feed-forward, where drawing the random
             numbers costs as much as the layer).
+        causal: For streams: convolutions see no later frame, and attention sees the frames of its chunk and a bounded
+            past (Noroozi et al. 2024, https://arxiv.org/abs/2312.17279, section 2).
+        chunk: Output frames of a chunk, 1 or more; a step of a stream is one or several chunks. Causal only.
+        left_context: Output frames before its chunk that a frame attends to. Causal only.
 
     Call arguments:
         features: (batch, frames, bins).
         lengths: int32 (batch,), or None when nothing is padded.
+        state: `StreamState` of a step in a stream; see `Backbone`.
 
     Returns:
         A list with the frames (batch, ceil(frames / subsampling), size) after each block, and their lengths.
@@ -39,8 +47,13 @@ class Conformer(Backbone):
 
     def __init__(self, size: int = 144, num_blocks: int = 8, num_heads: int = 4, feed_forward_size: int | None = None,
                  kernel_size: int = 9, normalization: str = "batch", subsampling: int = 4,
-                 subsampling_channels: int = 64, dropout: float = 0.1, **kwargs):
+                 subsampling_channels: int = 64, dropout: float = 0.1, causal: bool = False, chunk: int = 1,
+                 left_context: int = 0, **kwargs):
         super().__init__(**kwargs)
+        if chunk < 1 or left_context < 0:
+            raise ValueError(f"conformer: chunk {chunk} is not 1 or more, or left_context {left_context} not 0 or more")
+        if not causal and (chunk, left_context) != (1, 0):
+            raise ValueError("conformer: chunk and left_context bound the attention of streams; add causal: true")
         self.size = self.output_size = size
         self.num_blocks = num_blocks
         self.num_heads = num_heads
@@ -50,10 +63,13 @@ class Conformer(Backbone):
         self.subsampling = subsampling
         self.subsampling_channels = subsampling_channels
         self.dropout_rate = dropout
+        self.causal = causal
+        self.chunk = chunk
+        self.left_context = left_context
         self.subsample = ConvSubsampling(size, subsampling, subsampling_channels, name="subsampling")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         self.blocks = [ConformerBlock(size, num_heads, self.feed_forward_size, kernel_size, normalization, dropout,
-                                      name=f"block_{i}") for i in range(1, num_blocks + 1)]
+                                      causal, left_context, name=f"block_{i}") for i in range(1, num_blocks + 1)]
 
     def build_stem(self, features_shape):
         self.subsample.build(features_shape)
@@ -63,15 +79,31 @@ class Conformer(Backbone):
         self.blocks[number - 1].build(shape)
         return shape
 
-    def stem(self, features, lengths, training):
-        hidden, lengths = self.subsample(features, lengths)
+    def stem(self, features, lengths, training, state=None):
+        hidden, lengths = self.subsample(features, lengths, state=part_of(state, "subsampling"))
         hidden = self.dropout(hidden * self.size ** 0.5, training=training)
-        positions = sinusoids(ops.shape(hidden)[1], self.size)
-        return {"hidden": hidden, "lengths": lengths, "valid": sequence_mask(lengths, hidden), "positions": positions}
+        frames, before = ops.shape(hidden)[1], 0 if state is None else self.left_context
+        stream = {"hidden": hidden, "lengths": lengths, "valid": sequence_mask(lengths, hidden),
+                  "positions": sinusoids(before + frames, self.size)}
+        return {**stream, "reach": self._reach(hidden, frames, before, state)} if self.causal else stream
 
     def block(self, number, stream, training):
-        block = self.blocks[number - 1]
-        return {**stream, "hidden": block(stream["hidden"], stream["positions"], stream["valid"], training=training)}
+        state = part_of(stream.get("state"), f"block_{number}")
+        hidden = self.blocks[number - 1](stream["hidden"], stream["positions"], stream["valid"], stream.get("reach"),
+                                         training=training, state=state)
+        return {**stream, "hidden": hidden}
+
+    def _reach(self, hidden, frames, before, state: StreamState | None):
+        """Which frames see which: see `RelativeAttention`."""
+        first = before + ops.arange(frames)[:, None] // self.chunk * self.chunk  # of the chunk that a frame is in
+        seen = ops.arange(before + frames)[None]
+        inside = ops.logical_and(seen >= first - self.left_context, seen < first + self.chunk)
+        reach = (ops.cast(inside, hidden.dtype) - 1.0) * _NEVER
+        if not before:
+            return reach
+        # The first frames of a stream have no past yet, only the zeros that stand for it.
+        heard = state.prepend("heard", ops.ones_like(hidden[..., 0]), before)
+        return reach + (heard[:, None] - 1.0) * _NEVER
 
     def frames(self, number, stream, training):
         return stream["hidden"] if stream["valid"] is None else stream["hidden"] * stream["valid"]
@@ -80,19 +112,20 @@ class Conformer(Backbone):
         return {**super().get_config(), "size": self.size, "num_blocks": self.num_blocks, "num_heads": self.num_heads,
                 "feed_forward_size": self.feed_forward_size, "kernel_size": self.kernel_size,
                 "normalization": self.normalization, "subsampling": self.subsampling,
-                "subsampling_channels": self.subsampling_channels, "dropout": self.dropout_rate}
+                "subsampling_channels": self.subsampling_channels, "dropout": self.dropout_rate,
+                "causal": self.causal, "chunk": self.chunk, "left_context": self.left_context}
 
 
 class ConformerBlock(keras.layers.Layer):
     """One macaron block of the Conformer; arguments as there."""
 
     def __init__(self, size: int, num_heads: int, feed_forward_size: int, kernel_size: int, normalization: str,
-                 dropout: float, **kwargs):
+                 dropout: float, causal: bool = False, left_context: int = 0, **kwargs):
         super().__init__(**kwargs)
         self.size = size
         self.feed_forward_1 = FeedForward(size, feed_forward_size, name="feed_forward_1")
-        self.attention = RelativeAttention(size, num_heads, name="attention")
-        self.convolution = ConvolutionModule(size, kernel_size, normalization, name="convolution")
+        self.attention = RelativeAttention(size, num_heads, left_context, name="attention")
+        self.convolution = ConvolutionModule(size, kernel_size, normalization, causal, name="convolution")
         self.feed_forward_2 = FeedForward(size, feed_forward_size, name="feed_forward_2")
         names = ("norm_feed_forward_1", "norm_attention", "norm_convolution", "norm_feed_forward_2", "norm_output")
         self.norms = [keras.layers.LayerNormalization(epsilon=1e-5, name=name) for name in names]
@@ -102,13 +135,14 @@ class ConformerBlock(keras.layers.Layer):
         for layer in (self.feed_forward_1, self.attention, self.convolution, self.feed_forward_2, *self.norms):
             layer.build((None, None, self.size))
 
-    def call(self, inputs, positions, valid=None, training=False):
+    def call(self, inputs, positions, valid=None, reach=None, training=False, state=None):
         norm = iter(self.norms)
         expanded = self.feed_forward_1(next(norm)(inputs))
         hidden = inputs + 0.5 * self.dropout(expanded, training=training)
-        attended = self.attention(next(norm)(hidden), positions, valid)
+        attended = self.attention(next(norm)(hidden), positions, valid, reach, state=part_of(state, "attention"))
         hidden = hidden + self.dropout(attended, training=training)
-        convolved = self.convolution(next(norm)(hidden), valid, training=training)
+        convolved = self.convolution(next(norm)(hidden), valid, training=training,
+                                     state=part_of(state, "convolution"))
         hidden = hidden + self.dropout(convolved, training=training)
         expanded = self.feed_forward_2(next(norm)(hidden))
         hidden = hidden + 0.5 * self.dropout(expanded, training=training)

@@ -6,6 +6,7 @@ from keras import ops
 from speechzoo.backbones.initializers import depthwise, residual_branch
 from speechzoo.backbones.normalization import FrameBatchNormalization
 from speechzoo.dense import FrameDense
+from speechzoo.stream_state import pad_time
 
 
 class ConvolutionModule(keras.layers.Layer):
@@ -18,25 +19,28 @@ class ConvolutionModule(keras.layers.Layer):
         kernel_size: Odd width of the depthwise convolution, frames.
         normalization: `batch` (as in the paper) or `layer`. Batches of one length and kind each, as buckets of several
             corpora are, have statistics of their own that a deployed model never sees: there `layer` is the choice.
+        causal: The depthwise convolution sees no later frame; its width may be even.
 
     Call arguments:
         inputs: (batch, frames, size).
         valid: (batch, frames, 1) of ones and zeros, or None. Padding is zeroed before the convolution looks at it and
             left out of the batch statistics.
+        state: `StreamState` of a step in a stream, or None; causal modules only.
     """
 
-    def __init__(self, size: int, kernel_size: int = 9, normalization: str = "batch", **kwargs):
+    def __init__(self, size: int, kernel_size: int = 9, normalization: str = "batch", causal: bool = False, **kwargs):
         super().__init__(**kwargs)
-        if kernel_size % 2 == 0:
+        if kernel_size % 2 == 0 and not causal:
             raise ValueError(f"convolution module: kernel_size {kernel_size} is not odd")
         if normalization not in ("batch", "layer"):
             raise ValueError(f"convolution module: normalization '{normalization}' is not batch or layer")
         self.size = size
         self.kernel_size = kernel_size
         self.normalization_kind = normalization
+        self.causal = causal
         self.expand = FrameDense(2 * size, name="expand")
-        self.depthwise = keras.layers.DepthwiseConv1D(kernel_size, padding="same", name="depthwise",
-                                                      depthwise_initializer=depthwise(kernel_size))
+        self.depthwise = keras.layers.DepthwiseConv1D(kernel_size, padding="valid" if causal else "same",
+                                                      depthwise_initializer=depthwise(kernel_size), name="depthwise")
         kinds = {"batch": FrameBatchNormalization, "layer": keras.layers.LayerNormalization}
         self.normalization = kinds[normalization](epsilon=1e-5, name="normalization")
         self.project = FrameDense(size, kernel_initializer=residual_branch(), name="project")
@@ -47,13 +51,15 @@ class ConvolutionModule(keras.layers.Layer):
         self.normalization.build((None, None, self.size))
         self.project.build((None, None, self.size))
 
-    def call(self, inputs, valid=None, training=False):
+    def call(self, inputs, valid=None, training=False, state=None):
         hidden = self.expand(inputs)
         # The gradient of a split is one concatenation; that of two slices pads both and adds them.
         values, gates = ops.split(hidden, 2, axis=-1)
         hidden = values * ops.sigmoid(gates)
         if valid is not None:
             hidden = hidden * valid
+        if self.causal:
+            hidden = pad_time(hidden, self.kernel_size - 1, state=state)
         hidden = self.depthwise(hidden)
         if self.normalization_kind == "layer":
             hidden = self.normalization(hidden)
@@ -66,4 +72,4 @@ class ConvolutionModule(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "size": self.size, "kernel_size": self.kernel_size,
-                "normalization": self.normalization_kind}
+                "normalization": self.normalization_kind, "causal": self.causal}

@@ -1,4 +1,4 @@
-"""CRDNN: convolutions, a bidirectional LSTM and dense layers."""
+"""CRDNN: convolutions, an LSTM and dense layers."""
 
 import keras
 from keras import ops
@@ -8,6 +8,7 @@ from speechzoo.backbones.normalization import batch_norm
 from speechzoo.backbones.recurrence import FrameLSTM
 from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
+from speechzoo.stream_state import pad_time, part_of
 
 
 class CRDNN(Backbone):
@@ -27,18 +28,21 @@ class CRDNN(Backbone):
         dense_layers: Their number.
         subsampling: Feature frames for one output frame: the pooling over time.
         dropout: Dropout rate behind every block and layer.
+        causal: For streams: the convolutions see no later frame, and the LSTM listens forwards only.
 
     Call arguments:
         features: (batch, frames, bins).
         lengths: int32 (batch,), or None when nothing is padded.
+        state: `StreamState` of a step in a stream; see `Backbone`.
 
     Returns:
         A list with the frames after each BiLSTM layer, the last of them behind the dense layers, and their lengths:
-        (batch, ceil(frames / subsampling), 2 x lstm_size, for the last dense_size).
+        (batch, ceil(frames / subsampling), 2 x lstm_size (1 x where causal), for the last dense_size).
     """
 
     def __init__(self, channels: list[int] = (32, 64), lstm_size: int = 128, num_blocks: int = 2,
-                 dense_size: int = 256, dense_layers: int = 2, subsampling: int = 4, dropout: float = 0.15, **kwargs):
+                 dense_size: int = 256, dense_layers: int = 2, subsampling: int = 4, dropout: float = 0.15,
+                 causal: bool = False, **kwargs):
         super().__init__(**kwargs)
         if not channels or dense_layers < 1:
             raise ValueError("crdnn: it takes at least one convolutional block and one dense layer")
@@ -49,13 +53,15 @@ class CRDNN(Backbone):
         self.dense_layers = dense_layers
         self.subsampling = subsampling
         self.dropout_rate = dropout
+        self.causal = causal
         self.convolutions = [
-            [(keras.layers.Conv2D(size, 3, padding="same", name=f"conv_{i}_{j}"),
+            [(keras.layers.Conv2D(size, 3, padding="valid" if causal else "same", name=f"conv_{i}_{j}"),
               keras.layers.LayerNormalization(axis=[-2, -1], epsilon=1e-5, name=f"norm_{i}_{j}")) for j in (1, 2)]
             for i, size in enumerate(self.channels, 1)]
         self.pool = keras.layers.MaxPooling2D((1, 2), padding="same", name="pool")
         self.time_pool = keras.layers.MaxPooling1D(subsampling, name="time_pool")
-        self.blocks = [FrameLSTM(lstm_size, bidirectional=True, name=f"block_{i}") for i in range(1, num_blocks + 1)]
+        self.blocks = [FrameLSTM(lstm_size, bidirectional=not causal, name=f"block_{i}")
+                       for i in range(1, num_blocks + 1)]
         self.dense = [(FrameDense(dense_size, name=f"dense_{i}"), batch_norm(f"dense_norm_{i}"))
                       for i in range(1, dense_layers + 1)]
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
@@ -73,7 +79,7 @@ class CRDNN(Backbone):
 
     def build_block(self, number, shape):
         self.blocks[number - 1].build(shape)
-        size = 2 * self.lstm_size
+        size = self.lstm_size if self.causal else 2 * self.lstm_size
         if number == self.num_blocks:
             for dense, norm in self.dense:
                 dense.build((None, None, size))
@@ -81,22 +87,24 @@ class CRDNN(Backbone):
                 size = self.dense_size
         return None, None, size
 
-    def stem(self, features, lengths, training):
+    def stem(self, features, lengths, training, state=None):
         valid = sequence_mask(lengths, features)
         hidden = (features if valid is None else features * valid)[..., None]
         for block in self.convolutions:
             for convolution, norm in block:
+                if self.causal:
+                    hidden = pad_time(hidden, 2, 0, (1, 1), part_of(state, convolution.name))
                 hidden = ops.leaky_relu(norm(convolution(hidden)), 0.01)
                 hidden = hidden if valid is None else hidden * valid[..., None]
             hidden = self.dropout(self.pool(hidden), training=training)
         batch, frames = ops.shape(hidden)[0], ops.shape(hidden)[1]
         hidden = ops.reshape(hidden, (batch, frames, self.flat_size))
-        hidden, lengths = self._pool_time(hidden, lengths, valid)
+        hidden, lengths = self._pool_time(hidden, lengths, valid, state)
         return {"hidden": hidden, "lengths": lengths, "valid": sequence_mask(lengths, hidden)}
 
     def block(self, number, stream, training):
-        valid = stream["valid"]
-        hidden = self.dropout(self.blocks[number - 1](stream["hidden"], valid), training=training)
+        valid, state = stream["valid"], part_of(stream.get("state"), f"block_{number}")
+        hidden = self.dropout(self.blocks[number - 1](stream["hidden"], valid, state=state), training=training)
         if number == self.num_blocks:
             for dense, norm in self.dense:
                 hidden = ops.leaky_relu(norm(dense(hidden), valid, training=training), 0.01)
@@ -107,17 +115,19 @@ class CRDNN(Backbone):
     def frames(self, number, stream, training):
         return stream["hidden"]
 
-    def _pool_time(self, hidden, lengths, valid):
+    def _pool_time(self, hidden, lengths, valid, state):
         """The maximum of `subsampling` frames from frame 0 on; the last window takes what is there."""
         if valid is not None:
             hidden = hidden + (valid - 1.0) * 1e9
         missing = self.subsampling - 1
-        hidden = self.time_pool(ops.pad(hidden, ((0, 0), (0, missing), (0, 0)), constant_values=-1e9))
+        if state is None:  # the steps of a stream are whole windows
+            hidden = ops.pad(hidden, ((0, 0), (0, missing), (0, 0)), constant_values=-1e9)
+        hidden = self.time_pool(hidden)
         if lengths is not None:
             lengths = (lengths + missing) // self.subsampling
             hidden = hidden * sequence_mask(lengths, hidden)
         return hidden, lengths
 
     def get_config(self):
-        names = ("channels", "lstm_size", "num_blocks", "dense_size", "dense_layers", "subsampling")
+        names = ("channels", "lstm_size", "num_blocks", "dense_size", "dense_layers", "subsampling", "causal")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}, "dropout": self.dropout_rate}

@@ -7,6 +7,7 @@ from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.recurrence import FrameLSTM
 from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
+from speechzoo.stream_state import pad_time, part_of
 
 _CLIP = 20.0  # equation 1 of Deep Speech
 
@@ -27,10 +28,12 @@ class LSTM(Backbone):
         context: Frames on either side that the first layer sees.
         subsampling: Feature frames for one output frame.
         dropout: Dropout rate of every dense layer.
+        causal: For streams: the first layer's window ends with the frames that its output stands for.
 
     Call arguments:
         features: (batch, frames, bins).
         lengths: int32 (batch,), or None when nothing is padded.
+        state: `StreamState` of a step in a stream; see `Backbone`.
 
     Returns:
         A list with the frames after each LSTM layer, the last of them behind the dense layer, and their lengths:
@@ -38,14 +41,18 @@ class LSTM(Backbone):
     """
 
     def __init__(self, size: int = 256, num_blocks: int = 1, bidirectional: bool = False, context: int = 4,
-                 subsampling: int = 2, dropout: float = 0.1, **kwargs):
+                 subsampling: int = 2, dropout: float = 0.1, causal: bool = False, **kwargs):
         super().__init__(**kwargs)
+        if causal and (bidirectional or 2 * context + 1 < subsampling):
+            raise ValueError("lstm: a causal one can't be bidirectional, nor skip frames (2 x context + 1 below "
+                             "subsampling)")
         self.size = self.output_size = size
         self.num_blocks = num_blocks
         self.bidirectional = bidirectional
         self.context = context
         self.subsampling = subsampling
         self.dropout_rate = dropout
+        self.causal = causal
         # A dense layer over a window of frames is a convolution.
         self.window = keras.layers.Conv1D(size, 2 * context + 1, strides=subsampling, name="dense_1")
         self.dense = [FrameDense(size, name=f"dense_{i}") for i in (2, 3)]
@@ -67,11 +74,15 @@ class LSTM(Backbone):
             size = self.size
         return None, None, size
 
-    def stem(self, features, lengths, training):
+    def stem(self, features, lengths, training, state=None):
         valid = sequence_mask(lengths, features)
         hidden = features if valid is None else features * valid
-        # With the window around frame 0, s, 2 s, ... there are ceil(frames / s) of them.
-        hidden = self.window(ops.pad(hidden, ((0, 0), (self.context, self.context), (0, 0))))
+        # With the window around frame 0, s, 2 s, ... there are ceil(frames / s) of them, and as many where it ends with
+        # frame s - 1, 2 s - 1, ...
+        around = (self.context, self.context)
+        if self.causal:
+            around = (2 * self.context + 1 - self.subsampling, self.subsampling - 1)
+        hidden = self.window(pad_time(hidden, *around, state=state))
         hidden = self._clipped(hidden, training)
         for layer in self.dense:
             hidden = self._clipped(layer(hidden), training)
@@ -79,8 +90,8 @@ class LSTM(Backbone):
         return {"hidden": hidden, "lengths": lengths, "valid": sequence_mask(lengths, hidden)}
 
     def block(self, number, stream, training):
-        valid = stream["valid"]
-        hidden = self.blocks[number - 1](stream["hidden"], valid)
+        valid, state = stream["valid"], part_of(stream.get("state"), f"block_{number}")
+        hidden = self.blocks[number - 1](stream["hidden"], valid, state=state)
         if number == self.num_blocks:
             hidden = self._clipped(self.last(hidden), training)
             hidden = hidden if valid is None else hidden * valid
@@ -93,5 +104,5 @@ class LSTM(Backbone):
         return self.dropout(ops.minimum(ops.relu(hidden), _CLIP), training=training)
 
     def get_config(self):
-        names = ("size", "num_blocks", "bidirectional", "context", "subsampling")
+        names = ("size", "num_blocks", "bidirectional", "context", "subsampling", "causal")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}, "dropout": self.dropout_rate}

@@ -20,6 +20,8 @@ class FrameLSTM(keras.layers.Layer):
     Call arguments:
         inputs: (batch, frames, channels).
         valid: (batch, frames, 1) of ones and zeros, or None.
+        state: `StreamState` of a step in a stream, or None; forward layers only. The few frames of a step run one after
+            the other without a loop in the graph, which int8 networks can't have.
 
     Returns:
         (batch, frames, size or 2 x size), zero in the padding.
@@ -41,13 +43,27 @@ class FrameLSTM(keras.layers.Layer):
             projection.build((None, None, inputs_shape[-1]))
             loop.build((None, None, 4 * self.size))
 
-    def call(self, inputs, valid=None):
+    def call(self, inputs, valid=None, state=None):
+        if state is not None:
+            return self._step(inputs, state)
         mask = None if valid is None else valid[..., 0] > 0
         outputs = []
         for projection, loop in self.directions:
             hidden = loop(projection(inputs), mask=mask)
             outputs.append(ops.flip(hidden, axis=1) if loop.go_backwards else hidden)
         return ops.concatenate(outputs, axis=-1) if self.bidirectional else outputs[0]
+
+    def _step(self, inputs, state):
+        (projection, loop), = self.directions
+        inputs = projection(inputs)
+        memory = [state.read(name, inputs, (self.size,)) for name in ("output", "cell")]
+        outputs = []
+        for frame in range(inputs.shape[1]):
+            output, memory = loop.cell(inputs[:, frame], memory)
+            outputs.append(output)
+        for name, tensor in zip(("output", "cell"), memory):
+            state.write(name, tensor)
+        return ops.stack(outputs, axis=1)
 
 
 class LSTMCell(keras.layers.Layer):

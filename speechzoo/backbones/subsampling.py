@@ -6,6 +6,7 @@ from keras import ops
 from speechzoo.backbones.initializers import depthwise
 from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
+from speechzoo.stream_state import pad_time
 
 
 class ConvSubsampling(keras.layers.Layer):
@@ -21,6 +22,8 @@ class ConvSubsampling(keras.layers.Layer):
     Call arguments:
         features: (batch, frames, bins).
         lengths: int32 (batch,), or None.
+        state: `StreamState` of a step in a stream, or None. No output frame looks ahead of the `factor` frames that it
+            stands for, so the layer is causal as it is.
 
     Returns:
         (batch, ceil(frames / factor), size) and the new lengths.
@@ -53,13 +56,13 @@ class ConvSubsampling(keras.layers.Layer):
         self.bins = bins
         self.projection.build((None, None, bins * channels))
 
-    def call(self, features, lengths=None):
+    def call(self, features, lengths=None, state=None):
         hidden = features[..., None]
         mask = sequence_mask(lengths, features)
         if mask is not None:
             hidden = hidden * mask[..., None]
-        for convolution, pointwise in self.stages:
-            hidden = convolution(ops.pad(hidden, ((0, 0), (1, 1), (1, 1), (0, 0))))
+        for number, (convolution, pointwise) in enumerate(self.stages, 1):
+            hidden = convolution(pad_time(hidden, 1, 1, (1, 1), state, f"past_{number}"))
             if pointwise is not None:
                 hidden = pointwise(hidden)
             hidden = ops.relu(hidden)

@@ -32,6 +32,9 @@ def run(arguments):
     for row in result.timings:
         print(f"{row.seconds:8g} {row.threads:8d} {row.median_ms:10.2f} {row.p95_ms:9.2f} {row.real_time_factor:10.4f} "
               f"{row.peak_memory_mb:8.0f} {row.startup_seconds:8.2f}")
+    for row in result.streams:
+        print(f"stream: steps of {1e3 * row.step_seconds:g} ms, {row.threads} threads: {row.median_ms:.2f} ms each "
+              f"(p95 {row.p95_ms:.2f}), real time {row.real_time_factor:.4f}, latency {row.latency_ms:.0f} ms")
     if arguments.json:
         write_atomically(arguments.json, (json.dumps(result.to_dict(), indent=1) + "\n").encode())
 

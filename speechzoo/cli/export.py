@@ -16,6 +16,9 @@ def add_arguments(parser):
     parser.add_argument("--representative", metavar="MANIFEST",
                         help="recordings to measure on, and to calibrate int8 with; bundled ones when absent")
     parser.add_argument("--heads", type=split_names, metavar="A,B", help="export only these heads")
+    parser.add_argument("--signatures", type=split_names, metavar="A,B",
+                        help="TFLite only: what the file can be asked beside recognize: stream_step, keyword, embed; "
+                             "when absent, all of them for a model that can stream and none for others")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write to")
 
 
@@ -24,7 +27,7 @@ def run(arguments):
     from speechzoo.exporters import export
 
     path = export(arguments.model, arguments.out, arguments.format, arguments.quantize, arguments.representative,
-                  arguments.heads)
+                  arguments.heads, signatures=arguments.signatures)
     if arguments.format == "saved_model":
         print(path)
         return

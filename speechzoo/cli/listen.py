@@ -20,18 +20,30 @@ def add_arguments(parser):
     parser.add_argument("--wake-word", metavar="WORD", help="say nothing before this keyword is heard")
     parser.add_argument("--threshold", type=float, default=0.99, metavar="P",
                         help="mean posterior of the wake word that wakes (%(default)g)")
+    parser.add_argument("--partial", action="store_true",
+                        help="also what is said so far, whenever it grows (models that stream)")
     add_grammar_arguments(parser.add_argument_group("spoken commands", "intent and slots from a grammar"))
 
 
 def run(arguments):
     """Writes a line for everything that is heard, as soon as it is known."""
     from speechzoo.listening.listener import Listener
-    from speechzoo.opening import open_model
+    from speechzoo.listening.stream_listener import StreamListener
+    from speechzoo.opening import model_spec, open_model
 
     if bool(arguments.source) == arguments.microphone:
         raise ValueError("nothing to listen to; name a recording, - for standard input, or add --microphone")
     model = open_model(arguments.model)
-    listener = Listener(model, make_commands(arguments, model), arguments.wake_word, arguments.threshold)
+    options = [model, make_commands(arguments, model), arguments.wake_word, arguments.threshold]
+    spec = model_spec(model)
+    # A model that streams finds utterances by what it reads; one that writes nothing can't.
+    if "stream" in spec and any(head["type"] == "ctc" for head in spec["heads"].values()):
+        listener = StreamListener(*options, arguments.partial)
+    elif arguments.partial:
+        raise ValueError(f"{arguments.model} can't stream, so nothing is partial; use a model whose name ends in "
+                         "_streaming")
+    else:
+        listener = Listener(*options)
     for samples in _blocks(arguments.source, listener.rate):
         _write(listener.feed(samples))
     _write(listener.finish())

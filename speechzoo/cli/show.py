@@ -5,7 +5,8 @@ HELP = "List the zoo's models, or show one: architecture, size, cost, heads, tra
 
 def add_arguments(parser):
     """Adds the arguments of the command to its parser."""
-    parser.add_argument("name", nargs="?", metavar="NAME", help="name of a zoo model; without it, the list of all")
+    parser.add_argument("name", nargs="?", metavar="NAME",
+                        help="name of a zoo model, or an exported .tflite file; without it, the list of all")
     parser.add_argument("--head", metavar="HEAD", help="list only models that have this head")
     parser.add_argument("--card", action="store_true", help="print the whole model card too")
 
@@ -19,6 +20,9 @@ def run(arguments):
     from speechzoo.registry import describe, list_models
 
     console = Console()
+    if str(arguments.name).endswith(".tflite"):
+        _show_file(console, arguments.name)
+        return
     if arguments.name is None:
         table = Table(box=None)
         for column in ("model", "heads", "summary"):
@@ -65,6 +69,34 @@ def run(arguments):
         console.print(results)
     if arguments.card and model.card:
         console.print(model.card, markup=False)
+
+
+def _show_file(console, path):
+    """What an exported file holds: its heads, and what it can be asked."""
+    from pathlib import Path
+
+    from rich.table import Table
+
+    from speechzoo.edge.edge_model import EdgeModel
+
+    model = EdgeModel(path)
+    spec, quantize = model.spec, model.artifact.quantize
+    console.print(f"[bold]{spec['name']}[/bold]: {Path(path).stat().st_size / 1e6:.2f} MB, {spec['sample_rate']} Hz, "
+                  f"{'float32' if quantize == 'none' else quantize}", highlight=False)
+    table = Table(box=None, show_header=False)
+    for name, head in spec["heads"].items():
+        values = head.get("classes") or head.get("units") or head.get("slots") or range(head.get("embedding_size", 0))
+        table.add_row(f"head {name}", f"{head['type']}, {len(values)} values")
+    for name, signature in model.signatures.items():
+        state = sorted(set(signature["inputs"]) & set(signature["outputs"]))
+        given = [item for item in signature["inputs"] if item not in state]
+        answers = [item for item in spec["heads"] if item in signature["outputs"]]
+        more = f", and {len(state)} tensors of state" if state else ""
+        table.add_row(f"signature {name}", f"{', '.join(given)}{more} -> {', '.join(answers)}")
+    if "stream" in spec:
+        step = spec["stream"]["step_samples"]
+        table.add_row("stream", f"steps of {step} samples ({1e3 * step / spec['sample_rate']:g} ms)")
+    console.print(table)
 
 
 def _part(part):

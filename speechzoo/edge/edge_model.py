@@ -7,9 +7,11 @@ import numpy as np
 from speechzoo.audio import load_audio
 from speechzoo.decoding.commands import command_decoder
 from speechzoo.decoding.recognition import MAXIMUM_SECONDS, Recognition, recognize_outputs, select_heads
+from speechzoo.decoding.stream import Stream
 from speechzoo.edge.artifact import ArtifactError, read_artifact
 
 SIGNATURE = "recognize"
+STREAM_STEP = "stream_step"
 
 
 class EdgeModel:
@@ -22,6 +24,8 @@ class EdgeModel:
     Attributes:
         spec: What decoding needs to read the outputs, as `MultiTaskModel.spec()` gives it.
         artifact: Everything that travels with the network (`speechzoo.edge.artifact.Artifact`).
+        signatures: Name -> {"inputs": [...], "outputs": [...]}: what the file can be asked. `recognize` answers every
+            head; `stream_step` is a step of a stream; others answer some heads from fewer layers.
 
     Raises:
         ArtifactError: The file is missing, truncated, not a TFLite file or not written by speechzoo.
@@ -41,20 +45,23 @@ class EdgeModel:
         try:
             # By path, not by content: the weights are mapped, not copied.
             self._interpreter = Interpreter(model_path=str(self.path), num_threads=threads)
-            outputs = self._interpreter.get_signature_list()[SIGNATURE]["outputs"]
+            self.signatures = self._interpreter.get_signature_list()
+            outputs = self.signatures[SIGNATURE]["outputs"]
         except KeyError:
             raise ArtifactError(f"{self.path}: has no signature '{SIGNATURE}'") from None
         except (ValueError, RuntimeError) as error:
             raise ArtifactError(f"{self.path}: LiteRT can't run it: {' '.join(str(error).split())}") from None
         if set(outputs) != set(self.spec["heads"]):
             raise ArtifactError(f"{self.path}: its outputs {sorted(outputs)} are not the heads of its spec")
-        self._run = self._interpreter.get_signature_runner(SIGNATURE)
+        self._runners = {}
 
-    def outputs(self, audio: np.ndarray) -> dict[str, np.ndarray]:
+    def outputs(self, audio: np.ndarray, heads: list[str] | None = None) -> dict[str, np.ndarray]:
         """Every head's output for one utterance: arrays without the batch axis, by name.
 
         Args:
             audio: float32 (samples,) in [-1, 1] at the model's sample rate.
+            heads: Heads that are needed; where the file has a signature that answers them from fewer layers, the others
+                are left out. All when None.
 
         Raises:
             ValueError: Another shape, or longer than `MAXIMUM_SECONDS`.
@@ -67,7 +74,63 @@ class EdgeModel:
             raise ValueError(f"{seconds:.0f} s of audio at once; at most {MAXIMUM_SECONDS:g} s fit: recognize it "
                              "in parts")
         audio = np.pad(audio, (0, max(0, self.artifact.minimum_samples - len(audio))))
-        return {name: output[0] for name, output in self._run(audio=audio[None]).items()}
+        run = self._runner(self._cheapest(heads))
+        return {name: output[0] for name, output in run(audio=audio[None]).items()}
+
+    def stream(self, **options) -> Stream:
+        """Hears a stream: feed it samples as they come, it says what is heard.
+
+        Streams of one model don't touch each other: each has a state of its own.
+
+        Args:
+            **options: As of `speechzoo.decoding.stream.Stream`: `decoder`, `commands`, `threshold`.
+
+        Raises:
+            ValueError: The file has no signature `stream_step`.
+        """
+        if STREAM_STEP not in self.signatures or "stream" not in self.spec:
+            raise ValueError(f"{self.path}: has no signature '{STREAM_STEP}'; export a model whose name ends in "
+                             "_streaming")
+        return Stream(self.stream_step, self.initial_state(), self.spec, **options)
+
+    def initial_state(self) -> dict[str, np.ndarray]:
+        """The state of a stream that begins: zeros, by name."""
+        details = self._runner(STREAM_STEP).get_input_details()
+        return {name: np.zeros(detail["shape"], detail["dtype"]) for name, detail in details.items()
+                if name != "samples"}
+
+    def stream_step(self, samples: np.ndarray, state: dict[str, np.ndarray]) -> tuple[dict, dict]:
+        """One step of a stream.
+
+        Args:
+            samples: float32 (1, step samples), as `spec["stream"]` says.
+            state: As `initial_state` or the step before gave it.
+
+        Returns:
+            Head -> output with a batch axis; and the state for the next step.
+
+        Raises:
+            ValueError: The state of another model.
+        """
+        wanted = set(self.signatures[STREAM_STEP]["inputs"]) - {"samples"}
+        if set(state) != wanted:
+            odd = sorted(set(state) ^ wanted)[0]
+            raise ValueError(f"the state {'lacks' if odd in wanted else 'has'} '{odd}': it is that of another model; "
+                             "begin with initial_state()")
+        answers = self._runner(STREAM_STEP)(samples=samples, **state)
+        return ({name: value for name, value in answers.items() if name not in wanted},
+                {name: value for name, value in answers.items() if name in wanted})
+
+    def _runner(self, signature):
+        if signature not in self._runners:
+            self._runners[signature] = self._interpreter.get_signature_runner(signature)
+        return self._runners[signature]
+
+    def _cheapest(self, heads):
+        """The signature with the fewest outputs that hears an utterance and answers `heads`."""
+        able = [name for name, signature in self.signatures.items()
+                if signature["inputs"] == ["audio"] and set(heads or self.spec["heads"]) <= set(signature["outputs"])]
+        return min(able, key=lambda name: len(self.signatures[name]["outputs"]))
 
     def recognize(self, audio, sample_rate: int | None = None, heads: list[str] | None = None,
                   grammar=None, **decoding) -> Recognition:
@@ -94,4 +157,6 @@ class EdgeModel:
         samples = load_audio(source, spec["sample_rate"], maximum_seconds=MAXIMUM_SECONDS)
         if grammar is not None:
             decoding["commands"] = command_decoder(grammar, self.spec)
-        return recognize_outputs(self.outputs(samples), spec, **decoding)
+        # A decoder reads heads of its own.
+        needed = None if decoding else heads
+        return recognize_outputs(self.outputs(samples, needed), spec, **decoding)

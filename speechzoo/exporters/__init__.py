@@ -11,7 +11,7 @@ __all__ = ["FORMATS", "ExportError", "export"]
 
 
 def export(model, directory: str | Path, format: str = "saved_model", quantize: str = "none", representative=None,
-           heads: list[str] | None = None, card: str | None = None) -> Path:
+           heads: list[str] | None = None, card: str | None = None, signatures: list[str] | None = None) -> Path:
     """Writes a model for the place where it will run.
 
     Args:
@@ -23,6 +23,8 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
             of float32 (samples,) arrays; the bundled recordings when None.
         heads: Heads to export; all when None.
         card: Text of the model's card, stored with it; for a name or a folder, that model's own when None.
+        signatures: TFLite only: what the file can be asked beside `recognize`, of `stream_step`, `keyword` and `embed`;
+            when None, all that apply of a model that can stream, and none of others.
 
     Returns:
         What was written: the folder of a version, or the `.tflite` file.
@@ -40,6 +42,8 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
         raise ValueError(f"unknown format '{format}'; {nearest(format, FORMATS)}")
     if quantize != "none" and format != "tflite":
         raise ValueError(f"quantize '{quantize}' is for format 'tflite'; a SavedModel keeps float32")
+    if signatures is not None and format != "tflite":
+        raise ValueError("signatures are for format 'tflite'; a SavedModel has those that TensorFlow Serving asks for")
     if isinstance(model, (str, Path)):
         from speechzoo.opening import open_model
         card = card or _card_of(model)
@@ -48,7 +52,7 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
         raise ValueError("the model is an exported file already; export a zoo model or a training run")
     if format == "tflite":
         from speechzoo.exporters.tflite import export_tflite
-        return export_tflite(model, directory, quantize, representative, heads, card).path
+        return export_tflite(model, directory, quantize, representative, heads, card, signatures).path
     from speechzoo.exporters.recordings import read_recordings
     from speechzoo.exporters.saved_model import export_saved_model
     from speechzoo.exporters.selection import keep_heads

@@ -14,20 +14,23 @@ from speechzoo.exporters.errors import ExportError
 SIGNATURE = "recognize"
 
 
-def convert(folder: Path, quantize: str, recordings: list[np.ndarray]) -> bytes:
+def convert(folder: Path, quantize: str, recordings: list[np.ndarray],
+            signatures: tuple[str, ...] = (SIGNATURE,)) -> bytes:
     """Converts `folder/saved_model` in a child process.
 
     Args:
         folder: Scratch folder, where the child reads and writes.
         quantize: `none`, `float16`, `dynamic` or `int8`.
         recordings: float32 (samples,) each, to calibrate `int8` with.
+        signatures: Those of the SavedModel that the network shall have; they share its weights.
 
     Raises:
         ExportError: The converter failed or died; the message holds the last thing it said.
     """
     for number, audio in enumerate(recordings):
         np.save(folder / f"recording_{number}.npy", audio)
-    request = {"folder": str(folder), "quantize": quantize, "recordings": len(recordings)}
+    request = {"folder": str(folder), "quantize": quantize, "recordings": len(recordings),
+               "signatures": signatures}
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     child = subprocess.run([sys.executable, "-m", "speechzoo.exporters.conversion", json.dumps(request)],
                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
@@ -45,18 +48,18 @@ def _why(code: int, said: str) -> str:
     return f"the converter failed: {lines[-1][:300] if lines else f'exit code {code}'}"
 
 
-def _run(folder: str, quantize: str, recordings: int):
+def _run(folder: str, quantize: str, recordings: int, signatures: list[str]):
     """The child's work: `network.tflite` beside the SavedModel."""
     import tensorflow as tf
 
-    from speechzoo.exporters.flatbuffer import custom_operators
+    from speechzoo.exporters.flatbuffer import custom_operators, share_buffers
     from speechzoo.exporters.quantization import calibrated_nodes, quantize_weights
 
     folder = Path(folder)
     examples = [np.load(folder / f"recording_{number}.npy", allow_pickle=False)[None] for number in range(recordings)]
 
     def converter():
-        result = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved_model"), signature_keys=[SIGNATURE])
+        result = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved_model"), signature_keys=signatures)
         result.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         return result
 
@@ -68,14 +71,37 @@ def _run(folder: str, quantize: str, recordings: int):
         # operators out.
         calibrated = converter()
         calibrated.optimizations = [tf.lite.Optimize.DEFAULT]
-        calibrated.representative_dataset = lambda: ((SIGNATURE, {"audio": audio}) for audio in examples)
+        calls = list(_calls(tf.saved_model.load(str(folder / "saved_model")).signatures, signatures, examples))
+        calibrated.representative_dataset = lambda: iter(calls)
         options = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=calibrated_nodes(network))
         debugger = tf.lite.experimental.QuantizationDebugger(
             converter=calibrated, debug_dataset=lambda: ([audio] for audio in examples), debug_options=options)
         network = quantize_weights(debugger.get_nondebug_quantized_model(), "float16")
+    if len(signatures) > 1:
+        network = share_buffers(network)
     if custom_operators(network):
         raise ExportError(f"operators that no device has: {', '.join(custom_operators(network))}")
     (folder / "network.tflite").write_bytes(network)
+
+
+def _calls(functions, signatures, examples):
+    """(signature, its inputs) for each recording; of a stream, every step with the state that the one before left."""
+    import tensorflow as tf
+
+    for signature in signatures:
+        inputs = functions[signature].structured_input_signature[1]
+        state = {name: np.zeros(spec.shape, np.float32) for name, spec in inputs.items()
+                 if name not in ("audio", "samples")}
+        for audio in examples:
+            if "samples" not in inputs:
+                yield signature, {"audio": audio}
+                continue
+            step, left = inputs["samples"].shape[1], state
+            for start in range(0, audio.shape[1] - step + 1, step):
+                call = {"samples": audio[:, start:start + step], **left}
+                yield signature, call
+                answers = functions[signature](**{name: tf.constant(value) for name, value in call.items()})
+                left = {name: answers[name].numpy() for name in state}
 
 
 if __name__ == "__main__":

@@ -64,6 +64,29 @@ def custom_operators(network: bytes) -> list[str]:
                    if max(code.builtinCode, code.deprecatedBuiltinCode) == _CUSTOM})
 
 
+def signature_graphs(model: schema.ModelT) -> dict[str, int]:
+    """Signature -> number of its subgraph; the other subgraphs are bodies of loops."""
+    return {signature.signatureKey.decode(): signature.subgraphIndex for signature in model.signatureDefs or []}
+
+
+def share_buffers(network: bytes) -> bytes:
+    """The network with equal weights stored once: signatures converted together may have copies of their own."""
+    model = parse(network)
+    kept, number_of, moved = [], {}, {}
+    for number, buffer in enumerate(model.buffers):
+        content = None if buffer.data is None or not len(buffer.data) else np.asarray(buffer.data, np.uint8).tobytes()
+        if content is None or content not in number_of:
+            number_of[content] = len(kept)
+            kept.append(buffer)
+            moved[number] = len(kept) - 1
+        else:
+            moved[number] = number_of[content]
+    for holder in [tensor for graph in model.subgraphs for tensor in graph.tensors] + list(model.metadata or []):
+        holder.buffer = moved[holder.buffer]
+    model.buffers = kept
+    return serialize(model)
+
+
 def in_layer(tensor_name: bytes, layer: str) -> bool:
     """Whether a tensor was computed inside the Keras layer at the top of the model that is called `layer`."""
     # Keras numbers the second call of a layer; a fused operator joins the names of its parts with semicolons.

@@ -3,10 +3,12 @@
 import math
 from pathlib import Path
 
+import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from speechzoo.edge.artifact import read_artifact
-from speechzoo.exporters.flatbuffer import operator_name, parse
+from speechzoo.exporters.conversion import SIGNATURE
+from speechzoo.exporters.flatbuffer import operator_name, parse, signature_graphs
 
 
 def count_tflite_macs(path: str | Path, seconds: float = 1.0) -> int:
@@ -21,12 +23,11 @@ def count_tflite_macs(path: str | Path, seconds: float = 1.0) -> int:
     interpreter = Interpreter(model_path=str(path), experimental_preserve_all_tensors=True,
                               experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
     samples = round(seconds * read_artifact(path).spec["sample_rate"])
-    interpreter.resize_tensor_input(interpreter.get_input_details()[0]["index"], (1, samples))
-    interpreter.allocate_tensors()
-    interpreter.invoke()
-    shapes = {detail["index"]: tuple(detail["shape"]) for detail in interpreter.get_tensor_details()}
+    interpreter.get_signature_runner(SIGNATURE)(audio=np.zeros((1, samples), np.float32))
+    graph = signature_graphs(model)[SIGNATURE]
+    shapes = {detail["index"]: tuple(detail["shape"]) for detail in interpreter.get_tensor_details(graph)}
     total = 0
-    for operator in model.subgraphs[0].operators:
+    for operator in model.subgraphs[graph].operators:
         name = operator_name(model, operator)
         if name == "WHILE":  # a recurrent layer: one frame a step, from the lists (frames, batch, channels) it reads
             steps = max(shapes[index][0] for index in operator.inputs if len(shapes[index]) == 3)

@@ -8,8 +8,10 @@ standard deviations). The matrices of the front end are stored as float16 when a
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from speechzoo.edge.edge_model import STREAM_STEP
 from speechzoo.exporters.errors import ExportError
-from speechzoo.exporters.flatbuffer import count_operators, in_layer, operator_name, parse, serialize
+from speechzoo.exporters.flatbuffer import (count_operators, in_layer, operator_name, parse, serialize,
+                                            signature_graphs)
 
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
 FRONTEND = "frontend"
@@ -33,8 +35,9 @@ def quantize_weights(network: bytes, mode: str) -> bytes:
         The smaller flatbuffer.
     """
     model = parse(network)
+    whole = set(signature_graphs(model).values())
     for number, graph in enumerate(model.subgraphs):
-        frontend = _frontend_operators(graph) if number == 0 else set()  # the others are the bodies of loops
+        frontend = _frontend_operators(graph) if number in whole else set()  # the others are the bodies of loops
         if mode == "dynamic":
             _store_int8(model, graph, frontend)
         _store_float16(model, graph, None if mode == "float16" else frontend)
@@ -46,7 +49,8 @@ def calibrated_nodes(network: bytes) -> list[str]:
     """Names of the operators that stay in float32 when weights and activations become int8.
 
     Besides the front end, where the network has attention (products of activations with activations): everything but
-    the operators with weights. Layer norms, softmax and gates hold values of many magnitudes, where 8 bits cost
+    the operators with weights; and the same in a step of a stream, whose state would lose what it has gathered.
+    Layer norms, softmax and gates hold values of many magnitudes, where 8 bits cost
     accuracy and, in TFLite's kernels, time; the operators with weights do nearly all multiplications.
 
     Args:
@@ -59,9 +63,11 @@ def calibrated_nodes(network: bytes) -> list[str]:
         raise ExportError("recurrent layers can't become int8 with their activations; use quantize='dynamic'")
     model = parse(network)
     names = []
-    for graph in model.subgraphs:
+    step = signature_graphs(model).get(STREAM_STEP)
+    for number, graph in enumerate(model.subgraphs):
         frontend = _frontend_operators(graph)
-        attention = any(operator_name(model, operator) == "BATCH_MATMUL" for operator in graph.operators)
+        attention = number == step or any(operator_name(model, operator) == "BATCH_MATMUL"
+                                          for operator in graph.operators)
         for index, operator in enumerate(graph.operators):
             if index in frontend or attention and operator_name(model, operator) not in _WEIGHTED:
                 names += [graph.tensors[output].name.decode() for output in operator.outputs]

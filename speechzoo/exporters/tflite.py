@@ -9,8 +9,10 @@ import keras
 import numpy as np
 
 from speechzoo.config import nearest
+from speechzoo.decoding.recognition import select_heads
+from speechzoo.decoding.stepper import Stepper
 from speechzoo.edge.artifact import Artifact, write_artifact
-from speechzoo.edge.edge_model import EdgeModel
+from speechzoo.edge.edge_model import STREAM_STEP, EdgeModel
 from speechzoo.exporters.conversion import SIGNATURE, convert
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.flatbuffer import count_operators
@@ -18,6 +20,10 @@ from speechzoo.exporters.parity import HeadParity, check_parity, measure_parity
 from speechzoo.exporters.quantization import QUANTIZATIONS
 from speechzoo.exporters.recordings import read_recordings
 from speechzoo.exporters.selection import keep_heads
+from speechzoo.multitask.streaming import forward_step
+
+EARLY_EXITS = {"keyword": "classifier", "embed": "speaker"}
+"""Signature -> type of the head that it alone answers, from the blocks up to that head's."""
 
 
 @dataclass
@@ -36,10 +42,18 @@ class TFLiteExport:
 
 
 def export_tflite(model, directory: str | Path, quantize: str = "none", representative=None,
-                  heads: list[str] | None = None, card: str | None = None) -> TFLiteExport:
+                  heads: list[str] | None = None, card: str | None = None,
+                  signatures: list[str] | None = None) -> TFLiteExport:
     """Writes `directory/<name>.tflite`, with `_<quantize>` before the dot when quantized.
 
-    The file has one signature, `recognize`: `audio` float32 (1, samples) of any length -> one output a head, by name.
+    The file's signatures share its weights:
+
+    - `recognize`: `audio` float32 (1, samples) of any length -> one output a head, by name.
+    - `stream_step`, of models that can stream: `samples` float32 (1, step samples) and every tensor of the state -> one
+      output a head, and every tensor of the new state, all by name.
+    - `keyword`: `audio` -> the head with the label `keyword` alone, and `embed`: `audio` -> the speaker head alone;
+      layers behind the block that the head reads are left out.
+
     Every head is measured against the Keras model first, and nothing is written when one is beyond its tolerance
     (`speechzoo.exporters.parity`).
 
@@ -50,10 +64,12 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
         representative: Recordings to measure and calibrate with, as `read_recordings` takes them.
         heads: Heads to export; all when None.
         card: Text of the model's card.
+        signatures: Those that the file shall have beside `recognize`; when None, all that apply of a model that can
+            stream, and none of others.
 
     Raises:
         ExportError: The converter failed, or a head is beyond its tolerance.
-        ValueError: No such quantization or head.
+        ValueError: No such quantization or head, or a signature that the model has no head for.
     """
     if quantize not in QUANTIZATIONS:
         raise ValueError(f"unknown quantization '{quantize}'; {nearest(quantize, QUANTIZATIONS)}")
@@ -61,7 +77,8 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
         raise ExportError(f"TFLite files are exported by the TensorFlow backend, this is '{keras.backend.backend()}'; "
                           "save the weights and load them with KERAS_BACKEND=tensorflow")
     model = keep_heads(model, heads)
-    spec = model.spec()
+    functions = _signatures(model, signatures)
+    spec = {key: value for key, value in model.spec().items() if key != "stream" or STREAM_STEP in functions}
     minimum = model.minimum_samples
     recordings = read_recordings(representative, spec["sample_rate"])
     recordings = [np.pad(audio, (0, max(0, minimum - len(audio)))) for audio in recordings]
@@ -70,8 +87,8 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
     path = directory / f"{spec['name']}{'' if quantize == 'none' else f'_{quantize}'}.tflite"
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
-        _write_saved_model(model, scratch / "saved_model")
-        network = convert(scratch, quantize, recordings)
+        _write_saved_model(model, scratch / "saved_model", functions)
+        network = convert(scratch, quantize, recordings, tuple(functions))
         artifact = Artifact(spec, minimum, quantize, card=card or "")
         trial = scratch / "trial.tflite"
         write_artifact(trial, network, artifact)
@@ -79,25 +96,98 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
         device = EdgeModel(trial)
         try:
             outputs = [device.outputs(audio) for audio in recordings]
+            streamed = [_streamed(device, audio) for audio in recordings] if STREAM_STEP in functions else []
         except RuntimeError as error:  # LiteRT refuses scales of layers that always give nothing
             raise ExportError(f"{path.name}: LiteRT can't run the network: {' '.join(str(error).split())}; "
                               "is the model trained?") from None
-        parity = measure_parity([model.outputs_of(audio) for audio in recordings], outputs, spec, quantize)
+        expected = [model.outputs_of(audio) for audio in recordings]
+        parity = measure_parity(expected, outputs, spec, quantize)
         check_parity(parity, path.name)
+        for name in EARLY_EXITS.keys() & functions.keys():
+            alone = [device.outputs(audio, functions[name]) for audio in recordings]
+            check_parity(measure_parity(expected, alone, select_heads(spec, functions[name]), quantize),
+                         f"{path.name}, {name}")
+        if streamed:
+            # Streamed equals offline, as far as whole steps go.
+            step = spec["stream"]["step_samples"]
+            expected = [model.outputs_of(_whole_steps(audio, step)) for audio in recordings]
+            check_parity(measure_parity(expected, streamed, spec, quantize), f"{path.name}, {STREAM_STEP}")
     artifact.parity = [row.to_dict() for row in parity]
     write_artifact(path, network, artifact)
     return TFLiteExport(path, parity, count_operators(network))
 
 
-def _write_saved_model(model, path: Path):
+def available_signatures(model) -> dict:
+    """Signature -> heads that it answers, for all that apply to a model."""
+    spec = model.spec()
+    found = {SIGNATURE: list(model.heads)}
+    if "stream" in spec:
+        found[STREAM_STEP] = list(model.heads)
+    for signature, kind in EARLY_EXITS.items():
+        able = [name for name, head in spec["heads"].items()
+                if head["type"] == kind and (kind == "speaker" or head["label"] == "keyword")]
+        found.update({signature: able[:1]} if able else {})
+    return found
+
+
+def _signatures(model, chosen) -> dict:
+    """Signature -> heads that it answers, of those that the file shall have; `recognize` first."""
+    available = available_signatures(model)
+    if chosen is None:
+        chosen = list(available) if STREAM_STEP in available else []
+    for name in chosen:
+        if name not in available:
+            raise ValueError(f"the model has no signature '{name}'; it has: {', '.join(available)}")
+    return {name: heads for name, heads in available.items() if name == SIGNATURE or name in chosen}
+
+
+def _write_saved_model(model, path: Path, signatures: dict):
     import tensorflow as tf
 
     archive = keras.export.ExportArchive()
     archive.track(model)
     # One utterance at a time has no padding, so the graph that devices run has no masks. The static batch of 1 lets the
     # converter fold shapes.
-    archive.add_endpoint(SIGNATURE, model.forward_unpadded, [tf.TensorSpec((1, None), tf.float32, "audio")])
+    audio = tf.TensorSpec((1, None), tf.float32, "audio")
     try:
+        for name, heads in signatures.items():
+            if name == STREAM_STEP:
+                inputs = {"samples": tf.TensorSpec((1, model.spec()["stream"]["step_samples"]), tf.float32, "samples")}
+                inputs.update({tensor: tf.TensorSpec(value.shape, tf.float32, tensor)
+                               for tensor, value in model.initial_state().items()})
+                archive.add_endpoint(name, _step_function(model), [inputs])
+            else:
+                archive.add_endpoint(name, _answers(model, heads), [audio])
         archive.write_out(str(path), verbose=False)
     except (ValueError, TypeError) as error:
         raise ExportError(f"the model can't be traced: {' '.join(str(error).split())[:300]}") from error
+
+
+def _answers(model, heads):
+    def answer(audio):
+        outputs = model.forward_unpadded(audio)
+        return {head: outputs[head] for head in heads}  # the graph drops what nothing needs
+
+    return answer
+
+
+def _step_function(model):
+    def step(inputs):
+        state = dict(inputs)
+        outputs, state = forward_step(model, state.pop("samples"), state)
+        return {**outputs, **state}
+
+    return step
+
+
+def _whole_steps(audio, step):
+    """Silence completes the last step, as at the end of a stream."""
+    return np.pad(audio, (0, -len(audio) % step))
+
+
+def _streamed(device, audio) -> dict:
+    """Every head's output for one utterance that is heard step by step."""
+    step = device.spec["stream"]["step_samples"]
+    steps = list(Stepper(device.stream_step, device.initial_state(), step).feed(_whole_steps(audio, step)))
+    return {name: np.concatenate([outputs[name] for outputs in steps]) if head["type"] == "ctc" else steps[-1][name]
+            for name, head in device.spec["heads"].items()}

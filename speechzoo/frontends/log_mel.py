@@ -7,6 +7,7 @@ from keras import ops
 from speechzoo.frontends.mel import fourier_matrix, mel_filterbank
 from speechzoo.frontends.spec_augment import SpecAugment
 from speechzoo.masking import sequence_mask
+from speechzoo.stream_state import pad_time
 
 
 class LogMel(keras.layers.Layer):
@@ -26,15 +27,20 @@ class LogMel(keras.layers.Layer):
         floor: Smallest mel energy before the logarithm.
         normalization: `stored` (mean and variance of the training data, see `adapt`), `utterance` (of the utterance
             itself, per mel bin) or `none`.
+        causal: A frame looks `window_seconds` back instead of ahead, from the end of its hop: what streams need.
         frequency_masks, frequency_mask_width, time_masks, time_mask_fraction: see `SpecAugment`; in training only.
 
     Call arguments:
         audio: float32 (batch, samples) in [-1, 1].
         audio_length: int32 (batch,) samples that are not padding; None when nothing is padded.
+        state: `StreamState` of a step in a stream, whose samples are whole hops; causal front ends only.
 
     Returns:
         Features (batch, frames, mel bins), zero in the padding, and int32 (batch,) frames (None without audio_length).
-        There are `samples // hop` frames: the last windows are completed with zeros.
+        There are `samples // hop` frames: the last windows (the first of a causal one) are completed with zeros.
+
+    Raises:
+        ValueError: An option that isn't there, or features that are causal and normalised by the whole utterance.
 
     Example:
         >>> features, lengths = LogMel(num_mel_bins=40)(np.zeros((1, 16000), "float32"), np.array([16000]))
@@ -46,7 +52,7 @@ class LogMel(keras.layers.Layer):
                  hop_seconds: float = 0.010, fft_length: int = 512, minimum_hertz: float = 20.0,
                  maximum_hertz: float | None = None, mel_scale: str = "htk", transform: str = "matmul",
                  preemphasis: float = 0.97, floor: float = 1e-6, normalization: str = "stored",
-                 frequency_masks: int = 0, frequency_mask_width: int = 15, time_masks: int = 0,
+                 causal: bool = False, frequency_masks: int = 0, frequency_mask_width: int = 15, time_masks: int = 0,
                  time_mask_fraction: float = 0.05, **kwargs):
         super().__init__(**kwargs)
         for option, value, known in (("mel_scale", mel_scale, ("htk", "slaney")),
@@ -54,6 +60,9 @@ class LogMel(keras.layers.Layer):
                                      ("normalization", normalization, ("stored", "utterance", "none"))):
             if value not in known:
                 raise ValueError(f"log_mel: {option} '{value}' is not one of {', '.join(known)}")
+        if causal and normalization == "utterance":
+            raise ValueError("log_mel: causal features can't be normalised by the utterance, whose end a stream hasn't "
+                             "heard; use normalization: stored")
         self.num_mel_bins = num_mel_bins
         self.sample_rate = sample_rate
         self.window_seconds = window_seconds
@@ -66,6 +75,7 @@ class LogMel(keras.layers.Layer):
         self.preemphasis = preemphasis
         self.floor = floor
         self.normalization = normalization
+        self.causal = causal
         self.hop_length = round(hop_seconds * sample_rate)
         self.window_length = round(window_seconds * sample_rate)
         if self.window_length > fft_length:
@@ -80,7 +90,8 @@ class LogMel(keras.layers.Layer):
         # Frames are cut as whole hops, so the window is completed with zeros to a multiple of the hop.
         self.hops_per_window = -(-self.window_length // self.hop_length)
         window = np.hanning(self.window_length + 1)[:-1]  # periodic, as librosa and torchaudio
-        window = np.pad(window, (0, self.hops_per_window * self.hop_length - self.window_length))
+        missing = self.hops_per_window * self.hop_length - self.window_length
+        window = np.pad(window, (missing, 0) if self.causal else (0, missing))
         self.window = window.astype(np.float32)
         self.fourier = fourier_matrix(window, self.fft_length)
         self.filters = mel_filterbank(self.num_mel_bins, self.fft_length, self.sample_rate, self.minimum_hertz,
@@ -91,8 +102,8 @@ class LogMel(keras.layers.Layer):
                                             trainable=False)
         self.spec_augment.build(None)
 
-    def call(self, audio, audio_length=None, training=False):
-        features = self.log_energies(audio, audio_length)
+    def call(self, audio, audio_length=None, training=False, state=None):
+        features = self.log_energies(audio, audio_length, state)
         lengths = None if audio_length is None else ops.cast(audio_length // self.hop_length, "int32")
         mask = sequence_mask(lengths, features)
         if self.normalization == "stored":
@@ -106,18 +117,19 @@ class LogMel(keras.layers.Layer):
         features = self.spec_augment(features, lengths, training=training)
         return (features if mask is None else features * mask), lengths
 
-    def log_energies(self, audio, audio_length=None):
+    def log_energies(self, audio, audio_length=None, state=None):
         """Logarithms of the mel energies before normalisation: (batch, frames, mel bins)."""
         mask = sequence_mask(audio_length, audio)
         if mask is not None:
             audio = audio * mask[..., 0]
         if self.preemphasis:
-            audio = audio - self.preemphasis * ops.pad(audio[:, :-1], ((0, 0), (1, 0)))
+            audio = audio - self.preemphasis * pad_time(audio, 1, state=state, name="last_sample")[:, :-1]
             if mask is not None:
                 audio = audio * mask[..., 0]  # the sample after the end would hold -a x[end]
-        frames = self._frames(audio)
+        frames = self._frames(audio, state)
         if self.transform == "fft":
-            frames = (frames * self.window)[..., :self.fft_length]
+            kept = slice(-self.fft_length, None) if self.causal else slice(self.fft_length)
+            frames = (frames * self.window)[..., kept]
             real, imaginary = ops.rfft(frames, fft_length=self.fft_length)
         else:
             spectrum = ops.matmul(frames, self.fourier)
@@ -125,13 +137,15 @@ class LogMel(keras.layers.Layer):
         energies = ops.matmul(ops.square(real) + ops.square(imaginary), self.filters)
         return ops.log(ops.maximum(energies, self.floor))
 
-    def _frames(self, audio):
+    def _frames(self, audio, state):
         """Overlapping windows without gather: hops side by side. (batch, frames, hops per window x hop length)."""
         batch, samples = ops.shape(audio)
         num_frames = samples // self.hop_length
-        ahead = self.hops_per_window - 1
-        audio = ops.pad(audio, ((0, 0), (0, ahead * self.hop_length)))[:, :(num_frames + ahead) * self.hop_length]
-        hops = ops.reshape(audio, (batch, num_frames + ahead, self.hop_length))
+        others = self.hops_per_window - 1
+        before, after = (others, 0) if self.causal else (0, others)
+        audio = pad_time(audio, before * self.hop_length, after * self.hop_length, state=state, name="samples")
+        audio = audio[:, :(num_frames + others) * self.hop_length]
+        hops = ops.reshape(audio, (batch, num_frames + others, self.hop_length))
         return ops.concatenate([hops[:, i:i + num_frames] for i in range(self.hops_per_window)], axis=-1)
 
     def output_length(self, samples: int) -> int:
@@ -168,7 +182,7 @@ class LogMel(keras.layers.Layer):
 
     def get_config(self):
         names = ("num_mel_bins", "sample_rate", "window_seconds", "hop_seconds", "fft_length", "minimum_hertz",
-                 "maximum_hertz", "mel_scale", "transform", "preemphasis", "floor", "normalization")
+                 "maximum_hertz", "mel_scale", "transform", "preemphasis", "floor", "normalization", "causal")
         masks = ("frequency_masks", "frequency_mask_width", "time_masks", "time_mask_fraction")
         return {**super().get_config(), **{name: getattr(self, name) for name in names},
                 **{name: getattr(self.spec_augment, name) for name in masks}}

@@ -32,6 +32,8 @@ class ClassifierHead(Head):
         soft_bootstrap: Share of the model's own probabilities in its targets, against wrong labels (0.05 in the paper).
             Reed et al. 2015, https://arxiv.org/abs/1412.6596, section 3.2.
         hard_bootstrap: Share of the model's own decision in its targets (0.2 in the paper); the same.
+        memory: Frames after which what was heard counts e times less, for wake words in endless streams; 0 remembers
+            the whole utterance.
         class_counts: Class -> number of training examples, for those who don't train with `speechzoo train`.
 
     Returns:
@@ -44,7 +46,8 @@ class ClassifierHead(Head):
 
     def __init__(self, classes: list[str], hidden_size: int = 0, label_smoothing: float = 0.0, dropout: float = 0.2,
                  focal_gamma: float = 0.0, class_balance: float = 0.0, logit_adjustment: float = 0.0,
-                 soft_bootstrap: float = 0.0, hard_bootstrap: float = 0.0, class_counts: dict | None = None, **kwargs):
+                 soft_bootstrap: float = 0.0, hard_bootstrap: float = 0.0, memory: float = 0.0,
+                 class_counts: dict | None = None, **kwargs):
         super().__init__(**kwargs)
         classes = label_names(classes, f"head '{self.name}': classes")
         if len(set(classes)) != len(classes) or len(classes) < 2:
@@ -55,6 +58,7 @@ class ClassifierHead(Head):
         own = soft_bootstrap + hard_bootstrap
         self._check("soft_bootstrap + hard_bootstrap", own, min(soft_bootstrap, hard_bootstrap) >= 0 and own < 1,
                     "from 0 to below 1")
+        self._check("memory", memory, memory >= 0, "0 or more frames")
         self._check("class_counts", class_counts, class_counts is None or isinstance(class_counts, dict) and
                     set(class_counts) == set(classes), "a number for each of the classes")
         self.classes = classes
@@ -66,8 +70,9 @@ class ClassifierHead(Head):
         self.logit_adjustment = logit_adjustment
         self.soft_bootstrap = soft_bootstrap
         self.hard_bootstrap = hard_bootstrap
+        self.memory = memory
         self.class_counts = class_counts
-        self.pooling = AttentiveStatisticsPooling(name="pooling")
+        self.pooling = AttentiveStatisticsPooling(memory=memory, name="pooling")
         self.hidden = keras.layers.Dense(hidden_size, activation="relu", name="hidden") if hidden_size else None
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         self.logits = keras.layers.Dense(len(classes), name="logits")
@@ -80,8 +85,8 @@ class ClassifierHead(Head):
             size = self.hidden_size
         self.logits.build((None, size))
 
-    def call(self, frames, lengths=None, training=False):
-        pooled = self.pooling(frames, lengths)
+    def call(self, frames, lengths=None, training=False, state=None):
+        pooled = self.pooling(frames, lengths, state=state)
         if self.hidden is not None:
             pooled = self.hidden(pooled)
         return self.logits(self.dropout(pooled, training=training))
@@ -117,7 +122,7 @@ class ClassifierHead(Head):
 
     def get_config(self):
         names = ("classes", "hidden_size", "label_smoothing", "focal_gamma", "class_balance", "logit_adjustment",
-                 "soft_bootstrap", "hard_bootstrap", "class_counts")
+                 "soft_bootstrap", "hard_bootstrap", "memory", "class_counts")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}, "dropout": self.dropout_rate}
 
     def _check(self, option, value, fits, rule):

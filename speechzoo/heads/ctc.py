@@ -57,7 +57,7 @@ class CTCHead(Head):
         self.log_prior = self.add_weight(name="log_prior", shape=(len(self.units) + 1,), initializer="zeros",
                                          trainable=False)
 
-    def call(self, frames, lengths=None, training=False):
+    def call(self, frames, lengths=None, training=False, state=None):
         return mark_padding(self.logits(self.dropout(frames, training=training)), lengths)
 
     def split(self, text: str) -> list[str]:

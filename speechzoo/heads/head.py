@@ -18,6 +18,8 @@ class Head(keras.layers.Layer):
     Call arguments:
         frames: float (batch, frames, channels), zero in the padding.
         lengths: int32 (batch,), frames that are not padding; None when nothing is padded.
+        state: `StreamState` of a step in a stream, or None. A head of frames answers for those of the step, a head of
+            utterances for all since the stream began.
 
     Attributes:
         label: Utterance field that holds the label; the head's own name unless given.

@@ -6,6 +6,7 @@ from keras import ops
 
 from speechzoo.heads.head import Head, label_names
 from speechzoo.heads.pooling import AttentiveStatisticsPooling
+from speechzoo.stream_state import part_of
 
 
 class SlotsHead(Head):
@@ -44,9 +45,10 @@ class SlotsHead(Head):
             pooling.build(frames_shape)
             logits.build((None, 2 * frames_shape[-1]))
 
-    def call(self, frames, lengths=None, training=False):
-        return ops.concatenate([logits(self.dropout(pooling(frames, lengths), training=training))
-                                for pooling, logits in zip(self.pooling, self.logits)], axis=-1)
+    def call(self, frames, lengths=None, training=False, state=None):
+        pooled = [pooling(frames, lengths, state=part_of(state, pooling.name)) for pooling in self.pooling]
+        return ops.concatenate([logits(self.dropout(vector, training=training))
+                                for vector, logits in zip(pooled, self.logits)], axis=-1)
 
     def encode(self, value) -> np.ndarray:
         for name, filled in value.items():

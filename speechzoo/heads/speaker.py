@@ -46,8 +46,8 @@ class SpeakerHead(Head):
             self.prototypes = self.add_weight(name="prototypes", shape=(len(self.speakers), self.embedding_size),
                                               initializer="glorot_normal")
 
-    def call(self, frames, lengths=None, training=False):
-        embedding = self.embedding(self.pooling(frames, lengths))
+    def call(self, frames, lengths=None, training=False, state=None):
+        embedding = self.embedding(self.pooling(frames, lengths, state=state))
         return embedding * ops.rsqrt(ops.sum(ops.square(embedding), axis=-1, keepdims=True) + 1e-8)
 
     def encode(self, value) -> np.ndarray:

@@ -1,11 +1,11 @@
 """Continuous audio -> wake word -> command, in bounded memory."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from speechzoo.decoding.commands import CommandDecoder
+from speechzoo.decoding.heard import Heard
 from speechzoo.decoding.recognition import Recognition, class_probabilities, recognize_outputs
 from speechzoo.listening.voice_activity import VoiceActivity
 from speechzoo.opening import batch_outputs, model_spec
@@ -20,28 +20,8 @@ HOP_SECONDS = 0.2
 """From one window to the next."""
 SMOOTHED = 2
 """Windows whose posteriors are averaged."""
-_PATIENCE_SECONDS = 6.0  # from the wake word to the beginning of the command
-
-
-@dataclass
-class Heard:
-    """Something that was heard in a stream.
-
-    Attributes:
-        kind: "wake_word" or "utterance".
-        start, end: Seconds from the beginning of the stream.
-        recognition: Of an utterance, what every head and the grammar say; of a wake word, the keyword.
-    """
-
-    kind: str
-    start: float
-    end: float
-    recognition: Recognition
-
-    def to_dict(self) -> dict:
-        """Plain values that JSON can hold."""
-        values = {"kind": self.kind, "start": round(self.start, 2), "end": round(self.end, 2)}
-        return {**values, **self.recognition.to_dict()}
+PATIENCE_SECONDS = 6.0
+"""From the wake word to the beginning of the command."""
 
 
 class Listener:
@@ -70,10 +50,7 @@ class Listener:
                  threshold: float = 0.99):
         self.model, self.commands, self.wake_word, self.threshold = model, commands, wake_word, threshold
         self.spec = model_spec(model)
-        known = self.spec["heads"].get("keyword", {}).get("classes", [])
-        if wake_word is not None and wake_word not in known:
-            raise ValueError(f"the model doesn't know the wake word '{wake_word}'; it knows: "
-                             + (", ".join(known) or "none"))
+        check_wake_word(self.spec, wake_word)
         self.rate = self.spec["sample_rate"]
         self._activity = VoiceActivity(self.rate)
         self._audio = np.zeros(0, np.float32)  # the last seconds
@@ -127,7 +104,7 @@ class Listener:
         mean = sum(self._posteriors) / SMOOTHED
         if mean >= self.threshold:
             self._posteriors = []
-            self._awake_until = self._heard + _PATIENCE_SECONDS * self.rate
+            self._awake_until = self._heard + PATIENCE_SECONDS * self.rate
             self._begin = self._heard if self._activity.speaking else None
             recognition = Recognition(keyword=self.wake_word, confidence={"keyword": mean})
             yield Heard("wake_word", start / self.rate, self._heard / self.rate, recognition)
@@ -153,3 +130,11 @@ class Listener:
             keep = min(keep, self._begin)
         if keep > self._first:
             self._audio, self._first = self._audio[keep - self._first:], keep
+
+
+def check_wake_word(spec: dict, wake_word: str | None):
+    """Raises ValueError when the `keyword` head of a model with that spec doesn't know the word."""
+    known = spec["heads"].get("keyword", {}).get("classes", [])
+    if wake_word is not None and wake_word not in known:
+        raise ValueError(f"the model doesn't know the wake word '{wake_word}'; it knows: "
+                         + (", ".join(known) or "none"))

@@ -33,6 +33,7 @@ def build_model(config: ZooConfig, heads: list[str] | None = None, speakers: lis
         frontend = create(FRONTENDS, "front end", config.frontend, name="frontend", sample_rate=config.sample_rate)
         backbone = create(BACKBONES, "backbone", config.backbone, name="backbone")
         sharing = create(SHARINGS, "sharing", config.sharing, backbone=backbone, tasks=list(config.heads))
+        _check_causality(config, frontend, backbone, sharing)
         layers = {}
         for name, head in chosen.items():
             extra = {"speakers": speakers} if head.type == "speaker" and speakers else {}
@@ -47,3 +48,15 @@ def build_model(config: ZooConfig, heads: list[str] | None = None, speakers: lis
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # Options of a wrong type or size; Keras explains over several lines.
         raise ConfigError(f"model '{config.name}': {' '.join(str(error).split())}") from error
+
+
+def _check_causality(config, frontend, backbone, sharing):
+    """A backbone for streams is of no use behind a front end that looks ahead, or where heads have other networks."""
+    if not getattr(backbone, "causal", False):
+        return
+    if not getattr(frontend, "causal", False):
+        raise ConfigError(f"model '{config.name}': its backbone is causal and its front end looks ahead; add "
+                          "causal: true to the front end, too")
+    if not sharing.one_network:
+        raise ConfigError(f"model '{config.name}': sharing '{config.sharing.type}' doesn't stream; use hard with "
+                          "a causal backbone")

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from speechzoo.multitask import streaming
 from speechzoo.multitask.labelled_mean import LabelledMean
 from speechzoo.multitask.sharing import HardSharing, Sharing
 from speechzoo.multitask.weighting import StaticWeighting
@@ -52,6 +53,7 @@ class MultiTaskModel(keras.Model):
         self.blocks = blocks
         self.weighting = weighting or StaticWeighting(dict.fromkeys(heads, 1.0), name="weighting")
         self.zoo_config = config
+        self.stream_shapes = None
 
     @property
     def backbone(self):
@@ -149,16 +151,46 @@ class MultiTaskModel(keras.Model):
         """The values of the metrics that `compute_loss` has updated."""
         return self.get_metrics_result()
 
+    # -- streams -------------------------------------------------------------------------------------------------
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether the model is causal, so that `stream_step` and `stream` work."""
+        return streaming.can_stream(self)
+
+    def initial_state(self, batch: int = 1) -> dict[str, np.ndarray]:
+        """The state of `batch` streams that begin: zeros, by name."""
+        return streaming.initial_state(self, batch)
+
+    def stream_step(self, samples, state: dict | None = None) -> tuple[dict, dict]:
+        """One step of a stream: `(outputs by head, new state)`; see `speechzoo.multitask.streaming.stream_step`."""
+        return streaming.stream_step(self, samples, state)
+
+    def stream(self, **options):
+        """Hears a stream: a `speechzoo.decoding.stream.Stream`, which `options` are passed to.
+
+        An exported file does the same many times as fast (`EdgeModel.stream`).
+        """
+        from speechzoo.decoding.stream import Stream
+
+        return Stream(self.stream_step, self.initial_state(), self.spec(), **options)
+
     # -- recognition ---------------------------------------------------------------------------------------------
 
     def spec(self) -> dict:
-        """What decoding needs to read the outputs: plain values, stored in every exported file."""
+        """What decoding needs to read the outputs: plain values, stored in every exported file.
+
+        Of a model that can stream, `stream` says how it steps.
+        """
         frame_seconds = self.frontend.frame_seconds * self.backbone.subsampling
         heads = {name: head.spec() for name, head in self.heads.items()}
         for spec in heads.values():
             if spec["type"] == "ctc":
                 spec["frame_seconds"] = frame_seconds
-        return {"name": self.name, "sample_rate": self.frontend.sample_rate, "heads": heads}
+        spec = {"name": self.name, "sample_rate": self.frontend.sample_rate, "heads": heads}
+        if self.can_stream:
+            spec["stream"] = streaming.stream_spec(self)
+        return spec
 
     @property
     def minimum_samples(self) -> int:

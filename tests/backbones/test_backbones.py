@@ -16,6 +16,7 @@ CASES = {
     "bc_resnet": [
         ({"width": 4, "stage_blocks": [1, 2, 1, 1], "bands": 2}, 4, 1, [4, 6, 8, 16], ()),
         ({"width": 2, "stage_blocks": [1, 1, 1, 1], "bands": 1, "dropout": 0.0}, 4, 1, [2, 3, 4, 8], ()),
+        ({"width": 4, "stage_blocks": [1, 1, 1, 1], "bands": 2, "causal": True}, 4, 1, [4, 6, 8, 16], ()),
     ],
     "cnn": [
         ({"channels": 3, "num_blocks": 3, "subsampling": 4}, 3, 4, [3, 6, 12], ()),
@@ -25,17 +26,21 @@ CASES = {
         ({**CONFORMER, "num_blocks": 2, "subsampling": 4}, 2, 4, 8, NO_EFFECT),
         ({**CONFORMER, "num_blocks": 1, "subsampling": 8, "num_heads": 4, "dropout": 0.0, "normalization": "layer"},
          1, 8, 8, NO_EFFECT),
+        ({**CONFORMER, "num_blocks": 2, "kernel_size": 4, "causal": True, "chunk": 2, "left_context": 3}, 2, 4, 8,
+         NO_EFFECT),
     ],
     "crdnn": [
         ({"channels": [3, 4], "lstm_size": 5, "num_blocks": 2, "dense_size": 6}, 2, 4, [10, 6], ()),
         ({"channels": [2], "lstm_size": 3, "num_blocks": 1, "dense_size": 4, "dense_layers": 1, "subsampling": 3,
           "dropout": 0.0}, 1, 3, 4, ()),
+        ({"channels": [3], "lstm_size": 5, "num_blocks": 2, "dense_size": 6, "causal": True}, 2, 4, [5, 6], ()),
     ],
     "ds_cnn": [
         ({"channels": 6, "num_blocks": 2}, 2, 2, 6, ()),
         ({"channels": 5, "num_blocks": 1, "kernel_frames": 7, "kernel_bins": 3, "stride_frames": 3, "stride_bins": 1},
          1, 3, 5, ()),
         ({"channels": 4, "num_blocks": 1, "kernel_frames": 3, "stride_frames": 1, "dropout": 0.0}, 1, 1, 4, ()),
+        ({"channels": 6, "num_blocks": 2, "causal": True}, 2, 2, 6, ()),
     ],
     "ecapa_tdnn": [
         ({"size": 16, "num_blocks": 3, "scale": 4, "squeeze_size": 5, "aggregation_size": 10}, 3, 1, [16, 16, 10], ()),
@@ -45,6 +50,7 @@ CASES = {
     "lstm": [
         ({"size": 6, "num_blocks": 2, "bidirectional": True, "context": 1, "subsampling": 2}, 2, 2, [12, 6], ()),
         ({"size": 5, "num_blocks": 1, "subsampling": 3, "dropout": 0.0}, 1, 3, 5, ()),
+        ({"size": 5, "num_blocks": 1, "context": 2, "causal": True}, 1, 2, 5, ()),
     ],
     "tc_resnet": [
         ({"channels": [4, 5, 6], "stage_blocks": 2, "kernel_size": 5}, 4, 4, [5, 5, 6, 6], ()),
@@ -86,6 +92,10 @@ def test_lengths_are_those_of_the_row_alone(name):
     ("conformer", {"size": 9, "num_heads": 3}, "channels are odd"),
     ("conformer", {"kernel_size": 8}, "kernel_size 8 is not odd"),
     ("conformer", {"subsampling": 3}, "subsampling 3 is not 2, 4 or 8"),
+    ("conformer", {"chunk": 4}, "add causal: true"),
+    ("conformer", {"causal": True, "chunk": 0}, "chunk 0 is not 1 or more"),
+    ("ds_cnn", {"causal": True, "kernel_frames": 2, "stride_frames": 3}, "would skip frames"),
+    ("lstm", {"causal": True, "bidirectional": True}, "can't be bidirectional"),
     ("bc_resnet", {"stage_blocks": [2, 2, 4]}, "stage_blocks must be four numbers of blocks"),
     ("cnn", {"subsampling": 6}, "subsampling 6 is not a power of two"),
     ("cnn", {"subsampling": 4, "num_blocks": 1}, "is not a power of two up to 2\\^num_blocks"),

@@ -12,6 +12,7 @@ CASES = {
         ({"num_mel_bins": 20, "hop_seconds": 0.01, **MASKS}, 20, 0.01),
         ({"num_mel_bins": 12, "hop_seconds": 0.02, "window_seconds": 0.032, "transform": "fft", "preemphasis": 0.0,
           "normalization": "utterance", "mel_scale": "slaney"}, 12, 0.02),
+        ({"num_mel_bins": 12, "causal": True, **MASKS}, 12, 0.01),
         ({"num_mel_bins": 12, "normalization": "none", "floor": 1e-4, "maximum_hertz": 6000.0}, 12, 0.01),
     ],
 }

@@ -8,3 +8,5 @@ class HardSharing(Sharing):
 
     Reference: Caruana 1997, "Multitask Learning", Machine Learning 28.
     """
+
+    one_network = True

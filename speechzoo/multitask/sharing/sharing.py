@@ -24,9 +24,11 @@ class Sharing:
 
     Attributes:
         cost: What it takes beside one backbone.
+        one_network: Whether all heads read frames of the backbone itself.
     """
 
     cost = "one backbone"
+    one_network = False
 
     def __init__(self, backbone, tasks: list[str]):
         self.backbone = backbone

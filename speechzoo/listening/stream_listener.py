@@ -1,0 +1,72 @@
+"""Continuous audio -> wake word -> command, by a model that hears step by step."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from speechzoo.decoding.commands import CommandDecoder
+from speechzoo.decoding.heard import Heard
+from speechzoo.listening.listener import PATIENCE_SECONDS, check_wake_word
+from speechzoo.opening import model_spec
+
+
+class StreamListener:
+    """Hears a stream as `Listener` does, with a model that can stream: every sample is heard once.
+
+    No detector of speech by energy stands before the model, so whispers over music count as they are understood, and
+    partial transcripts come while somebody speaks.
+
+    Args:
+        model: An EdgeModel with the signature `stream_step`, or a MultiTaskModel that can stream; with a `ctc` head.
+        commands: Decoder of a grammar, which then answers intent and slots.
+        wake_word: Class of the `keyword` head to wait for; every utterance is recognised when None.
+        threshold: Mean posterior that wakes, 0 to 1.
+        partials: Gives the utterance under way, too, whenever its transcript has grown.
+
+    Raises:
+        ValueError: The model doesn't know the wake word, or can't stream.
+    """
+
+    def __init__(self, model, commands: CommandDecoder | None = None, wake_word: str | None = None,
+                 threshold: float = 0.99, partials: bool = False):
+        spec = model_spec(model)
+        check_wake_word(spec, wake_word)
+        self.rate = spec["sample_rate"]
+        self.wake_word, self.partials = wake_word, partials
+        self._stream = model.stream(commands=commands, threshold=threshold)
+        self._step = spec["stream"]["step_samples"]
+        self._awake_until = None
+
+    def feed(self, samples: np.ndarray) -> Iterator[Heard]:
+        """Hears more of the stream.
+
+        Args:
+            samples: float32 (samples,) in [-1, 1] at the model's sample rate, any number of them.
+
+        Yields:
+            What was heard, as soon as it is known.
+        """
+        samples = np.asarray(samples)
+        # A step at a time: a wake word changes what is done with the next one.
+        for start in range(0, len(samples), self._step):
+            for heard in self._stream.feed(samples[start:start + self._step]):
+                yield from self._pass_on(heard)
+
+    def finish(self) -> Iterator[Heard]:
+        """The stream has ended: what was under way."""
+        for heard in self._stream.finish():
+            yield from self._pass_on(heard)
+
+    def _pass_on(self, heard):
+        if heard.kind == "keyword":
+            if heard.recognition.keyword == self.wake_word:
+                self._awake_until = heard.end + PATIENCE_SECONDS
+                self._stream.begin_utterance()  # what was said before, and the wake word, are no part of a command
+                yield Heard("wake_word", heard.start, heard.end, heard.recognition)
+            return
+        awake = self.wake_word is None or self._awake_until is not None and heard.start <= self._awake_until
+        if awake and heard.kind == "utterance":
+            self._awake_until = None
+            yield heard
+        elif awake and self.partials:
+            yield heard
