@@ -96,8 +96,9 @@ def test_every_sharing_with_ds_cnn(method):
     check_on_features(method, "ds_cnn", BLOCKS)
 
 
-@pytest.mark.parametrize("method", SHARINGS)
-def test_every_sharing_with_conformer(method):
+# Those that act between blocks, each in its own way; to the others a backbone is one piece.
+@pytest.mark.parametrize("method", ["adapters", "cross_stitch", "ple"])
+def test_sharings_between_the_blocks_of_a_conformer(method):
     # The paper's attention doesn't see what is added to the scores of all keys.
     check_on_features(method, "conformer", {"keyword": 2, "gender": 1}, ("attention/key/bias",))
 
