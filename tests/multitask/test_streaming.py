@@ -105,7 +105,7 @@ def test_any_split_of_the_audio(cuts):
                                atol=TOLERANCE, rtol=0)
 
 
-@pytest.mark.parametrize("backbone", CAUSAL)
+@pytest.mark.parametrize("backbone", ["conformer", "crdnn"])  # pasts, keys and values; LSTM memories
 def test_streams_of_a_batch_do_not_touch_each_other(backbone):
     model = streaming_model(backbone)
     step = step_samples(model)
