@@ -50,18 +50,18 @@ define install
 	@touch $@
 endef
 
-.venv/demo.stamp: setup.cfg constraints.txt
+.venv/demo.stamp: setup.cfg constraints.txt Makefile
 	$(call install,.venv,constraints.txt,-e '.[dictation]')
 
-.venv/dev.stamp: setup.cfg constraints.txt
+.venv/dev.stamp: setup.cfg constraints.txt Makefile
 	$(call install,.venv,constraints.txt,-e '.[dev]')
 	@touch .venv/demo.stamp
 
-.venv/parity.stamp: setup.cfg constraints.txt
+.venv/parity.stamp: setup.cfg constraints.txt Makefile
 	$(call install,.venv,constraints.txt,-e '.[dev$(,)parity]' '$(TORCH)')
 	@touch .venv/demo.stamp .venv/dev.stamp
 
-.venv-newest/dev.stamp: setup.cfg constraints-newest.txt
+.venv-newest/dev.stamp: setup.cfg constraints-newest.txt Makefile
 	$(call install,.venv-newest,constraints-newest.txt,-e '.[dev]')
 
 # A comma inside of a function's argument.
