@@ -17,12 +17,12 @@ import numpy as np
 
 from speechzoo.data.manifest import read_manifest
 from speechzoo.data.reading import read_utterance_audio
+from speechzoo.decoding.heard import KEYWORD_THRESHOLD
 from speechzoo.decoding.recognition import class_probabilities
 from speechzoo.files import write_atomically
 from speechzoo.listening.listener import HOP_SECONDS, SMOOTHED, WINDOW_SECONDS
 from speechzoo.opening import batch_outputs, model_spec, open_model
 
-DEFAULT_THRESHOLD = 0.99  # of speechzoo listen
 ALLOWED = 0.5  # false alarms per hour
 REFRACTORY_SECONDS = 2.0  # a device that has just woken up can't do so again
 SILENCE_SECONDS = 1.0
@@ -95,7 +95,7 @@ def main():
         misses = [float(np.mean(scores < threshold)) for threshold in thresholds]
         alarms = [sum(count_alarms(stream, threshold) for stream in streams) / hours for threshold in thresholds]
         quiet = next((number for number, rate in enumerate(alarms) if rate <= ALLOWED), len(thresholds) - 1)
-        usual = int(np.argmin(np.abs(thresholds - DEFAULT_THRESHOLD)))
+        usual = int(np.argmin(np.abs(thresholds - KEYWORD_THRESHOLD)))
         report["words"][word] = {"n": len(scores), "misses": misses, "false_alarms_per_hour": alarms}
         print(f"{word:10s} {len(scores):4d} recordings; threshold {thresholds[usual]:.2f}: {misses[usual]:6.1%} missed, "
               f"{alarms[usual]:6.2f} false alarms an hour; threshold {thresholds[quiet]:.4f}: {misses[quiet]:6.1%} missed, "

@@ -43,8 +43,9 @@ def run(arguments):
     from rich.console import Console
     from rich.progress import Progress
 
-    from speechzoo.evaluation import evaluate, open_model
+    from speechzoo.evaluation import evaluate
     from speechzoo.files import check_writable, write_atomically
+    from speechzoo.opening import open_model
 
     for path in filter(None, (arguments.json, arguments.predictions)):
         check_writable(path)

@@ -58,6 +58,39 @@ def join_units(units: list[str], kind: str) -> str:
     return " ".join(text.split())
 
 
+def unit_spans(path: np.ndarray) -> np.ndarray:
+    """Where the units of a path stand, repeats merged and blanks left out: int (units, 2), the first frame of each and
+    the one after its last.
+
+    Args:
+        path: int (frames,), what each frame is in; 0 is the blank.
+    """
+    if not len(path):
+        return np.zeros((0, 2), int)
+    edges = np.flatnonzero(np.diff(path)) + 1
+    spans = np.stack([np.append(0, edges), np.append(edges, len(path))], axis=1)
+    return spans[path[spans[:, 0]] != BLANK_INDEX]
+
+
+def unit_peaks(log_probs: np.ndarray, units, spans: np.ndarray) -> np.ndarray:
+    """The highest log-probability of each unit within its frames: (units,), nats."""
+    return np.array([log_probs[first:last, unit].max() for unit, (first, last) in zip(units, spans)])
+
+
+def make_word(text: str, spans: np.ndarray, peaks: np.ndarray, frame_seconds: float) -> Word:
+    """A word from the spans and peaks of its units. Its confidence is the geometric mean of theirs, so that long words
+    aren't less sure for being long."""
+    return Word(text, round(float(spans[0][0] * frame_seconds), 3), round(float(spans[-1][1] * frame_seconds), 3),
+                float(np.exp(np.mean(peaks))))
+
+
+def text_confidence(words: list[Word], log_probs: np.ndarray) -> float:
+    """0 to 1: the mean of the words; for an empty text, how sure the blank is where it is least sure."""
+    if words:
+        return float(np.mean([word.confidence for word in words]))
+    return float(np.exp(log_probs[:, BLANK_INDEX].min())) if len(log_probs) else 0.0
+
+
 def make_hypothesis(log_probs: np.ndarray, units: list[int], spans: np.ndarray, head_spec: dict,
                     score: float) -> Hypothesis:
     """Gathers units that have frames into words with times and confidences.
@@ -70,12 +103,11 @@ def make_hypothesis(log_probs: np.ndarray, units: list[int], spans: np.ndarray, 
         score: Natural-log score of the sequence.
 
     Returns:
-        The hypothesis. A unit's confidence is its highest probability within its frames; a word's is the geometric
-        mean of its units', so that long words aren't less sure for being long.
+        The hypothesis. A unit's confidence is its highest probability within its frames.
     """
-    seconds, kind = head_spec["frame_seconds"], head_spec["kind"]
+    kind = head_spec["kind"]
     names = [head_spec["units"][index - 1] for index in units]
-    peaks = [log_probs[first:last, index].max() for index, (first, last) in zip(units, spans)]
+    peaks = unit_peaks(log_probs, units, spans)
     groups, current = [], []  # positions of each word's units
     for position, name in enumerate(names):
         starts_word = kind == "phones" or kind == "pieces" and name.startswith(WORD_START)
@@ -85,16 +117,7 @@ def make_hypothesis(log_probs: np.ndarray, units: list[int], spans: np.ndarray, 
         if name not in (" ", WORD_START):
             current.append(position)
     groups.append(current)
-    words = []
-    for group in filter(None, groups):
-        words.append(Word(
-            text="".join(names[position] for position in group).lstrip(WORD_START),
-            start=round(float(spans[group[0]][0] * seconds), 3),
-            end=round(float(spans[group[-1]][1] * seconds), 3),
-            confidence=float(np.exp(np.mean([peaks[position] for position in group]))),
-        ))
-    if words:
-        confidence = float(np.mean([word.confidence for word in words]))
-    else:
-        confidence = float(np.exp(log_probs[:, BLANK_INDEX].min())) if len(log_probs) else 0.0
-    return Hypothesis(" ".join(word.text for word in words), words, [int(unit) for unit in units], confidence, score)
+    words = [make_word("".join(names[position] for position in group).lstrip(WORD_START), spans[group], peaks[group],
+                       head_spec["frame_seconds"]) for group in filter(None, groups)]
+    return Hypothesis(" ".join(word.text for word in words), words, [int(unit) for unit in units],
+                      text_confidence(words, log_probs), score)

@@ -3,10 +3,9 @@
 import numpy as np
 
 from speechzoo.decoding.compiled_grammar import CompiledGrammar
-from speechzoo.decoding.ctc import BLANK_INDEX, frame_log_probs, log_softmax
+from speechzoo.decoding.ctc import BLANK_INDEX, frame_log_probs, log_softmax, make_word, unit_peaks, unit_spans
 from speechzoo.decoding.parse import Parse
 from speechzoo.decoding.token_passing import TokenPassing
-from speechzoo.decoding.word import Word
 
 DEFAULT_BEAM = 40.0
 WORST_SCORE = -100.0
@@ -70,21 +69,18 @@ def grammar_decode(logits: np.ndarray, grammar: CompiledGrammar, beam: float = D
     path = np.full(len(log_probs), BLANK_INDEX)
     for unit, (first, last) in zip(units, spans):
         path[first:last] = unit
-    heard = _units_of(log_probs.argmax(axis=1))
+    heard = len(unit_spans(log_probs.argmax(axis=1)))
     ratio = log_probs[np.arange(len(path)), path] - log_probs.max(axis=1)
 
     parse = Parse(score=float(ratio.sum()) / max(len(units) - _FREE_UNITS, heard - _FREE_UNITS, 1))
-    peaks = np.array([log_probs[first:last, unit].max() for unit, (first, last) in zip(units, spans)])
+    peaks = unit_peaks(log_probs, units, spans)
     labels = [(position, label) for position, arc in enumerate(arcs) for label in grammar.arc_labels(arc)]
     labels += [(len(arcs), label) for label in grammar.final_labels(end)]
     for position, (kind, name, *details) in labels:
         if kind == "word":
-            first = position + 1 - details[0]
-            start, stop = int(spans[first, 0]), int(spans[position, 1])
-            parse.words.append(Word(name, round(start * grammar.frame_seconds, 3),
-                                    round(stop * grammar.frame_seconds, 3),
-                                    float(np.exp(peaks[first:position + 1].mean()))))
-            word_score = float(ratio[start:stop].sum()) / max(details[0], _SHORTEST_WORD)
+            sounds = slice(position + 1 - details[0], position + 1)
+            parse.words.append(make_word(name, spans[sounds], peaks[sounds], grammar.frame_seconds))
+            word_score = float(ratio[spans[sounds.start, 0]:spans[position, 1]].sum()) / max(details[0], _SHORTEST_WORD)
             parse.score = min(parse.score, word_score / _WORD_LENIENCY)
         elif kind == "slot":
             value, count = details
@@ -94,16 +90,11 @@ def grammar_decode(logits: np.ndarray, grammar: CompiledGrammar, beam: float = D
         else:
             parse.intent = name
     parse.score = max(parse.score, WORST_SCORE)
-    plausible = _units_of(raw.argmax(axis=1)) >= _LEAST_HEARD * len(units)
+    plausible = len(unit_spans(raw.argmax(axis=1))) >= _LEAST_HEARD * len(units)
     parse.accepted = plausible and parse.score >= grammar.threshold
     if plausible:
         parse.confidence = 2 ** (-parse.score / grammar.threshold) * _share(grammar, passing.scores, end)
     return parse
-
-
-def _units_of(path) -> int:
-    """How many units a path of CTC writes."""
-    return int(np.count_nonzero((path != BLANK_INDEX) & np.concatenate([[True], path[1:] != path[:-1]])))
 
 
 def _share(grammar, scores, end) -> float:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from speechzoo.decoding.ctc import BLANK_INDEX, frame_log_probs, make_hypothesis
+from speechzoo.decoding.ctc import frame_log_probs, make_hypothesis, unit_spans
 from speechzoo.decoding.hypothesis import Hypothesis
 
 
@@ -26,10 +26,6 @@ def greedy_decode(logits: np.ndarray, head_spec: dict) -> Hypothesis:
     """
     log_probs = frame_log_probs(logits, len(head_spec["units"]))
     best = log_probs.argmax(axis=1)
-    edges = np.flatnonzero(np.diff(best)) + 1
-    first = np.concatenate([[0], edges]).astype(int)
-    last = np.concatenate([edges, [len(best)]]).astype(int)
-    spans = np.stack([first, last], axis=1) if len(best) else np.zeros((0, 2), int)
-    spans = spans[best[spans[:, 0]] != BLANK_INDEX]
+    spans = unit_spans(best)
     score = float(log_probs.max(axis=1).sum()) if len(best) else 0.0
     return make_hypothesis(log_probs, best[spans[:, 0]].tolist(), spans, head_spec, score)

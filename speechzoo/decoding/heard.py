@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from speechzoo.decoding.recognition import Recognition
 
+KEYWORD_THRESHOLD = 0.99
+"""Mean posterior of a keyword that counts; `benchmarks/wake_word.py` measures what it costs."""
+
 
 @dataclass
 class Heard:

@@ -8,13 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from speechzoo.decoding.alignment import align
-from speechzoo.decoding.ctc import BLANK_INDEX, frame_log_probs, make_hypothesis
+from speechzoo.decoding.ctc import BLANK_INDEX, frame_log_probs, make_word, text_confidence, unit_peaks
 from speechzoo.decoding.hypothesis import Hypothesis
 from speechzoo.decoding.lexicon import load_lexicon
 from speechzoo.decoding.ngram import SENTENCE_END, SENTENCE_START, UNKNOWN, NGram
 from speechzoo.decoding.pronunciation_tree import PronunciationTree
 from speechzoo.decoding.spelling import Lexicon
-from speechzoo.decoding.word import Word
 
 PRIOR_SCALE = 0.6
 """Share of a unit's log prior that is subtracted, where the head's priors were measured."""
@@ -208,15 +207,14 @@ class LexiconSearch:
         spoken.reverse()
         units = [unit for pronunciation in spoken for unit in self.tree.pronunciations[pronunciation]]
         spans, _ = align(log_probs, units)
-        phones = make_hypothesis(log_probs, units, spans, self._spec, score)
+        peaks = unit_peaks(log_probs, units, spans)
         words, first = [], 0
         for pronunciation in spoken:
-            sounds = phones.words[first:first + len(self.tree.pronunciations[pronunciation])]
-            first += len(sounds)
-            words.append(Word(self.tree.words[pronunciation], sounds[0].start, sounds[-1].end,
-                              float(np.exp(np.mean([np.log(max(sound.confidence, 1e-30)) for sound in sounds])))))
-        confidence = float(np.mean([word.confidence for word in words])) if words else phones.confidence
-        return Hypothesis(" ".join(word.text for word in words), words, units, confidence, score)
+            sounds = slice(first, first + len(self.tree.pronunciations[pronunciation]))
+            first = sounds.stop
+            words.append(make_word(self.tree.words[pronunciation], spans[sounds], peaks[sounds],
+                                   self._spec["frame_seconds"]))
+        return Hypothesis(" ".join(word.text for word in words), words, units, text_confidence(words, log_probs), score)
 
 
 @dataclass

@@ -150,7 +150,7 @@ def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[st
         label = head_spec["label"] if owner[head_spec["label"]] == name else name
         try:
             if head_spec["type"] == "ctc":
-                _read_text(result, label, _decode(outputs, name, head_spec, decoder))
+                read_text(result, label, _decode(outputs, name, head_spec, decoder))
             else:
                 _read_head(result, label, np.asarray(outputs[name]), head_spec)
         except ValueError as error:
@@ -184,7 +184,8 @@ def _decode(outputs: dict, name: str, head_spec: dict, decoder) -> Hypothesis:
     return decoder(np.asarray(outputs[name]), head_spec)
 
 
-def _read_text(result: Recognition, label: str, hypothesis: Hypothesis):
+def read_text(result: Recognition, label: str, hypothesis: Hypothesis):
+    """Puts what a head has written where a Recognition keeps that label."""
     if label == "transcript":
         result.transcript, result.words = hypothesis.text, hypothesis.words
     elif label == "phones":

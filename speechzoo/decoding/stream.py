@@ -4,8 +4,8 @@ import numpy as np
 
 from speechzoo.decoding.ctc import BLANK_INDEX
 from speechzoo.decoding.greedy import greedy_decode
-from speechzoo.decoding.heard import Heard
-from speechzoo.decoding.recognition import Recognition, class_probabilities, recognize_outputs
+from speechzoo.decoding.heard import KEYWORD_THRESHOLD, Heard
+from speechzoo.decoding.recognition import Recognition, class_probabilities, read_text, recognize_outputs
 from speechzoo.decoding.stepper import Stepper
 
 LONGEST_SECONDS = 12.0
@@ -43,7 +43,7 @@ class Stream:
     """
 
     def __init__(self, step, state: dict[str, np.ndarray], spec: dict, decoder=greedy_decode, commands=None,
-                 threshold: float = 0.99):
+                 threshold: float = KEYWORD_THRESHOLD):
         if not 0 < threshold <= 1:
             raise ValueError(f"threshold {threshold} is not above 0 and at most 1")
         self.spec, self.decoder, self.commands, self.threshold = spec, decoder, commands, threshold
@@ -150,14 +150,8 @@ class Stream:
         if hypothesis.text == self._last_text:
             return
         self._last_text = hypothesis.text
-        field = head["label"] if head["label"] in ("transcript", "phones") else None
-        recognition = Recognition(confidence={head["label"]: hypothesis.confidence})
-        if field == "transcript":
-            recognition.transcript, recognition.words = hypothesis.text, hypothesis.words
-        elif field == "phones":
-            recognition.phones, recognition.phone_times = hypothesis.text, hypothesis.words
-        else:
-            recognition.labels[head["label"]] = hypothesis.text
+        recognition = Recognition()
+        read_text(recognition, head["label"], hypothesis)
         ended = hypothesis.units and head["units"][hypothesis.units[-1] - 1] == " "
         words = hypothesis.words if ended else hypothesis.words[:-1]
         yield Heard("partial", self._begin, self._seconds, recognition, " ".join(word.text for word in words))

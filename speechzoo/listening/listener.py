@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from speechzoo.decoding.commands import CommandDecoder
-from speechzoo.decoding.heard import Heard
+from speechzoo.decoding.heard import KEYWORD_THRESHOLD, Heard
 from speechzoo.decoding.recognition import Recognition, class_probabilities, recognize_outputs
 from speechzoo.listening.voice_activity import VoiceActivity
 from speechzoo.opening import batch_outputs, model_spec
@@ -47,7 +47,7 @@ class Listener:
     """
 
     def __init__(self, model, commands: CommandDecoder | None = None, wake_word: str | None = None,
-                 threshold: float = 0.99):
+                 threshold: float = KEYWORD_THRESHOLD):
         self.model, self.commands, self.wake_word, self.threshold = model, commands, wake_word, threshold
         self.spec = model_spec(model)
         check_wake_word(self.spec, wake_word)

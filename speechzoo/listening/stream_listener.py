@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from speechzoo.decoding.commands import CommandDecoder
-from speechzoo.decoding.heard import Heard
+from speechzoo.decoding.heard import KEYWORD_THRESHOLD, Heard
 from speechzoo.listening.listener import PATIENCE_SECONDS, check_wake_word
 from speechzoo.opening import model_spec
 
@@ -28,7 +28,7 @@ class StreamListener:
     """
 
     def __init__(self, model, commands: CommandDecoder | None = None, wake_word: str | None = None,
-                 threshold: float = 0.99, partials: bool = False):
+                 threshold: float = KEYWORD_THRESHOLD, partials: bool = False):
         spec = model_spec(model)
         check_wake_word(spec, wake_word)
         self.rate = spec["sample_rate"]

@@ -92,11 +92,10 @@ def train(config: ZooConfig | str | Path, output: str | Path, resume: bool = Tru
     elif list(overrides):
         raise ValueError("overrides change a config given by name or path; change the fields of a ZooConfig directly")
     if heads:
-        left_out = config.heads.keys() - config.select_heads(heads).keys()
-        config = dataclasses.replace(config, heads=config.select_heads(heads))
-        if config.training.early_stop_metric.partition("/")[0] in left_out:
-            settings = dataclasses.replace(config.training, early_stop_metric="loss")
-            config = dataclasses.replace(config, training=settings)
+        chosen, settings = config.select_heads(heads), config.training
+        if settings.early_stop_metric.partition("/")[0] in config.heads.keys() - chosen.keys():
+            settings = dataclasses.replace(settings, early_stop_metric="loss")
+        config = dataclasses.replace(config, heads=chosen, training=settings)
     with Interruption() as interruption:
         return _Run(config, Path(output), resume, weights, on_record, interruption).train()
 

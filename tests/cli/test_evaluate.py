@@ -10,7 +10,6 @@ from tests.helpers import tone, write_wav
 @pytest.fixture(autouse=True)
 def fake_model(monkeypatch):
     monkeypatch.setattr("speechzoo.opening.open_model", lambda source: FakeModel())
-    monkeypatch.setattr("speechzoo.evaluation.open_model", lambda source: FakeModel())
 
 
 @pytest.fixture
