@@ -232,6 +232,7 @@ def train_one(run: Run, data: Path, steps: int) -> dict:
     from speechzoo.profiling import count_macs
     from speechzoo.training.batches import TrainingData, training_speakers
     from speechzoo.training.schedule import make_optimizer
+    from speechzoo.training.step import make_train_step
 
     train, test = gather(data)
     taken = count_steps(train, run, steps)
@@ -256,9 +257,10 @@ def train_one(run: Run, data: Path, steps: int) -> dict:
         if model.frontend.needs_adaptation:
             model.frontend.adapt(batches.adaptation_audio())
         epochs = itertools.chain.from_iterable(batches.training_batches(epoch, 0) for epoch in itertools.count())
+        step = make_train_step(model)
         started, times = time.process_time(), [time.process_time()]
         for batch in itertools.islice(epochs, taken):
-            loss = model.train_on_batch(*batch, return_dict=True)["loss"]
+            loss = step(*batch)["loss"]
             if not np.isfinite(loss):
                 raise ValueError(f"the loss is {loss} at step {len(times)}")
             times.append(time.process_time())
@@ -271,7 +273,7 @@ def train_one(run: Run, data: Path, steps: int) -> dict:
     result = {"method": run.method, "seed": run.seed, "heads": list(run.heads), "few": run.few, "percent": run.percent,
               "settings": settings(steps), "errors": {head: error_of(found["overall"][head]) for head in run.heads},
               "tested": {head: found["overall"][head]["n"] for head in run.heads}, "labels": labels, "steps": taken,
-              # The first steps make the graphs.
+              # The first step makes the graph.
               "seconds_per_step": statistics.median(np.diff(times[(len(times) - 1) // 2:])),
               "training_seconds": trained, "peak_megabytes": peak, "parameters": model.count_params()}
     return result | ({} if run.few else {"macs_per_second": count_macs(model)})

@@ -16,6 +16,7 @@ from speechzoo.multitask.build import build_model
 from speechzoo.multitask.relatedness import Grouping, linear_cka, propose_groups
 from speechzoo.training.batches import TrainingData, count_classes, training_speakers
 from speechzoo.training.schedule import make_optimizer
+from speechzoo.training.step import make_train_step
 
 # Utterances that representations are compared on, several times as many as a small backbone has channels.
 COMPARED_UTTERANCES = 512
@@ -151,13 +152,13 @@ def _prepare(config, steps):
 def _train(model, data, steps, measure_every, name, on_progress):
     """Trains; yields the step and the batches since the last time, before each step that is measured."""
     epochs = (data.training_batches(epoch, 0) for epoch in itertools.count())
-    window = []
+    take_step, window = make_train_step(model), []
     for step, batch in enumerate(itertools.islice(itertools.chain.from_iterable(epochs), steps), 1):
         window.append(batch)
         if step % measure_every == 0 or step == steps:
             yield step, window
             window = []
-        model.train_on_batch(*batch)
+        take_step(*batch)
         if on_progress:
             on_progress(name, step, steps)
 

@@ -26,6 +26,7 @@ from speechzoo.training.meter import Meter
 from speechzoo.training.priors import measure_priors
 from speechzoo.training.run_log import RunLog, plot_curves
 from speechzoo.training.schedule import make_optimizer
+from speechzoo.training.step import make_train_step
 from speechzoo.weights import LoadReport, load_weights, save_weights, write_atomically
 
 # Steps between two records of the log.
@@ -137,6 +138,7 @@ class _Run:
         self._write_data_report()
         self.log = RunLog(output, self.state.step)
         self.meter = Meter(self.model, config.sample_rate)
+        self.step = make_train_step(self.model)
 
     def train(self):
         try:
@@ -153,7 +155,7 @@ class _Run:
         state, settings, epoch = self.state, self.settings, self.state.epoch
         steps = self.data.epoch_steps[epoch]
         for inputs, targets, weights in self.data.training_batches(epoch, state.batch):
-            logs = self.model.train_on_batch(inputs, targets, weights, return_dict=True)
+            logs = self.step(inputs, targets, weights)
             self._check_finite(float(logs["loss"]))
             self.meter.add(logs, inputs, weights)
             state.step += 1
