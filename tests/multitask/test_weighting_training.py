@@ -144,11 +144,11 @@ from speechzoo.multitask.weighting import WEIGHTINGS, GradientWeighting
 from tests.multitask.test_weighting_training import make_batches, make_model
 first, second = make_batches()
 model = make_model("famo")
-model.compile(keras.optimizers.AdamW(3e-3))
+model.compile(keras.optimizers.AdamW(3e-3), run_eagerly=True)
 losses = [model.train_on_batch(*batch, return_dict=True)["loss"] for batch in (first, second)]
 print(np.isfinite(losses).all(), any(float(np.array(variable)) for variable in model.weighting.weights))
 model = make_model("pcgrad")
-model.compile()
+model.compile(run_eagerly=True)
 model.evaluate(first[0], first[1], verbose=0)
 try:
     model.train_on_batch(*first)

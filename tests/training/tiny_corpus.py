@@ -24,7 +24,7 @@ data:
   seconds_per_batch: 2.0
   bucket_seconds: [0.6]
   augment: {gain: {probability: 0.5, minimum: -6, maximum: 6}}
-training: {epochs: 3, learning_rate: 0.01, warmup_steps: 3, evaluate_every: 4, checkpoint_every: 3, ema_momentum: 0.9,
+training: {epochs: 3, learning_rate: 0.01, warmup_steps: 3, evaluate_every: 6, checkpoint_every: 3, ema_momentum: 0.9,
            average_checkpoints: 2}
 """
 
@@ -54,7 +54,7 @@ def final_outputs(config, output):
     return model.outputs_of(tone(0.5, 500.0, seed=1))
 
 
-def main(config, output, moment):
+def main(config, output, moment, overrides):
     """Trains; at `moment` ("step 5", "rename 3") the process kills itself; "outputs" stores the final ones."""
     from speechzoo.training import trainer
 
@@ -74,10 +74,10 @@ def main(config, output, moment):
         replace(source, target)
 
     os.replace = rename
-    trainer.train(config, output, on_record=on_record)
+    trainer.train(config, output, overrides=overrides, on_record=on_record)
     if what == "outputs":
         np.savez(output / "outputs.npz", **final_outputs(config, output))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4:])
