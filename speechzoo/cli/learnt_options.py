@@ -66,6 +66,6 @@ def open_words(model):
     from speechzoo.edge.custom_words import CustomWords
 
     if not hasattr(model, "run"):
-        raise ValueError("words are learnt by exported files: speechzoo export MODEL --format tflite --signatures learn "
-                         "--out DIR")
+        raise ValueError("words are learnt by exported files: speechzoo export MODEL --format tflite "
+                         "--signatures learn --out DIR")
     return CustomWords(model)

@@ -11,7 +11,9 @@ from speechzoo.edge.voices import check_example
 WORD_THRESHOLD = 0.8
 """Score from which on a word is heard; `benchmarks/few_shot.py` measures what it costs."""
 STEPS = 100
-"""Of gradient descent, a fifth of a second on one core: the loss hardly falls any more."""
+"""Of gradient descent, a fraction of a second: the loss hardly falls any more."""
+WINDOW_SECONDS = 1.2
+"""Words are learnt and heard in windows of this length, which is also that of a listener's."""
 _PROTOTYPE_COSINE = 0.6  # what the mean of a word's recordings alone would require
 
 
@@ -142,7 +144,27 @@ class CustomWords:
         if isinstance(audio, np.ndarray):
             audio = (audio, self.sample_rate if sample_rate is None else sample_rate)
         samples = load_audio(audio, self.sample_rate, maximum_seconds=self.maximum_seconds)
-        return np.pad(samples, (0, max(0, self.model.artifact.minimum_samples - len(samples))))[None]
+        return word_window(samples, self.sample_rate)[None]
 
     def _embed(self, audio, sample_rate=None) -> np.ndarray:
         return self.model.run("embed_word", audio=self._samples(audio, sample_rate))["embedding"][0]
+
+
+def word_window(samples: np.ndarray, sample_rate: int) -> np.ndarray:
+    """The loudest 1.2 s of a recording, or, of a shorter one, the recording amid near silence.
+
+    A network with attention hears a word differently amid more silence or less.
+
+    Args:
+        samples: float32 (samples,).
+        sample_rate: Hz.
+    """
+    size = round(WINDOW_SECONDS * sample_rate)
+    if len(samples) >= size:
+        energy = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64))])
+        start = int(np.argmax(energy[size:] - energy[:-size]))
+        return samples[start:start + size]
+    window = 1e-4 * np.random.default_rng(0).standard_normal(size).astype(np.float32)
+    start = (size - len(samples)) // 2
+    window[start:start + len(samples)] += samples
+    return window
