@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from speechzoo.audio import load_audio
+from speechzoo.edge.examples import read_examples, read_samples
 from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
-from speechzoo.edge.voices import check_example
 
 WORD_THRESHOLD = 0.8
 """Score from which on a word is heard; `benchmarks/few_shot.py` measures what it costs."""
@@ -64,14 +63,14 @@ class CustomWords:
             sample_rate: Hz of arrays; the model's own when None.
 
         Raises:
-            AudioError: A recording can't be used, or is longer than 5 s.
+            AudioError: A recording can't be used, is silent, or is longer than 5 s.
             ValueError: No name, no or too many recordings, or no room for another word.
         """
-        check_example(word, recordings)
+        examples = read_examples(word, recordings, sample_rate, self.sample_rate, self.maximum_seconds)
         room = len(self._empty["bias"])
         if word not in self._examples and len(self._examples) == room:
             raise ValueError(f"no room for '{word}': {room} words are learnt; forget one of {', '.join(self.names)}")
-        self._examples[word] = np.array([self._embed(recording, sample_rate) for recording in recordings])
+        self._examples[word] = np.array([self._embed(samples) for samples in examples])
         self._train()
 
     def forget(self, word: str):
@@ -88,7 +87,8 @@ class CustomWords:
     def scores(self, audio, sample_rate: int | None = None) -> dict[str, float]:
         """Word -> score from 0 to 1, of a recording of at most 5 s."""
         self._restore()
-        scores = self.model.run("infer_custom", audio=self._samples(audio, sample_rate))["scores"][0]
+        samples = read_samples(audio, sample_rate, self.sample_rate, self.maximum_seconds)
+        scores = self.model.run("infer_custom", audio=word_window(samples, self.sample_rate)[None])["scores"][0]
         return dict(zip(self._examples, map(float, scores)))
 
     def recognize(self, audio, sample_rate: int | None = None) -> tuple[str | None, float]:
@@ -114,8 +114,10 @@ class CustomWords:
             LearntFileError: No such file, a damaged one, or the words of another model.
             OSError: It can't be read.
         """
-        wanted = ("names", "counts", "examples", *self._empty)
-        arrays = read_learnt(path, "words", self._embed(probe_sound(self.sample_rate)), wanted)
+        probe = self._embed(probe_sound(self.sample_rate))
+        shapes = {"names": ("n",), "counts": ("n",), "examples": ("m", len(probe)),
+                  **{name: value.shape for name, value in self._empty.items()}}
+        arrays = read_learnt(path, "words", probe, shapes)
         parts = np.split(arrays["examples"], np.cumsum(arrays["counts"])[:-1])
         self._examples = dict(zip(map(str, arrays["names"]), parts))
         self.weights = {name: arrays[name] for name in self._empty}
@@ -140,14 +142,8 @@ class CustomWords:
         # The file's variables are the interpreter's: whoever used them last has left theirs.
         self.model.run("restore", **self.weights)
 
-    def _samples(self, audio, sample_rate):
-        if isinstance(audio, np.ndarray):
-            audio = (audio, self.sample_rate if sample_rate is None else sample_rate)
-        samples = load_audio(audio, self.sample_rate, maximum_seconds=self.maximum_seconds)
-        return word_window(samples, self.sample_rate)[None]
-
-    def _embed(self, audio, sample_rate=None) -> np.ndarray:
-        return self.model.run("embed_word", audio=self._samples(audio, sample_rate))["embedding"][0]
+    def _embed(self, samples) -> np.ndarray:
+        return self.model.run("embed_word", audio=word_window(samples, self.sample_rate)[None])["embedding"][0]
 
 
 def word_window(samples: np.ndarray, sample_rate: int) -> np.ndarray:

@@ -44,14 +44,14 @@ def write_learnt(path: str | Path, kind: str, model: str, probe: np.ndarray, arr
     write_atomically(path, buffer.getvalue())
 
 
-def read_learnt(path: str | Path, kind: str, probe: np.ndarray, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+def read_learnt(path: str | Path, kind: str, probe: np.ndarray, shapes: dict[str, tuple]) -> dict[str, np.ndarray]:
     """Reads what `write_learnt` wrote.
 
     Args:
         path: The file.
         kind: What it shall hold.
         probe: The embedding of `probe_sound` by the model that it is for.
-        names: Of the arrays.
+        shapes: Name -> shape of each array; a letter is any size, the same wherever it stands.
 
     Raises:
         LearntFileError: Another kind of file, a damaged one, or what another model has learnt.
@@ -67,7 +67,7 @@ def read_learnt(path: str | Path, kind: str, probe: np.ndarray, names: tuple[str
             if archive["format"] != FORMAT:
                 raise LearntFileError(f"{path}: written for another version of speechzoo (format {archive['format']})")
             holds, model, saved = str(archive["kind"]), str(archive["model"]), archive["probe"]
-            arrays = {name: archive[name] for name in names} if holds == kind else {}
+            arrays = {name: archive[name] for name in shapes} if holds == kind else {}
     except (zipfile.BadZipFile, KeyError, EOFError, ValueError, NotImplementedError) as error:
         if isinstance(error, LearntFileError):
             raise
@@ -76,4 +76,10 @@ def read_learnt(path: str | Path, kind: str, probe: np.ndarray, names: tuple[str
         raise LearntFileError(f"{path}: holds {holds}, not {kind}")
     if saved.shape != probe.shape or not float(saved @ probe) >= _MINIMUM_COSINE:
         raise LearntFileError(f"{path}: learnt with another model ('{model}'); learn the {kind} again with this one")
+    sizes = {}
+    for name, shape in shapes.items():
+        found = arrays[name].shape
+        if len(found) != len(shape) or any(sizes.setdefault(want, got) != got if isinstance(want, str) else want != got
+                                           for want, got in zip(shape, found)):
+            raise LearntFileError(f"{path}: its '{name}' of shape {found} don't fit; learn the {kind} again")
     return arrays

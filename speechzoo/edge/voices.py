@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from speechzoo.edge.examples import read_examples
 from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
 
 VOICE_THRESHOLD = 0.7
 """Cosine from which on a voice is that of an enrolled person; `benchmarks/enrolment.py` measures what it costs."""
-MAXIMUM_RECORDINGS = 10
 
 
 class Voices:
@@ -51,11 +51,11 @@ class Voices:
             sample_rate: Hz of arrays; the model's own when None.
 
         Raises:
-            AudioError: A recording can't be used.
+            AudioError: A recording can't be used, or is silent.
             ValueError: No name, or no or too many recordings.
         """
-        check_example(name, recordings)
-        mean = np.mean([self._embed(recording, sample_rate) for recording in recordings], axis=0)
+        examples = read_examples(name, recordings, sample_rate, self.sample_rate)
+        mean = np.mean([self._embed(samples) for samples in examples], axis=0)
         self._voices[name] = mean / np.linalg.norm(mean)
 
     def forget(self, name: str):
@@ -89,8 +89,9 @@ class Voices:
         Raises:
             OSError: It can't be written; what was there is still there.
         """
-        arrays = {"names": np.array(self.names, np.str_), "voices": np.array(list(self._voices.values()), np.float32)}
-        write_learnt(path, "voices", self._name, self._embed(probe_sound(self.sample_rate)), arrays)
+        probe = self._embed(probe_sound(self.sample_rate))
+        voices = np.array(list(self._voices.values()), np.float32).reshape(-1, len(probe))
+        write_learnt(path, "voices", self._name, probe, {"names": np.array(self.names, np.str_), "voices": voices})
 
     def load(self, path: str | Path):
         """Replaces what is known by what `save` wrote.
@@ -99,7 +100,8 @@ class Voices:
             LearntFileError: No such file, a damaged one, or the voices of another model.
             OSError: It can't be read.
         """
-        arrays = read_learnt(path, "voices", self._embed(probe_sound(self.sample_rate)), ("names", "voices"))
+        probe = self._embed(probe_sound(self.sample_rate))
+        arrays = read_learnt(path, "voices", probe, {"names": ("n",), "voices": ("n", len(probe))})
         self._voices = dict(zip(map(str, arrays["names"]), arrays["voices"]))
 
     def _embed(self, audio, sample_rate=None) -> np.ndarray:
@@ -109,12 +111,3 @@ class Voices:
         if name not in self._voices:
             raise ValueError(f"nobody called '{name}' is enrolled; enrolled are: {', '.join(self.names) or 'none'}")
         return name
-
-
-def check_example(name: str, recordings: list):
-    """Raises ValueError unless there is a name and a list of 1 to 10 recordings."""
-    if not isinstance(name, str) or not name.strip():
-        raise ValueError(f"a name is text, got {name!r}")
-    if not isinstance(recordings, (list, tuple)) or not 1 <= len(recordings) <= MAXIMUM_RECORDINGS:
-        count = len(recordings) if isinstance(recordings, (list, tuple)) else type(recordings).__name__
-        raise ValueError(f"'{name}': give a list of 1 to {MAXIMUM_RECORDINGS} recordings, got {count}")

@@ -10,14 +10,16 @@ import pytest
 from speechzoo.audio import AudioError
 from speechzoo.cli import main
 from speechzoo.decoding.recognition import select_heads
+from speechzoo.edge import custom_words
 from speechzoo.edge.artifact import read_artifact, write_artifact
-from speechzoo.edge.custom_words import CustomWords
+from speechzoo.edge.custom_words import CustomWords, word_window
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.edge.learnt_file import LearntFileError
 from speechzoo.exporters.flatbuffer import custom_operators
 from speechzoo.exporters.learning import ROOM, SCALE, SIGNATURES, WordLearner, word_head
 from speechzoo.exporters.quantization import quantize_weights
 from speechzoo.exporters.tflite import export_tflite
+from speechzoo.listening import listener
 from tests.exporters.tiny_tflite import SOUNDS, tiny_tflite
 from tests.helpers import tone, write_wav
 from tests.serving.tiny import tiny_model
@@ -113,6 +115,14 @@ def test_files_with_smaller_weights_learn_too(path, mode, tmp_path):
     assert words.recognize(chirp(300, 2500, 20))[0] == "up" and words.recognize(chirp(3000, 400, 21))[0] == "down"
     words.save(tmp_path / "words.npz")
     CustomWords(EdgeModel(path)).load(tmp_path / "words.npz")  # the same model, in other numbers
+
+
+def test_words_are_heard_in_the_windows_of_a_listener():
+    assert custom_words.WINDOW_SECONDS == listener.WINDOW_SECONDS
+    short, long = word_window(tone(0.5), 16000), word_window(np.concatenate([0.1 * tone(2), tone(1), 0.1 * tone(1)]), 16000)
+    assert len(short) == len(long) == 19200
+    np.testing.assert_allclose(short[5600:13600], tone(0.5), atol=1e-3)
+    assert np.abs(short[:5600]).max() < 1e-3 and np.square(long).sum() > 0.95 * np.square(tone(1)).sum()
 
 
 def test_the_signatures_agree_and_share_what_is_learnt(path):

@@ -72,6 +72,7 @@ def test_wrong_input_says_so(tmp_path):
             (lambda: voices.enroll("anna", []), "'anna': give a list of 1 to 10 recordings, got 0"),
             (lambda: voices.enroll("anna", "a.wav"), "recordings, got str"),
             (lambda: voices.enroll(" ", [tone()]), "a name is text"),
+            (lambda: voices.enroll("anna", [tone(), np.zeros(8000, np.float32)]), "'anna': recording 2 is silent"),
             (lambda: voices.enroll("anna", [np.full(8000, np.nan, np.float32)]), "not a finite number"),
             (lambda: voices.enroll("anna", [tone()], sample_rate=0), "sample rate 0 is not a whole number"),
             (lambda: voices.verify("carl", tone()), "nobody called 'carl' is enrolled; enrolled are: anna, ben"),
@@ -93,7 +94,7 @@ def test_files_of_others_are_refused_in_one_line(tmp_path):
     whole = path.read_bytes()
     with pytest.raises(LearntFileError, match=r"learnt with another model \('pitch0'\)"):
         Voices(PitchModel(turned=1.0)).load(path)
-    Voices(PitchModel(turned=0.1)).load(path)  # a quantized file of the same model
+    Voices(PitchModel(turned=0.1)).load(path)  # as a quantized file of the same model
     for content in (b"", b"no archive", whole[:200], whole[:-30]):
         path.write_bytes(content)
         with pytest.raises(LearntFileError, match="no file of voices, or a damaged one") as caught:
@@ -105,6 +106,9 @@ def test_files_of_others_are_refused_in_one_line(tmp_path):
     probe = PitchModel().recognize(probe_sound(16000), heads=["voice"]).speaker
     write_learnt(path, "words", "pitch0", probe, {})
     with pytest.raises(LearntFileError, match="holds words, not voices"):
+        Voices(PitchModel()).load(path)
+    write_learnt(path, "voices", "pitch0", probe, {"names": np.array(["anna"]), "voices": np.zeros((2, 2), np.float32)})
+    with pytest.raises(LearntFileError, match=r"its 'voices' of shape \(2, 2\) don't fit"):
         Voices(PitchModel()).load(path)
     with pytest.raises(FileNotFoundError):
         Voices(PitchModel()).load(tmp_path / "none.npz")
