@@ -28,6 +28,8 @@ _PUBLIC = {
     "evaluate": "speechzoo.evaluation",
     "export": "speechzoo.exporters",
     "EdgeModel": "speechzoo.edge.edge_model",
+    "Voices": "speechzoo.edge.voices",
+    "CustomWords": "speechzoo.edge.custom_words",
 }
 __all__ = sorted(_PUBLIC)
 

@@ -38,7 +38,7 @@ FLOORS = [
 # Rooms of one floor that may import each other: a corpus is read into manifests, a manifest is a corpus.
 NEIGHBOURS = {("data", "corpora"), ("corpora", "data"), ("registry", "profiling")}
 # Rooms that see less than what lies below them: they run where TensorFlow is not installed.
-NARROW = {"edge": {"audio", "decoding", "grammar"}, "serving": {"audio", "decoding"}, "decoding": {"grammar"}, "metrics": set(),
+NARROW = {"edge": {"audio", "decoding", "files", "grammar"}, "serving": {"audio", "decoding"}, "decoding": {"grammar"}, "metrics": set(),
           "listening": {"audio", "decoding", "opening"}}
 # Rooms that import these packages and no others (besides the standard library).
 PACKAGES = {

@@ -24,6 +24,8 @@ COMMANDS = {
     "ngram": "speechzoo.cli.ngram",
     "grammar": "speechzoo.cli.grammar",
     "listen": "speechzoo.cli.listen",
+    "enroll": "speechzoo.cli.enroll",
+    "learn": "speechzoo.cli.learn",
 }
 
 

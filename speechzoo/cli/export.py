@@ -17,8 +17,8 @@ def add_arguments(parser):
                         help="recordings to measure on, and to calibrate int8 with; bundled ones when absent")
     parser.add_argument("--heads", type=split_names, metavar="A,B", help="export only these heads")
     parser.add_argument("--signatures", type=split_names, metavar="A,B",
-                        help="TFLite only: what the file can be asked beside recognize: stream_step, keyword, embed; "
-                             "when absent, all of them for a model that can stream and none for others")
+                        help="TFLite only: what the file can be asked beside recognize: stream_step, keyword, embed, "
+                             "learn; when absent, all but learn for a model that can stream and none for others")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write to")
 
 

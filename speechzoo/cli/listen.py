@@ -5,6 +5,7 @@ import sys
 
 from speechzoo.cli import microphone
 from speechzoo.cli.decoder_options import add_grammar_arguments, make_commands
+from speechzoo.cli.learnt_options import add_learnt_arguments, load_voices, load_words
 
 HELP = "Listen to a microphone, a long recording or a pipe, and write what is heard as JSON lines."
 
@@ -18,11 +19,12 @@ def add_arguments(parser):
                         help="recording of any length; - for raw 16-bit samples at the model's rate on standard input")
     parser.add_argument("--microphone", action="store_true", help="listen to the microphone until Ctrl-C")
     parser.add_argument("--wake-word", metavar="WORD", help="say nothing before this keyword is heard")
-    parser.add_argument("--threshold", type=float, default=0.99, metavar="P",
-                        help="mean posterior of the wake word that wakes (%(default)g)")
+    parser.add_argument("--threshold", type=float, metavar="P",
+                        help="mean posterior of the wake word that wakes (0.99; 0.8 for a learnt word)")
     parser.add_argument("--partial", action="store_true",
                         help="also what is said so far, whenever it grows (models that stream)")
     add_grammar_arguments(parser.add_argument_group("spoken commands", "intent and slots from a grammar"))
+    add_learnt_arguments(parser.add_argument_group("what the device has learnt"))
 
 
 def run(arguments):
@@ -35,15 +37,16 @@ def run(arguments):
         raise ValueError("nothing to listen to; name a recording, - for standard input, or add --microphone")
     model = open_model(arguments.model)
     options = [model, make_commands(arguments, model), arguments.wake_word, arguments.threshold]
+    voices, words = load_voices(arguments, model), load_words(arguments, model)
     spec = model_spec(model)
-    # A model that streams finds utterances by what it reads; one that writes nothing can't.
-    if "stream" in spec and any(head["type"] == "ctc" for head in spec["heads"].values()):
-        listener = StreamListener(*options, arguments.partial)
+    # A model that streams finds utterances by what it reads; one that writes nothing can't. Learnt words need audio.
+    if "stream" in spec and any(head["type"] == "ctc" for head in spec["heads"].values()) and words is None:
+        listener = StreamListener(*options, arguments.partial, voices)
     elif arguments.partial:
         raise ValueError(f"{arguments.model} can't stream, so nothing is partial; use a model whose name ends in "
-                         "_streaming")
+                         "_streaming" if words is None else "with --keywords nothing is partial: leave out --partial")
     else:
-        listener = Listener(*options)
+        listener = Listener(*options, voices, words)
     for samples in _blocks(arguments.source, listener.rate):
         _write(listener.feed(samples))
     _write(listener.finish())

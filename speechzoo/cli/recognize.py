@@ -5,6 +5,7 @@ import sys
 
 from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_arguments, make_commands, make_decoder,
                                            positive, split_names)
+from speechzoo.cli.learnt_options import add_learnt_arguments, load_voices, load_words
 from speechzoo.cli.microphone import record
 
 HELP = "Say what is heard in recordings: transcript, words, speaker and whatever else the model answers."
@@ -24,6 +25,7 @@ def add_arguments(parser):
     parser.add_argument("--maximum-seconds", type=positive, default=120.0, metavar="S",
                         help="refuse more than this at once (%(default)g); memory grows with its square")
     add_grammar_arguments(parser.add_argument_group("spoken commands", "intent and slots from a grammar"))
+    add_learnt_arguments(parser.add_argument_group("what the device has learnt"))
     add_decoder_arguments(parser)
 
 
@@ -31,6 +33,7 @@ def run(arguments):
     """Recognises recording after recording; one that can't be used costs one line, and exit code 2 at the end."""
     from speechzoo.audio import load_audio
     from speechzoo.decoding.recognition import recognize_outputs, select_heads
+    from speechzoo.listening.learnt import add_learnt
     from speechzoo.opening import batch_outputs, model_spec, open_model
 
     if not arguments.audio and not arguments.microphone:
@@ -39,6 +42,7 @@ def run(arguments):
     decoder = make_decoder(arguments, model)
     spec = select_heads(model_spec(model), arguments.heads)
     commands = make_commands(arguments, model)
+    voices, words = load_voices(arguments, model), load_words(arguments, model)
     sources = [(path, path) for path in arguments.audio]
     if arguments.microphone:
         sources.append(("microphone", (record(arguments.seconds, spec["sample_rate"]), spec["sample_rate"])))
@@ -48,6 +52,7 @@ def run(arguments):
             audio = load_audio(source, spec["sample_rate"], arguments.start, arguments.duration,
                                arguments.maximum_seconds)
             result = recognize_outputs(batch_outputs(model, [audio])[0], spec, decoder=decoder, commands=commands)
+            add_learnt(result, audio, voices, words)
         except (ValueError, OSError) as error:  # AudioError, and disks that fail while they are read
             print(f"speechzoo: error: {error}", file=sys.stderr)
             failed = True

@@ -90,7 +90,7 @@ def _show_file(console, path):
     for name, signature in model.signatures.items():
         state = sorted(set(signature["inputs"]) & set(signature["outputs"]))
         given = [item for item in signature["inputs"] if item not in state]
-        answers = [item for item in spec["heads"] if item in signature["outputs"]]
+        answers = [item for item in spec["heads"] if item in signature["outputs"]] or signature["outputs"]
         more = f", and {len(state)} tensors of state" if state else ""
         table.add_row(f"signature {name}", f"{', '.join(given)}{more} -> {', '.join(answers)}")
     if "stream" in spec:

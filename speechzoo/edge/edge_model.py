@@ -121,6 +121,17 @@ class EdgeModel:
         return ({name: value for name, value in answers.items() if name not in wanted},
                 {name: value for name, value in answers.items() if name in wanted})
 
+    def run(self, signature: str, **inputs) -> dict[str, np.ndarray]:
+        """Asks the file what no other method does: the outputs of a signature, by name.
+
+        Raises:
+            ValueError: The file doesn't have the signature.
+        """
+        if signature not in self.signatures:
+            raise ValueError(f"{self.path}: has no signature '{signature}'; it has: {', '.join(self.signatures)}; "
+                             "choose them when you export (--signatures)")
+        return self._runner(signature)(**inputs)
+
     def _runner(self, signature):
         if signature not in self._runners:
             self._runners[signature] = self._interpreter.get_signature_runner(signature)

@@ -23,8 +23,8 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
             of float32 (samples,) arrays; the bundled recordings when None.
         heads: Heads to export; all when None.
         card: Text of the model's card, stored with it; for a name or a folder, that model's own when None.
-        signatures: TFLite only: what the file can be asked beside `recognize`, of `stream_step`, `keyword` and `embed`;
-            when None, all that apply of a model that can stream, and none of others.
+        signatures: TFLite only: what the file can be asked beside `recognize`, of `stream_step`, `keyword`, `embed` and
+            `learn`; when None, all that apply but `learn` of a model that can stream, and none of others.
 
     Returns:
         What was written: the folder of a version, or the `.tflite` file.

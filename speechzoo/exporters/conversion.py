@@ -53,6 +53,7 @@ def _run(folder: str, quantize: str, recordings: int, signatures: list[str]):
     import tensorflow as tf
 
     from speechzoo.exporters.flatbuffer import custom_operators, share_buffers
+    from speechzoo.exporters.learning import LEARN
     from speechzoo.exporters.quantization import calibrated_nodes, quantize_weights
 
     folder = Path(folder)
@@ -61,6 +62,7 @@ def _run(folder: str, quantize: str, recordings: int, signatures: list[str]):
     def converter():
         result = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved_model"), signature_keys=signatures)
         result.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        result.experimental_enable_resource_variables = LEARN in signatures
         return result
 
     network = converter().convert()

@@ -35,9 +35,7 @@ def quantize_weights(network: bytes, mode: str) -> bytes:
         The smaller flatbuffer.
     """
     model = parse(network)
-    whole = set(signature_graphs(model).values())
-    for number, graph in enumerate(model.subgraphs):
-        frontend = _frontend_operators(graph) if number in whole else set()  # the others are the bodies of loops
+    for graph, frontend in zip(model.subgraphs, _frontend_operators(model)):
         if mode == "dynamic":
             _store_int8(model, graph, frontend)
         _store_float16(model, graph, None if mode == "float16" else frontend)
@@ -64,8 +62,7 @@ def calibrated_nodes(network: bytes) -> list[str]:
     model = parse(network)
     names = []
     step = signature_graphs(model).get(STREAM_STEP)
-    for number, graph in enumerate(model.subgraphs):
-        frontend = _frontend_operators(graph)
+    for number, (graph, frontend) in enumerate(zip(model.subgraphs, _frontend_operators(model))):
         attention = number == step or any(operator_name(model, operator) == "BATCH_MATMUL"
                                           for operator in graph.operators)
         for index, operator in enumerate(graph.operators):
@@ -74,10 +71,12 @@ def calibrated_nodes(network: bytes) -> list[str]:
     return names
 
 
-def _frontend_operators(graph) -> set[int]:
-    found = {index for index, operator in enumerate(graph.operators)
-             if any(in_layer(graph.tensors[output].name, FRONTEND) for output in operator.outputs)}
-    if not found:
+def _frontend_operators(model) -> list[set[int]]:
+    """Subgraph -> its operators of the front end: none in the bodies of loops, and where no audio comes in."""
+    found = [{index for index, operator in enumerate(graph.operators)
+              if any(in_layer(graph.tensors[output].name, FRONTEND) for output in operator.outputs)}
+             for graph in model.subgraphs]
+    if not any(found):
         raise ExportError(f"no operator of the network belongs to a layer '{FRONTEND}', which must not be quantized")
     return found
 

@@ -16,6 +16,7 @@ from speechzoo.edge.edge_model import STREAM_STEP, EdgeModel
 from speechzoo.exporters.conversion import SIGNATURE, convert
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.flatbuffer import count_operators
+from speechzoo.exporters.learning import LEARN, SIGNATURES, WordLearner, word_head
 from speechzoo.exporters.parity import HeadParity, check_parity, measure_parity
 from speechzoo.exporters.quantization import QUANTIZATIONS
 from speechzoo.exporters.recordings import read_recordings
@@ -53,6 +54,8 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
       output a head, and every tensor of the new state, all by name.
     - `keyword`: `audio` -> the head with the label `keyword` alone, and `embed`: `audio` -> the speaker head alone;
       layers behind the block that the head reads are left out.
+    - `learn` stands for `embed_word`, `learn`, `infer_custom`, `save` and `restore`: new words from a few recordings
+      (`speechzoo.exporters.learning`), of which `edge.custom_words` makes use.
 
     Every head is measured against the Keras model first, and nothing is written when one is beyond its tolerance
     (`speechzoo.exporters.parity`).
@@ -64,12 +67,12 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
         representative: Recordings to measure and calibrate with, as `read_recordings` takes them.
         heads: Heads to export; all when None.
         card: Text of the model's card.
-        signatures: Those that the file shall have beside `recognize`; when None, all that apply of a model that can
-            stream, and none of others.
+        signatures: Those that the file shall have beside `recognize`; when None, all that apply but `learn` of a model
+            that can stream, and none of others.
 
     Raises:
         ExportError: The converter failed, or a head is beyond its tolerance.
-        ValueError: No such quantization or head, or a signature that the model has no head for.
+        ValueError: No such quantization or head, a signature that the model has no head for, or `learn` with `int8`.
     """
     if quantize not in QUANTIZATIONS:
         raise ValueError(f"unknown quantization '{quantize}'; {nearest(quantize, QUANTIZATIONS)}")
@@ -78,6 +81,9 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
                           "save the weights and load them with KERAS_BACKEND=tensorflow")
     model = keep_heads(model, heads)
     functions = _signatures(model, signatures)
+    if LEARN in functions and quantize == "int8":
+        raise ValueError("a file that learns computes in floats: leave out the signature 'learn', or use quantize "
+                         "'dynamic', whose weights are int8 too")
     spec = {key: value for key, value in model.spec().items() if key != "stream" or STREAM_STEP in functions}
     minimum = model.minimum_samples
     recordings = read_recordings(representative, spec["sample_rate"])
@@ -87,8 +93,10 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
     path = directory / f"{spec['name']}{'' if quantize == 'none' else f'_{quantize}'}.tflite"
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
-        _write_saved_model(model, scratch / "saved_model", functions)
-        network = convert(scratch, quantize, recordings, tuple(functions))
+        learner = WordLearner(model, recordings) if LEARN in functions else None
+        _write_saved_model(model, scratch / "saved_model", functions, learner)
+        names = [name for name in functions if name != LEARN] + list(SIGNATURES if learner else ())
+        network = convert(scratch, quantize, recordings, tuple(names))
         artifact = Artifact(spec, minimum, quantize, card=card or "")
         trial = scratch / "trial.tflite"
         write_artifact(trial, network, artifact)
@@ -107,6 +115,11 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
             alone = [device.outputs(audio, functions[name]) for audio in recordings]
             check_parity(measure_parity(expected, alone, select_heads(spec, functions[name]), quantize),
                          f"{path.name}, {name}")
+        if learner:
+            embedded = [{"embed_word": learner.embed(audio[None]).numpy()[0]} for audio in recordings]
+            got = [{"embed_word": device.run("embed_word", audio=audio[None])["embedding"][0]} for audio in recordings]
+            as_voice = {"heads": {"embed_word": {"type": "speaker"}}}
+            check_parity(measure_parity(embedded, got, as_voice, quantize), path.name)
         if streamed:
             # Streamed equals offline, as far as whole steps go.
             step = spec["stream"]["step_samples"]
@@ -127,6 +140,8 @@ def available_signatures(model) -> dict:
         able = [name for name, head in spec["heads"].items()
                 if head["type"] == kind and (kind == "speaker" or head["label"] == "keyword")]
         found.update({signature: able[:1]} if able else {})
+    if word_head(model):
+        found[LEARN] = [word_head(model)]
     return found
 
 
@@ -134,14 +149,14 @@ def _signatures(model, chosen) -> dict:
     """Signature -> heads that it answers, of those that the file shall have; `recognize` first."""
     available = available_signatures(model)
     if chosen is None:
-        chosen = list(available) if STREAM_STEP in available else []
+        chosen = [name for name in available if name != LEARN] if STREAM_STEP in available else []
     for name in chosen:
         if name not in available:
             raise ValueError(f"the model has no signature '{name}'; it has: {', '.join(available)}")
     return {name: heads for name, heads in available.items() if name == SIGNATURE or name in chosen}
 
 
-def _write_saved_model(model, path: Path, signatures: dict):
+def _write_saved_model(model, path: Path, signatures: dict, learner: WordLearner | None):
     import tensorflow as tf
 
     archive = keras.export.ExportArchive()
@@ -156,6 +171,8 @@ def _write_saved_model(model, path: Path, signatures: dict):
                 inputs.update({tensor: tf.TensorSpec(value.shape, tf.float32, tensor)
                                for tensor, value in model.initial_state().items()})
                 archive.add_endpoint(name, _step_function(model), [inputs])
+            elif name == LEARN:
+                learner.add_to(archive)
             else:
                 archive.add_endpoint(name, _answers(model, heads), [audio])
         archive.write_out(str(path), verbose=False)

@@ -7,6 +7,7 @@ import numpy as np
 from speechzoo.decoding.commands import CommandDecoder
 from speechzoo.decoding.heard import KEYWORD_THRESHOLD, Heard
 from speechzoo.decoding.recognition import Recognition, class_probabilities, recognize_outputs
+from speechzoo.listening.learnt import add_learnt
 from speechzoo.listening.voice_activity import VoiceActivity
 from speechzoo.opening import batch_outputs, model_spec
 
@@ -31,10 +32,12 @@ class Listener:
     in a row must agree on average. The utterance that follows, in the same breath or within 6 s, is recognised whole.
 
     Args:
-        model: A MultiTaskModel or an EdgeModel; a wake word needs a `keyword` head.
+        model: A MultiTaskModel or an EdgeModel; a wake word needs a `keyword` head, or `words`.
         commands: Decoder of a grammar, which then answers intent and slots.
-        wake_word: Class of the `keyword` head to wait for; every utterance is recognised when None.
-        threshold: Mean posterior that wakes, 0 to 1.
+        wake_word: Class of the `keyword` head or learnt word to wait for; every utterance is recognised when None.
+        threshold: Mean posterior that wakes, 0 to 1; when None, 0.99, or that of `words` for a learnt word.
+        voices: `edge.voices.Voices`, which say who spoke.
+        words: `edge.custom_words.CustomWords`, which are heard too.
 
     Raises:
         ValueError: The model doesn't know the wake word.
@@ -47,10 +50,14 @@ class Listener:
     """
 
     def __init__(self, model, commands: CommandDecoder | None = None, wake_word: str | None = None,
-                 threshold: float = KEYWORD_THRESHOLD):
-        self.model, self.commands, self.wake_word, self.threshold = model, commands, wake_word, threshold
+                 threshold: float | None = None, voices=None, words=None):
+        self.model, self.commands, self.wake_word, self.voices, self.words = model, commands, wake_word, voices, words
         self.spec = model_spec(model)
-        check_wake_word(self.spec, wake_word)
+        self._learnt = words is not None and wake_word in words.names
+        if not self._learnt:
+            check_wake_word(self.spec, wake_word)
+        usual = words.threshold if self._learnt else KEYWORD_THRESHOLD
+        self.threshold = usual if threshold is None else threshold
         self.rate = self.spec["sample_rate"]
         self._activity = VoiceActivity(self.rate)
         self._audio = np.zeros(0, np.float32)  # the last seconds
@@ -97,10 +104,7 @@ class Listener:
             return
         self._asked = self._heard
         start = max(self._heard - round(WINDOW_SECONDS * self.rate), self._first)
-        head = self.spec["heads"]["keyword"]
-        outputs = batch_outputs(self.model, [self._cut(start, self._heard)])[0]
-        posterior = class_probabilities(np.asarray(outputs["keyword"]), head)[head["classes"].index(self.wake_word)]
-        self._posteriors = [*self._posteriors, float(posterior)][-SMOOTHED:]
+        self._posteriors = [*self._posteriors, self._posterior(self._cut(start, self._heard))][-SMOOTHED:]
         mean = sum(self._posteriors) / SMOOTHED
         if mean >= self.threshold:
             self._posteriors = []
@@ -109,6 +113,13 @@ class Listener:
             recognition = Recognition(keyword=self.wake_word, confidence={"keyword": mean})
             yield Heard("wake_word", start / self.rate, self._heard / self.rate, recognition)
 
+    def _posterior(self, window) -> float:
+        if self._learnt:
+            return self.words.scores(window)[self.wake_word]
+        head = self.spec["heads"]["keyword"]
+        outputs = batch_outputs(self.model, [window])[0]
+        return float(class_probabilities(np.asarray(outputs["keyword"]), head)[head["classes"].index(self.wake_word)])
+
     def _end_utterance(self):
         begin, self._begin, self._posteriors = self._begin, None, []
         if begin is None or self.wake_word is not None and self._awake_until is None:
@@ -116,8 +127,9 @@ class Listener:
         if self._heard - begin < (_SHORTEST_SECONDS + self._activity.hangover_seconds) * self.rate:
             return  # the rest of the wake word, or a click
         self._awake_until = None
-        outputs = batch_outputs(self.model, [self._cut(begin, self._heard)])[0]
-        recognition = recognize_outputs(outputs, self.spec, commands=self.commands)
+        audio = self._cut(begin, self._heard)
+        recognition = recognize_outputs(batch_outputs(self.model, [audio])[0], self.spec, commands=self.commands)
+        add_learnt(recognition, audio, self.voices, self.words)
         yield Heard("utterance", begin / self.rate, self._heard / self.rate, recognition)
 
     def _cut(self, start, stop):

@@ -6,6 +6,7 @@ import numpy as np
 
 from speechzoo.decoding.commands import CommandDecoder
 from speechzoo.decoding.heard import KEYWORD_THRESHOLD, Heard
+from speechzoo.listening.learnt import add_learnt
 from speechzoo.listening.listener import PATIENCE_SECONDS, check_wake_word
 from speechzoo.opening import model_spec
 
@@ -20,20 +21,21 @@ class StreamListener:
         model: An EdgeModel with the signature `stream_step`, or a MultiTaskModel that can stream; with a `ctc` head.
         commands: Decoder of a grammar, which then answers intent and slots.
         wake_word: Class of the `keyword` head to wait for; every utterance is recognised when None.
-        threshold: Mean posterior that wakes, 0 to 1.
+        threshold: Mean posterior that wakes, 0 to 1; 0.99 when None.
         partials: Gives the utterance under way, too, whenever its transcript has grown.
+        voices: `edge.voices.Voices`, which say who spoke.
 
     Raises:
         ValueError: The model doesn't know the wake word, or can't stream.
     """
 
     def __init__(self, model, commands: CommandDecoder | None = None, wake_word: str | None = None,
-                 threshold: float = KEYWORD_THRESHOLD, partials: bool = False):
+                 threshold: float | None = None, partials: bool = False, voices=None):
         spec = model_spec(model)
         check_wake_word(spec, wake_word)
         self.rate = spec["sample_rate"]
-        self.wake_word, self.partials = wake_word, partials
-        self._stream = model.stream(commands=commands, threshold=threshold)
+        self.wake_word, self.partials, self.voices = wake_word, partials, voices
+        self._stream = model.stream(commands=commands, threshold=KEYWORD_THRESHOLD if threshold is None else threshold)
         self._step = spec["stream"]["step_samples"]
         self._awake_until = None
 
@@ -67,6 +69,8 @@ class StreamListener:
         awake = self.wake_word is None or self._awake_until is not None and heard.start <= self._awake_until
         if awake and heard.kind == "utterance":
             self._awake_until = None
+            if self.voices is not None and heard.recognition.speaker is not None:
+                add_learnt(heard.recognition, None, self.voices)
             yield heard
         elif awake and self.partials:
             yield heard

@@ -1,0 +1,113 @@
+"""The voices that a device knows: enrolled from a few recordings, told apart afterwards."""
+
+from pathlib import Path
+
+import numpy as np
+
+from speechzoo.edge.examples import read_examples
+from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
+
+VOICE_THRESHOLD = 0.7
+"""Cosine from which on a voice is that of an enrolled person; `benchmarks/enrolment.py` measures what it costs."""
+
+
+class Voices:
+    """People, by their voices. Nothing but a mean embedding of each is kept.
+
+    Args:
+        model: Whatever has `spec` and `recognize` and a speaker head: an `EdgeModel` or a `MultiTaskModel`.
+        threshold: Cosine from which on a voice is accepted: higher for fewer strangers, lower for fewer refusals.
+
+    Raises:
+        ValueError: The model has no speaker head.
+
+    Example:
+        voices = Voices(speechzoo.EdgeModel("model.tflite"))
+        voices.enroll("anna", ["anna_1.wav", "anna_2.wav", "anna_3.wav"])
+        voices.identify("who_is_this.wav")  # ("anna", 0.83)
+    """
+
+    def __init__(self, model, threshold: float = VOICE_THRESHOLD):
+        spec = model.spec() if callable(model.spec) else model.spec
+        self._head = next((name for name, head in spec["heads"].items() if head["type"] == "speaker"), None)
+        if self._head is None:
+            raise ValueError(f"model '{spec['name']}' has no speaker head; it has: {', '.join(spec['heads'])}")
+        self.model, self.threshold = model, threshold
+        self._name, self.sample_rate = spec["name"], spec["sample_rate"]
+        self._voices = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The people that are enrolled."""
+        return list(self._voices)
+
+    def enroll(self, name: str, recordings: list, sample_rate: int | None = None):
+        """Learns somebody's voice; one of that name is replaced.
+
+        Args:
+            name: The person's.
+            recordings: 1 to 10, better 3 to 5, of a sentence each: paths, bytes of files or arrays, as
+                `recognize` takes them.
+            sample_rate: Hz of arrays; the model's own when None.
+
+        Raises:
+            AudioError: A recording can't be used, or is silent.
+            ValueError: No name, or no or too many recordings.
+        """
+        examples = read_examples(name, recordings, sample_rate, self.sample_rate)
+        mean = np.mean([self._embed(samples) for samples in examples], axis=0)
+        self._voices[name] = mean / np.linalg.norm(mean)
+
+    def forget(self, name: str):
+        """Forgets somebody.
+
+        Raises:
+            ValueError: Nobody of that name is enrolled.
+        """
+        del self._voices[self._known(name)]
+
+    def verify(self, name: str, audio, sample_rate: int | None = None) -> tuple[float, bool]:
+        """Whether it is this person who speaks: the cosine of the voices, and whether it is enough."""
+        score = float(self._voices[self._known(name)] @ self._embed(audio, sample_rate))
+        return score, score >= self.threshold
+
+    def identify(self, audio, sample_rate: int | None = None) -> tuple[str | None, float]:
+        """Who speaks: a name, or None for a stranger; and the cosine with the nearest voice."""
+        return self.name_of(self._embed(audio, sample_rate))
+
+    def name_of(self, embedding: np.ndarray) -> tuple[str | None, float]:
+        """As `identify`, of a voice that is embedded already, as `Recognition.speaker` is."""
+        if not self._voices:
+            return None, 0.0
+        scores = {name: float(voice @ embedding) for name, voice in self._voices.items()}
+        name = max(scores, key=scores.get)
+        return (name if scores[name] >= self.threshold else None), scores[name]
+
+    def save(self, path: str | Path):
+        """Writes the voices, whole or not at all.
+
+        Raises:
+            OSError: It can't be written; what was there is still there.
+        """
+        probe = self._embed(probe_sound(self.sample_rate))
+        voices = np.array(list(self._voices.values()), np.float32).reshape(-1, len(probe))
+        write_learnt(path, "voices", self._name, probe, {"names": np.array(self.names, np.str_), "voices": voices})
+
+    def load(self, path: str | Path):
+        """Replaces what is known by what `save` wrote.
+
+        Raises:
+            LearntFileError: No such file, a damaged one, or the voices of another model.
+            OSError: It can't be read.
+        """
+        probe = self._embed(probe_sound(self.sample_rate))
+        arrays = read_learnt(path, "voices", probe, {"names": ("n",), "voices": ("n", len(probe))})
+        self._voices = dict(zip(map(str, arrays["names"]), arrays["voices"]))
+
+    def _embed(self, audio, sample_rate=None) -> np.ndarray:
+        return self.model.recognize(audio, sample_rate, heads=[self._head]).speaker
+
+    def _known(self, name):
+        if name not in self._voices:
+            raise ValueError(f"nobody called '{name}' is enrolled; enrolled are: {', '.join(self.names) or 'none'}")
+        return name
