@@ -5,7 +5,7 @@ from pathlib import Path
 
 from speechzoo.exporters.errors import ExportError
 
-FORMATS = ("saved_model", "tflite")
+FORMATS = ("saved_model", "tflite", "micro")
 
 __all__ = ["FORMATS", "ExportError", "export"]
 
@@ -17,7 +17,8 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
     Args:
         model: A `MultiTaskModel`, or the name of a zoo model or the folder of a training run.
         directory: Folder to write to.
-        format: `saved_model` (TensorFlow Serving's versioned layout) or `tflite` (one file for a device).
+        format: `saved_model` (TensorFlow Serving's versioned layout), `tflite` (one file for a device) or `micro` (int8
+            network and front end as C sources for a microcontroller).
         quantize: TFLite only: `none`, `float16`, `dynamic` (int8 weights) or `int8` (int8 weights and activations).
         representative: Recordings that the export is measured on and `int8` is calibrated with: a manifest, or a list
             of float32 (samples,) arrays; the bundled recordings when None.
@@ -27,7 +28,7 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
             when None, all that apply of a model that can stream, and none of others.
 
     Returns:
-        What was written: the folder of a version, or the `.tflite` file.
+        What was written: the folder of a version, the `.tflite` file, or the folder of sources.
 
     Raises:
         ExportError: The model can't be converted, or a head differs from Keras by more than is allowed.
@@ -41,7 +42,7 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
     if format not in FORMATS:
         raise ValueError(f"unknown format '{format}'; {nearest(format, FORMATS)}")
     if quantize != "none" and format != "tflite":
-        raise ValueError(f"quantize '{quantize}' is for format 'tflite'; a SavedModel keeps float32")
+        raise ValueError(f"quantize '{quantize}' is for format 'tflite'; a SavedModel keeps float32, and micro is int8")
     if signatures is not None and format != "tflite":
         raise ValueError("signatures are for format 'tflite'; a SavedModel has those that TensorFlow Serving asks for")
     if isinstance(model, (str, Path)):
@@ -53,6 +54,9 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
     if format == "tflite":
         from speechzoo.exporters.tflite import export_tflite
         return export_tflite(model, directory, quantize, representative, heads, card, signatures).path
+    if format == "micro":
+        from speechzoo.exporters.micro import export_micro
+        return export_micro(model, directory, representative, heads).path
     from speechzoo.exporters.recordings import read_recordings
     from speechzoo.exporters.saved_model import export_saved_model
     from speechzoo.exporters.selection import keep_heads
