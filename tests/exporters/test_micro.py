@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -14,11 +15,10 @@ from speechzoo.config import ZooConfig, from_dict
 from speechzoo.exporters import export
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.flatbuffer import operator_name, parse, schema, serialize
-from speechzoo.exporters.micro import export_micro
+from speechzoo.exporters.micro import MicroModel, export_micro
 from speechzoo.exporters.micro.arena import estimate_arena
 from speechzoo.exporters.micro.operators import check_operators, resolver_method
-from speechzoo.exporters.micro.runtime import run_network
-from speechzoo.frontends.fixed_point import FixedPointLogMel
+from speechzoo.exporters.selection import keep_heads
 from speechzoo.multitask.build import build_model
 from tests.helpers import tone, write_wav
 
@@ -60,10 +60,8 @@ def network(written):
 
 
 @pytest.fixture(scope="module")
-def tables(model, network):
-    graph = parse(network).subgraphs[0]
-    quantization = graph.tensors[graph.inputs[0]].quantization
-    return FixedPointLogMel.from_layer(model.frontend, float(quantization.scale[0]), int(quantization.zeroPoint[0]))
+def micro(model, network):
+    return MicroModel(network, keep_heads(model, HEADS))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +98,7 @@ def test_the_sources_hold_the_network_and_its_labels(written, network):
     assert [int(count) for _, count in order] == [graph.tensors[index].shape[-1] for index in graph.outputs]
 
 
-def test_c_gives_the_same_features_bit_for_bit(harness, tables, tmp_path):
+def test_c_gives_the_same_features_bit_for_bit(harness, micro, tmp_path):
     random = np.random.default_rng(5)
     samples = np.concatenate([*(np.rint(32767 * audio) for audio in SOUNDS), np.full(1000, -32768), np.zeros(777),
                               random.integers(-32768, 32768, 4001), random.integers(-3, 4, 3000)]).astype(np.int16)
@@ -109,7 +107,7 @@ def test_c_gives_the_same_features_bit_for_bit(harness, tables, tmp_path):
     for name in ("a.raw", "a.wav"):
         result = harness("--features", tmp_path / name)
         got = np.array([line.split() for line in result.stdout.splitlines()], int)
-        np.testing.assert_array_equal(got, tables(samples))
+        np.testing.assert_array_equal(got, micro.frontend(samples))
 
 
 @pytest.mark.parametrize(("content", "message"), [
@@ -128,18 +126,26 @@ def test_a_recording_that_the_harness_cannot_read(harness, tmp_path, content, me
     assert "make TFLM_DIR" in harness(KIT / "Makefile").stderr  # no answers without the interpreter
 
 
-def test_tensorflow_lite_micro_runs_it_in_the_estimated_arena(network, tables, capfd):
+def test_tensorflow_lite_micro_runs_it_in_the_estimated_arena(network, micro, capfd):
     runtime = pytest.importorskip("tflite_micro", reason="pip install speechzoo[micro]").runtime
-    features = np.stack([tables((32767 * SOUNDS[0][:16000]).astype(np.int16))])
+    features = micro.frontend((32767 * SOUNDS[0][:16000]).astype(np.int16))
     interpreter = runtime.Interpreter.from_bytes(network, arena_size=1 << 20)
-    interpreter.set_input(features, 0)
+    interpreter.set_input(features[None], 0)
     interpreter.invoke()
     interpreter.print_allocations()
     used = int(re.search(r"Arena allocation total (\d+) bytes", capfd.readouterr().err)[1])
-    assert abs(estimate_arena(network) / used - 1) < 0.15
-    answers, name = run_network(network, features)
-    assert name == "TensorFlow Lite Micro"
-    np.testing.assert_array_equal(answers[0][0], interpreter.get_output(0)[0])
+    assert abs(estimate_arena(network) / used - 1) < 0.1
+    assert micro.runtime == "TensorFlow Lite Micro"
+    for number, logits in enumerate(micro.run(features)):
+        np.testing.assert_array_equal(logits, interpreter.get_output(number)[0])
+
+
+def test_litert_differs_by_a_step_at_most(network, micro, model, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tflite_micro", None)
+    litert = MicroModel(network, keep_heads(model, HEADS))
+    assert litert.runtime == "LiteRT"
+    for head, logits in litert.outputs(SOUNDS[1]).items():
+        np.testing.assert_allclose(logits, micro.outputs(SOUNDS[1])[head], atol=2.01 * litert.quantization[head][0])
 
 
 def test_an_operator_that_a_microcontroller_lacks_is_named(network):
@@ -170,10 +176,8 @@ def test_heads_that_a_microcontroller_cannot_have(model, tmp_path):
 def test_a_head_beyond_tolerance_is_named_and_nothing_is_written(model, network, tmp_path, monkeypatch):
     monkeypatch.setattr("speechzoo.exporters.micro.micro_export._write_saved_model", lambda *_: None)
     monkeypatch.setattr("speechzoo.exporters.micro.micro_export.convert", lambda *_: network)
-    monkeypatch.setattr("speechzoo.exporters.micro.micro_export.run_network",
-                        lambda _, batch: ([np.tile(np.int8([-128, 127, 0][:size]), (len(batch), 1)) for size in sizes], ""))
-    graph = parse(network).subgraphs[0]
-    sizes = [graph.tensors[index].shape[-1] for index in graph.outputs]
+    monkeypatch.setattr(MicroModel, "run", lambda self, _: [np.int8([-128, 127, 0][:len(classes)])
+                                                            for classes in self.heads.values()])
     with pytest.raises(ExportError, match="tiny_micro: head '.*' is too far from the Keras model"):
         export_micro(model, tmp_path, SOUNDS, HEADS)
     assert not list(tmp_path.iterdir())

@@ -5,10 +5,10 @@ import math
 from speechzoo.exporters.flatbuffer import operator_name, parse
 
 _ALIGNMENT = 16
-# What the interpreter keeps beside the tensors, on a machine of 64 bits (RecordingMicroAllocator of tflite-micro,
-# October 2026): a TfLiteEvalTensor a tensor, a NodeAndRegistration and a kernel's own data an operator, multiplier and
-# shift of every output channel, and the allocators themselves. A chip of 32 bits needs about half.
-_BYTES_PER_TENSOR, _BYTES_PER_OPERATOR, _BYTES_PER_CHANNEL, _BYTES_FIXED = 24, 64 + 88, 8, 2048
+# What the interpreter keeps beside the tensors on a machine of 64 bits, fitted to what the RecordingMicroAllocator of
+# tflite-micro (October 2026) says of two networks: a tensor's and an operator's structures, and multiplier and shift of
+# every output channel. A chip of 32 bits needs about half.
+_BYTES_PER_TENSOR, _BYTES_PER_OPERATOR, _BYTES_PER_CHANNEL, _BYTES_FIXED = 36, 120, 8, 512
 
 
 def estimate_arena(network: bytes) -> int:
@@ -23,16 +23,15 @@ def estimate_arena(network: bytes) -> int:
     scratch, channels = [], 0
     for step, operator in enumerate(graph.operators):
         name = operator_name(model, operator)
-        for index in operator.outputs:
-            first[index] = last[index] = step
         for index in operator.inputs:
             last[index] = step
-        if name in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        first.update({index: step for index in operator.outputs})
+        if name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
             channels += graph.tensors[operator.outputs[0]].shape[-1]
         if name in ("MEAN", "SUM"):  # they add up in 32 bits
             scratch.append((4 * _elements(graph, operator.outputs[0]), step, step))
     last.update({index: len(graph.operators) for index in graph.outputs})
-    living = [(_elements(graph, index), first[index], last.get(index, first[index])) for index in first]
+    living = [(_elements(graph, index), first[index], last.get(index, first[index])) for index in sorted(first)]
     return (_planned(living + scratch) + _BYTES_PER_TENSOR * len(graph.tensors)
             + _BYTES_PER_OPERATOR * len(graph.operators) + _BYTES_PER_CHANNEL * int(channels) + _BYTES_FIXED)
 
@@ -42,9 +41,9 @@ def _elements(graph, index):
 
 
 def _planned(buffers):
-    """The highest address that (bytes, first step, last step) need, placed greedily."""
+    """The highest address that (bytes, first step, last step) need, placed greedily; the later of two of a size first."""
     placed, highest = [], 0
-    for size, first, last in sorted(buffers, key=lambda buffer: -buffer[0]):
+    for size, first, last in sorted(reversed(buffers), key=lambda buffer: -buffer[0]):
         size = -(-size // _ALIGNMENT) * _ALIGNMENT
         address = 0
         for start, end, other_first, other_last in sorted(placed):

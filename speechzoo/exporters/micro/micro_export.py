@@ -15,13 +15,14 @@ from speechzoo.exporters.flatbuffer import parse
 from speechzoo.exporters.macs import count_graph_macs
 from speechzoo.exporters.micro import sources
 from speechzoo.exporters.micro.arena import estimate_arena
+from speechzoo.exporters.micro.micro_model import MicroModel
 from speechzoo.exporters.micro.operators import check_operators
-from speechzoo.exporters.micro.runtime import run_network
 from speechzoo.exporters.parity import HeadParity, check_parity, measure_parity
 from speechzoo.exporters.recordings import read_recordings
 from speechzoo.exporters.selection import keep_heads
 from speechzoo.files import write_atomically
 from speechzoo.frontends.fixed_point import FixedPointLogMel
+from speechzoo.opening import batch_outputs
 
 WINDOW_SECONDS = 1.0
 """What the network hears at once: static shapes are all that TensorFlow Lite Micro has."""
@@ -89,39 +90,26 @@ def export_micro(model, directory: str | Path, representative=None, heads: list[
                              "them with --heads")
     FixedPointLogMel.from_layer(model.frontend, 1.0, 0)  # refuses what has no fixed-point form before the long part
     windows = _windows(read_recordings(representative, spec["sample_rate"]), round(WINDOW_SECONDS * spec["sample_rate"]))
-    audio = np.stack(windows).astype(np.float32) / 32768
-    features = np.asarray(model.frontend(audio, None)[0])
+    features = np.asarray(model.frontend(windows, None)[0])
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
         _write_saved_model(model, scratch / "saved_model", features)
         network = convert(scratch, "micro", features)
     operators = check_operators(network)
-    flatbuffer = parse(network)
-    graph = flatbuffer.subgraphs[0]
-    outputs = {item.name.decode(): item.tensorIndex for item in flatbuffer.signatureDefs[0].outputs}
-    order = sorted(outputs, key=lambda head: list(graph.outputs).index(outputs[head]))
-    quantization = {head: _quantization(graph, outputs[head]) for head in order}
-    feature_quantization = _quantization(graph, graph.inputs[0])
-    frontend = FixedPointLogMel.from_layer(model.frontend, *feature_quantization)
-    answers, runtime = run_network(network, np.stack([frontend(samples) for samples in windows]))
-    exported = [{head: (answers[number][row].astype(np.float32) - quantization[head][1]) * quantization[head][0]
-                 for number, head in enumerate(order)} for row in range(len(windows))]
+    micro = MicroModel(network, model)
     path = Path(directory) / f"{spec['name']}_micro"
-    keras_answers = model.predict_on_batch({"audio": audio, "audio_length": np.full(len(audio), audio.shape[1], np.int32)})
-    expected = [{head: np.asarray(values)[row] for head, values in keras_answers.items()} for row in range(len(windows))]
-    parity = measure_parity(expected, exported, spec, "int8")
+    parity = measure_parity(batch_outputs(model, list(windows)), batch_outputs(micro, list(windows)), spec, "int8")
     check_parity(parity, path.name)
 
-    arena = estimate_arena(network)
-    classes = {head: spec["heads"][head]["classes"] for head in order}
-    macs = count_graph_macs(flatbuffer, graph, {index: tuple(int(size) for size in tensor.shape)
-                                                for index, tensor in enumerate(graph.tensors)})
-    per_second = round(frontend.multiplications / model.frontend.hop_seconds)
-    written = MicroExport(path, parity, runtime, len(network), arena, macs, per_second, operators)
+    flatbuffer = parse(network)
+    graph = flatbuffer.subgraphs[0]
+    shapes = {index: tuple(int(size) for size in tensor.shape) for index, tensor in enumerate(graph.tensors)}
+    per_second = round(micro.frontend.multiplications / model.frontend.hop_seconds)
+    written = MicroExport(path, parity, micro.runtime, len(network), estimate_arena(network),
+                          count_graph_macs(flatbuffer, graph, shapes), per_second, operators)
     files = {**sources.hand_written(), **sources.model_data(network),
-             "frontend_tables.h": sources.frontend_tables(frontend, spec["sample_rate"]),
-             "model_settings.h": sources.model_settings(classes, features.shape[1], feature_quantization, quantization, arena,
-                                                        operators),
+             "frontend_tables.h": sources.frontend_tables(micro.frontend, spec["sample_rate"]),
+             "model_settings.h": sources.model_settings(micro, features.shape[1], written.arena_bytes, operators),
              "report.json": json.dumps(written.report(), indent=2) + "\n"}
     write_atomically(path / f"{spec['name']}.tflite", network)
     for name, text in files.items():
@@ -130,13 +118,13 @@ def export_micro(model, directory: str | Path, representative=None, heads: list[
 
 
 def _windows(recordings, length):
-    """int16 (length,) each: every recording in windows that overlap by half, up to MAXIMUM_WINDOWS of all."""
+    """float32 (windows, length) as 16 bits hold them: recordings in windows that overlap by half, MAXIMUM_WINDOWS of all."""
     found = []
     for audio in recordings:
-        samples = np.clip(np.rint(audio * 32768), -32768, 32767).astype(np.int16)
-        samples = np.pad(samples, (0, max(0, length - len(samples))))
-        found += [samples[start:start + length] for start in range(0, len(samples) - length + 1, length // 2)]
-    return [found[index] for index in np.unique(np.linspace(0, len(found) - 1, MAXIMUM_WINDOWS).astype(int))]
+        audio = np.pad(np.clip(np.rint(audio * 32768), -32768, 32767) / 32768, (0, max(0, length - len(audio))))
+        found += [audio[start:start + length] for start in range(0, len(audio) - length + 1, length // 2)]
+    chosen = np.unique(np.linspace(0, len(found) - 1, MAXIMUM_WINDOWS).astype(int))
+    return np.stack([found[index] for index in chosen]).astype(np.float32)
 
 
 def _write_saved_model(model, path, features):
@@ -159,9 +147,3 @@ def _write_saved_model(model, path, features):
     archive.track(model)
     archive.add_endpoint(SIGNATURE, answer, [tf.TensorSpec((1, *features.shape[1:]), tf.float32, "features")])
     archive.write_out(str(path), verbose=False)
-
-
-def _quantization(graph, index):
-    """Scale and zero point of a tensor."""
-    parameters = graph.tensors[index].quantization
-    return float(parameters.scale[0]), int(parameters.zeroPoint[0])
