@@ -32,7 +32,9 @@ using namespace tflite::micro;
 
 namespace {
 
-constexpr int kFramesBetweenRuns = SPEECHZOO_NUM_FRAMES / 2;
+#ifdef SPEECHZOO_TFLM
+constexpr int kFramesBetweenRuns = SPEECHZOO_SAMPLE_RATE / 2 / SPEECHZOO_HOP_LENGTH;
+#endif
 
 bool fail(const std::string& message) {
   std::fprintf(stderr, "speechzoo_micro: %s\n", message.c_str());
@@ -50,7 +52,9 @@ bool read_samples(const std::string& path, std::vector<int16_t>* samples) {
   if (!file) return fail(path + ": can't be opened");
   std::vector<unsigned char> bytes;
   unsigned char block[4096];
-  for (size_t count; (count = std::fread(block, 1, sizeof(block), file)) > 0;) bytes.insert(bytes.end(), block, block + count);
+  for (size_t count; (count = std::fread(block, 1, sizeof(block), file)) > 0;) {
+    bytes.insert(bytes.end(), block, block + count);
+  }
   std::fclose(file);
   size_t start = 0, size = bytes.size();
   if (size >= 12 && !std::memcmp(bytes.data(), "RIFF", 4) && !std::memcmp(bytes.data() + 8, "WAVE", 4)) {
@@ -73,7 +77,9 @@ bool read_samples(const std::string& path, std::vector<int16_t>* samples) {
     if (!format_known) return fail(path + ": a WAV file that doesn't say how its samples are stored");
     if (size > bytes.size() - start) size = bytes.size() - start;
   }
-  for (size_t i = 0; i + 1 < size; i += 2) samples->push_back(static_cast<int16_t>(little_endian(&bytes[start + i], 2)));
+  for (size_t i = start; i + 1 < start + size; i += 2) {
+    samples->push_back(static_cast<int16_t>(little_endian(&bytes[i], 2)));
+  }
   return true;
 }
 
@@ -143,7 +149,9 @@ class Recognize : public Listener {
       if (logits_) std::printf("%d ", values[i]);
       if (values[i] > values[best]) best = i;
     }
-    for (int i = 0; i < head.num_classes; i++) total += std::exp(head.scale * static_cast<float>(values[i] - values[best]));
+    for (int i = 0; i < head.num_classes; i++) {
+      total += std::exp(head.scale * static_cast<float>(values[i] - values[best]));
+    }
     if (!logits_) std::printf("  %s %s %.2f", head.name, head.classes[best], 1.0f / total);
   }
 
@@ -164,7 +172,8 @@ bool listen(const std::vector<int16_t>& samples, Listener* listener) {
   while (heard < frames) {
     const bool inside = position < samples.size();
     const size_t left = inside ? samples.size() - position : SPEECHZOO_WINDOW_LENGTH;
-    const int complete = speechzoo_frontend_feed(&frontend, inside ? &samples[position] : nullptr, left, &used, features);
+    const int16_t* next = inside ? &samples[position] : nullptr;
+    const int complete = speechzoo_frontend_feed(&frontend, next, left, &used, features);
     if (inside) position += used;
     if (!complete) continue;
     heard++;

@@ -21,6 +21,8 @@ def add_arguments(parser):
     parser.add_argument("--signatures", type=split_names, metavar="A,B",
                         help="TFLite only: what the file can be asked beside recognize: stream_step, keyword, embed; "
                              "when absent, all of them for a model that can stream and none for others")
+    parser.add_argument("--window", type=float, default=1.0, metavar="SECONDS",
+                        help="micro only: how much audio the network hears at once (%(default)s)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write to")
 
 
@@ -29,7 +31,7 @@ def run(arguments):
     from speechzoo.exporters import export
 
     path = export(arguments.model, arguments.out, arguments.format, arguments.quantize, arguments.representative,
-                  arguments.heads, signatures=arguments.signatures)
+                  arguments.heads, signatures=arguments.signatures, window_seconds=arguments.window)
     if arguments.format == "saved_model":
         print(path)
         return

@@ -11,7 +11,8 @@ __all__ = ["FORMATS", "ExportError", "export"]
 
 
 def export(model, directory: str | Path, format: str = "saved_model", quantize: str = "none", representative=None,
-           heads: list[str] | None = None, card: str | None = None, signatures: list[str] | None = None) -> Path:
+           heads: list[str] | None = None, card: str | None = None, signatures: list[str] | None = None,
+           window_seconds: float = 1.0) -> Path:
     """Writes a model for the place where it will run.
 
     Args:
@@ -26,6 +27,7 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
         card: Text of the model's card, stored with it; for a name or a folder, that model's own when None.
         signatures: TFLite only: what the file can be asked beside `recognize`, of `stream_step`, `keyword` and `embed`;
             when None, all that apply of a model that can stream, and none of others.
+        window_seconds: Micro only: how much audio the network hears at once.
 
     Returns:
         What was written: the folder of a version, the `.tflite` file, or the folder of sources.
@@ -56,7 +58,7 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
         return export_tflite(model, directory, quantize, representative, heads, card, signatures).path
     if format == "micro":
         from speechzoo.exporters.micro import export_micro
-        return export_micro(model, directory, representative, heads).path
+        return export_micro(model, directory, representative, heads, window_seconds).path
     from speechzoo.exporters.recordings import read_recordings
     from speechzoo.exporters.saved_model import export_saved_model
     from speechzoo.exporters.selection import keep_heads

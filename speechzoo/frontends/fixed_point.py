@@ -100,7 +100,8 @@ class FixedPointLogMel:
         if multipliers.max() >= 2 ** 31:
             raise ValueError("log_mel: a mel bin has hardly any variance; was the front end adapted to training data?")
         return cls(
-            hop, length, size, length - hop if layer.causal else 0, _integers(layer.preemphasis * 2 ** PREEMPHASIS_BITS),
+            hop, length, size, length - hop if layer.causal else 0,
+            _integers(layer.preemphasis * 2 ** PREEMPHASIS_BITS),
             _integers(window * 2 ** WINDOW_BITS), PREEMPHASIS_BITS + WINDOW_BITS - fraction,
             _integers(np.stack([np.cos(angle), -np.sin(angle)], axis=1) * 2.0 ** TWIDDLE_BITS), power_shift,
             _integers(starts), _integers(sizes), _integers(np.concatenate(weights) * 2.0 ** filter_bits),

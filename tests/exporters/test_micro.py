@@ -26,7 +26,8 @@ KIT = Path(__file__).parents[2] / "export" / "micro"
 CONFIG = {
     "name": "tiny",
     "summary": "Two heads for a microcontroller, and one that it can't have.",
-    "frontend": {"type": "log_mel", "num_mel_bins": 16, "hop_seconds": 0.02, "window_seconds": 0.032, "transform": "fft"},
+    "frontend": {"type": "log_mel", "num_mel_bins": 16, "hop_seconds": 0.02, "window_seconds": 0.032,
+                 "transform": "fft"},
     "backbone": {"type": "ds_cnn", "channels": 8, "num_blocks": 1},
     "heads": {
         "keyword": {"type": "classifier", "classes": ["yes", 'say "no"', "_unknown_"]},
@@ -168,6 +169,8 @@ def test_an_operator_that_a_microcontroller_lacks_is_named(network):
 def test_heads_that_a_microcontroller_cannot_have(model, tmp_path):
     with pytest.raises(ValueError, match="head 'phones' is of type ctc; a micro export has classifier heads only"):
         export(model, tmp_path, format="micro")
+    with pytest.raises(ValueError, match="a window of 60 s; it may be 0.2 to 10 s long"):
+        export_micro(model, tmp_path, SOUNDS, HEADS, window_seconds=60)
     with pytest.raises(ValueError, match="quantize 'int8' is for format 'tflite'; .* micro is int8"):
         export(model, tmp_path, format="micro", quantize="int8")
     assert not list(tmp_path.iterdir())

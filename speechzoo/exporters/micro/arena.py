@@ -41,7 +41,7 @@ def _elements(graph, index):
 
 
 def _planned(buffers):
-    """The highest address that (bytes, first step, last step) need, placed greedily; the later of two of a size first."""
+    """The highest address that (bytes, first step, last step) need; of two of a size the later one is placed first."""
     placed, highest = [], 0
     for size, first, last in sorted(reversed(buffers), key=lambda buffer: -buffer[0]):
         size = -(-size // _ALIGNMENT) * _ALIGNMENT

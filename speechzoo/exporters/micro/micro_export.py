@@ -24,8 +24,6 @@ from speechzoo.files import write_atomically
 from speechzoo.frontends.fixed_point import FixedPointLogMel
 from speechzoo.opening import batch_outputs
 
-WINDOW_SECONDS = 1.0
-"""What the network hears at once: static shapes are all that TensorFlow Lite Micro has."""
 MAXIMUM_WINDOWS = 128
 # Deviations are variance x rsqrt(variance), because no kernel takes the square root of int8. Below this share of the
 # greatest variance they stop, so that the 256 values of rsqrt spread over what matters.
@@ -42,7 +40,8 @@ class MicroExport:
         runtime: What ran the network to measure it: `TensorFlow Lite Micro` or `LiteRT`.
         network_bytes: Size of the network.
         arena_bytes: Estimated size of the interpreter's memory.
-        macs: Multiply-accumulates of one run of the network, on `WINDOW_SECONDS` of audio.
+        window_seconds: What the network hears at once.
+        macs: Multiply-accumulates of one run of the network.
         frontend_multiplications: Multiplications of the front end in a second of audio.
         operators: The operators of the network.
     """
@@ -52,32 +51,34 @@ class MicroExport:
     runtime: str
     network_bytes: int
     arena_bytes: int
+    window_seconds: float
     macs: int
     frontend_multiplications: int
     operators: list[str]
 
     def report(self) -> dict:
         """Plain values, as `report.json` in the folder holds them."""
-        values = {key: value for key, value in asdict(self).items() if key != "path"}
-        return {**values, "window_seconds": WINDOW_SECONDS}
+        return {key: value for key, value in asdict(self).items() if key != "path"}
 
 
-def export_micro(model, directory: str | Path, representative=None, heads: list[str] | None = None) -> MicroExport:
+def export_micro(model, directory: str | Path, representative=None, heads: list[str] | None = None,
+                 window_seconds: float = 1.0) -> MicroExport:
     """Writes `directory/<name>_micro`: `<name>.tflite` and the C sources that run it (export/micro/README.md).
 
-    The network takes a second of int8 features and computes in int8 alone; the features come from the front end in
-    integers, `speechzoo.frontends.fixed_point`. Nothing is written when a head of both together is further from the Keras
-    model than `int8` may be.
+    The network takes int8 features of a fixed length, because static shapes are all that TensorFlow Lite Micro has, and
+    computes in int8 alone; the features come from the front end in integers, `speechzoo.frontends.fixed_point`. Nothing
+    is written when a head of both together is further from the Keras model than `int8` may be.
 
     Args:
         model: A `MultiTaskModel` on the TensorFlow backend; its heads are classifiers.
         directory: Folder to write to; made when it isn't there.
-        representative: Recordings to calibrate and measure with, as `read_recordings` takes them, in windows of a second.
+        representative: Recordings to calibrate and measure with, as `read_recordings` takes them, cut into windows.
         heads: Heads to export; all when None.
+        window_seconds: What the network hears at once; longer costs memory and time, and may be what a model needs.
 
     Raises:
         ExportError: An operator that TensorFlow Lite Micro doesn't have in int8, or a head beyond its tolerance.
-        ValueError: A head or a front end that a microcontroller can't have.
+        ValueError: A head, a front end or a window that a microcontroller can't have.
     """
     if keras.backend.backend() != "tensorflow":
         raise ExportError(f"micro models are exported by the TensorFlow backend, this is '{keras.backend.backend()}'; "
@@ -86,10 +87,13 @@ def export_micro(model, directory: str | Path, representative=None, heads: list[
     spec = model.spec()
     for name, head in spec["heads"].items():
         if head["type"] != "classifier":
-            raise ValueError(f"head '{name}' is of type {head['type']}; a micro export has classifier heads only: choose "
-                             "them with --heads")
+            raise ValueError(f"head '{name}' is of type {head['type']}; a micro export has classifier heads only: "
+                             "choose them with --heads")
     FixedPointLogMel.from_layer(model.frontend, 1.0, 0)  # refuses what has no fixed-point form before the long part
-    windows = _windows(read_recordings(representative, spec["sample_rate"]), round(WINDOW_SECONDS * spec["sample_rate"]))
+    if not 0.2 <= window_seconds <= 10:
+        raise ValueError(f"a window of {window_seconds:g} s; it may be 0.2 to 10 s long")
+    frames = round(window_seconds / model.frontend.hop_seconds)
+    windows = _windows(read_recordings(representative, spec["sample_rate"]), frames * model.frontend.hop_length)
     features = np.asarray(model.frontend(windows, None)[0])
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
@@ -106,7 +110,7 @@ def export_micro(model, directory: str | Path, representative=None, heads: list[
     shapes = {index: tuple(int(size) for size in tensor.shape) for index, tensor in enumerate(graph.tensors)}
     per_second = round(micro.frontend.multiplications / model.frontend.hop_seconds)
     written = MicroExport(path, parity, micro.runtime, len(network), estimate_arena(network),
-                          count_graph_macs(flatbuffer, graph, shapes), per_second, operators)
+                          window_seconds, count_graph_macs(flatbuffer, graph, shapes), per_second, operators)
     files = {**sources.hand_written(), **sources.model_data(network),
              "frontend_tables.h": sources.frontend_tables(micro.frontend, spec["sample_rate"]),
              "model_settings.h": sources.model_settings(micro, features.shape[1], written.arena_bytes, operators),
@@ -118,7 +122,7 @@ def export_micro(model, directory: str | Path, representative=None, heads: list[
 
 
 def _windows(recordings, length):
-    """float32 (windows, length) as 16 bits hold them: recordings in windows that overlap by half, MAXIMUM_WINDOWS of all."""
+    """float32 (windows, length) as 16 bits hold them: windows that overlap by half, at most MAXIMUM_WINDOWS of all."""
     found = []
     for audio in recordings:
         audio = np.pad(np.clip(np.rint(audio * 32768), -32768, 32767) / 32768, (0, max(0, length - len(audio))))

@@ -11,8 +11,8 @@ _ARENA_BYTES = 4 << 20
 class MicroModel:
     """The int8 network behind the front end in integers.
 
-    With the package `tflite-micro` the network runs in TensorFlow Lite Micro itself, otherwise in LiteRT's kernels without
-    XNNPACK, which round a fully connected layer differently now and then (by one step of 256).
+    With the package `tflite-micro` the network runs in TensorFlow Lite Micro itself, otherwise in LiteRT's kernels
+    without XNNPACK, which round a fully connected layer differently now and then (by one step of 256).
 
     Args:
         network: A flatbuffer that `check_operators` accepts, with features as its one input.

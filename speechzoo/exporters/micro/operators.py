@@ -1,8 +1,8 @@
 """The operators that TensorFlow Lite Micro has, by name and type.
 
-Source: https://github.com/tensorflow/tflite-micro, `micro_mutable_op_resolver.h` for the names and the reference kernels
-in `tensorflow/lite/micro/kernels` for the types (their `Prepare` and `Eval`). Operators that no network of the zoo
-becomes are left out, so they are refused.
+Source: https://github.com/tensorflow/tflite-micro, `micro_mutable_op_resolver.h` for the names and the reference
+kernels in `tensorflow/lite/micro/kernels` for the types (their `Prepare` and `Eval`). Operators that no network of the
+zoo becomes are left out, so they are refused.
 """
 
 from speechzoo.exporters.errors import ExportError
@@ -44,11 +44,11 @@ def check_operators(network: bytes) -> list[str]:
         for tensor in (graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]):
             kind = _TYPE_NAMES[tensor.type]
             if kind != "INT8" or kind not in OPERATORS[name]:
-                raise ExportError(f"operator {name} computes in {kind}; all must compute in INT8, and TensorFlow Lite Micro "
-                                  f"has this one in {', '.join(OPERATORS[name])}")
+                raise ExportError(f"operator {name} computes in {kind}; all must compute in INT8, and TensorFlow Lite "
+                                  f"Micro has this one in {', '.join(OPERATORS[name])}")
             if tensor.shapeSignature is not None and -1 in tensor.shapeSignature:
-                raise ExportError(f"operator {name}: a shape that is known only at run time, which TensorFlow Lite Micro "
-                                  "can't have")
+                raise ExportError(f"operator {name}: a shape that is known only at run time, which TensorFlow Lite "
+                                  "Micro can't have")
         used.add(name)
     return sorted(used)
 

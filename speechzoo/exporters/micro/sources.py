@@ -60,8 +60,9 @@ def model_settings(micro, num_frames: int, arena: int, operators: list[str]) -> 
         lines.append(f"static const char* const speechzoo_classes_{number}[] = {{{names}}};")
     lines += ["/* In the order of the network's outputs. */",
               "static const SpeechzooHead speechzoo_heads[SPEECHZOO_NUM_HEADS] = {"]
-    lines += [f"    {{{json.dumps(head)}, {len(classes)}, speechzoo_classes_{number}, {micro.quantization[head][0]!r}f, "
-              f"{micro.quantization[head][1]}}}," for number, (head, classes) in enumerate(heads.items())]
+    lines += [f"    {{{json.dumps(head)}, {len(classes)}, speechzoo_classes_{number}, "
+              f"{micro.quantization[head][0]!r}f, {micro.quantization[head][1]}}},"
+              for number, (head, classes) in enumerate(heads.items())]
     lines += ["};", "", "/* The operators of the network: MicroMutableOpResolver<SPEECHZOO_NUM_OPERATORS>, and on it",
               "   SPEECHZOO_ADD_OPERATORS(resolver). */",
               f"#define SPEECHZOO_NUM_OPERATORS {len(operators)}", "#define SPEECHZOO_ADD_OPERATORS(resolver) \\"]
