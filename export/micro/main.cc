@@ -4,7 +4,7 @@
 //   speechzoo_micro --logits RECORDING      the network's int8 outputs, one run a line (built with TFLM_DIR)
 //   speechzoo_micro RECORDING               the answers, one run a line (built with TFLM_DIR)
 //
-// RECORDING is a WAV file of 16-bit PCM, mono, at the model's sample rate, or such samples without a header.
+// RECORDING is a WAV file of 16-bit PCM, mono, at the model's sample rate, or a .raw file: such samples without a header.
 // On a chip, everything but `read_samples` and the printing stays as it is here.
 
 #include <cmath>
@@ -76,6 +76,8 @@ bool read_samples(const std::string& path, std::vector<int16_t>* samples) {
     }
     if (!format_known) return fail(path + ": a WAV file that doesn't say how its samples are stored");
     if (size > bytes.size() - start) size = bytes.size() - start;
+  } else if (path.size() < 4 || path.compare(path.size() - 4, 4, ".raw")) {
+    return fail(path + ": neither a WAV file nor a .raw file");
   }
   for (size_t i = start; i + 1 < start + size; i += 2) {
     samples->push_back(static_cast<int16_t>(little_endian(&bytes[i], 2)));
@@ -198,6 +200,10 @@ int main(int count, char** arguments) {
   }
 #ifdef SPEECHZOO_TFLM
   InitializeTarget();
+  // Silence completes what is shorter than the network's window.
+  if (samples.size() < SPEECHZOO_NUM_FRAMES * SPEECHZOO_HOP_LENGTH) {
+    samples.resize(SPEECHZOO_NUM_FRAMES * SPEECHZOO_HOP_LENGTH);
+  }
   static Recognize recognize(option == "--logits");
   return recognize.start() && listen(samples, &recognize) ? 0 : 1;
 #else

@@ -114,7 +114,7 @@ def test_c_gives_the_same_features_bit_for_bit(harness, micro, tmp_path):
 @pytest.mark.parametrize(("content", "message"), [
     (None, "can't be opened"), (b"RIFF\0\0\0\0WAVEfmt ", "a WAV file without samples"),
     (b"RIFF\0\0\0\0WAVEdata\4\0\0\0\1\0\2\0", "doesn't say how its samples are stored"),
-    ("stereo", "must be 16-bit PCM, mono, at 16000 Hz"),
+    (b"fLaC", "neither a WAV file nor a .raw file"), ("stereo", "must be 16-bit PCM, mono, at 16000 Hz"),
 ])
 def test_a_recording_that_the_harness_cannot_read(harness, tmp_path, content, message):
     path = tmp_path / "a.wav"
@@ -124,7 +124,8 @@ def test_a_recording_that_the_harness_cannot_read(harness, tmp_path, content, me
         path.write_bytes(content)
     result = harness("--features", path)
     assert result.returncode == 2 and message in result.stderr and len(result.stderr.splitlines()) == 1
-    assert "make TFLM_DIR" in harness(KIT / "Makefile").stderr  # no answers without the interpreter
+    (tmp_path / "a.raw").write_bytes(bytes(2000))
+    assert "make TFLM_DIR" in harness(tmp_path / "a.raw").stderr  # no answers without the interpreter
 
 
 def test_tensorflow_lite_micro_runs_it_in_the_estimated_arena(network, micro, capfd):
