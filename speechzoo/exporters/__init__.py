@@ -46,7 +46,8 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
     if quantize != "none" and format != "tflite":
         raise ValueError(f"quantize '{quantize}' is for format 'tflite'; a SavedModel keeps float32, and micro is int8")
     if signatures is not None and format != "tflite":
-        raise ValueError("signatures are for format 'tflite'; a SavedModel has those that TensorFlow Serving asks for")
+        raise ValueError("signatures are for format 'tflite'; a SavedModel has those that TensorFlow Serving asks for, "
+                         "and micro has one")
     if isinstance(model, (str, Path)):
         from speechzoo.opening import open_model
         card = card or _card_of(model)

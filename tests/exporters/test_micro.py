@@ -160,9 +160,16 @@ def test_an_operator_that_a_microcontroller_lacks_is_named(network):
             check_operators(serialize(model))
     model = parse(network)
     graph = model.subgraphs[0]
-    softmax = next(item for item in graph.operators if operator_name(model, item) == "SOFTMAX")
-    graph.tensors[softmax.outputs[0]].type = schema.TensorType.FLOAT32
-    with pytest.raises(ExportError, match="operator SOFTMAX computes in FLOAT32; all must compute in INT8"):
+    dequantize = next(item for item in graph.operators if operator_name(model, item) == "SOFTMAX")
+    graph.tensors[dequantize.outputs[0]].type = schema.TensorType.FLOAT32
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
+    model.operatorCodes.append(code)
+    dequantize.opcodeIndex, dequantize.builtinOptions = len(model.operatorCodes) - 1, None
+    dequantize.builtinOptionsType = 0
+    behind = next(item for item in graph.operators if item.inputs[0] == dequantize.outputs[0])
+    message = f"operator {operator_name(model, behind)} computes in FLOAT32; all must compute in INT8"
+    with pytest.raises(ExportError, match=message):
         check_operators(serialize(model))
     assert resolver_method("BATCH_TO_SPACE_ND") == "AddBatchToSpaceNd" and resolver_method("CONV_2D") == "AddConv2D"
 

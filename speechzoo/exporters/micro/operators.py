@@ -13,7 +13,7 @@ _INT8 = ("INT8", "FLOAT32")
 _FLOAT = ("FLOAT32",)
 OPERATORS = {
     "ABS": _ALL, "ADD": _ALL, "AVERAGE_POOL_2D": _ALL, "CEIL": _FLOAT, "CONCATENATION": _ALL, "CONV_2D": _ALL,
-    "COS": _FLOAT, "DEPTHWISE_CONV_2D": _ALL, "ELU": _INT8, "EXPAND_DIMS": _INT8, "FLOOR": _FLOAT,
+    "COS": _FLOAT, "DEPTHWISE_CONV_2D": _ALL, "DEQUANTIZE": _ALL, "ELU": _INT8, "EXPAND_DIMS": _INT8, "FLOOR": _FLOAT,
     "FULLY_CONNECTED": _ALL, "GATHER": _INT8, "HARD_SWISH": _INT8, "L2_NORMALIZATION": _INT8, "LEAKY_RELU": _ALL,
     "LOG": _FLOAT, "LOGISTIC": _ALL, "MAX_POOL_2D": _ALL, "MAXIMUM": _ALL, "MEAN": _ALL, "MINIMUM": _ALL, "MUL": _ALL,
     "NEG": _FLOAT, "PACK": _INT8, "PAD": _ALL, "PRELU": _INT8, "QUANTIZE": _ALL, "RELU": _ALL, "RELU6": _INT8,
@@ -41,6 +41,8 @@ def check_operators(network: bytes) -> list[str]:
         if name not in OPERATORS:
             raise ExportError(f"operator {name}: TensorFlow Lite Micro doesn't have it, or speechzoo doesn't know it "
                               "there; another backbone may do without")
+        if name == "DEQUANTIZE":
+            continue  # what computes in floats behind it is the operator to name
         for tensor in (graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]):
             kind = _TYPE_NAMES[tensor.type]
             if kind != "INT8" or kind not in OPERATORS[name]:
