@@ -1,14 +1,16 @@
-"""`speechzoo export`: a model -> a SavedModel for TensorFlow Serving, or one `.tflite` file for a device."""
+"""`speechzoo export`: a model -> a SavedModel for TensorFlow Serving, a `.tflite` file for a device, or C sources."""
 
 from speechzoo.cli.decoder_options import split_names
 
-HELP = "Export a model for a server (SavedModel) or a device (TFLite), measured against Keras first."
+HELP = "Export a model for a server (SavedModel), a device (TFLite) or a microcontroller, measured against Keras first."
+# What a microcontroller of this class computes in a second, for the network alone.
+MICRO_MACS_PER_SECOND = 20e6
 
 
 def add_arguments(parser):
     """Adds the arguments of the command to its parser."""
     parser.add_argument("model", metavar="NAME_OR_DIR", help="a model of the zoo, or the folder of a training run")
-    parser.add_argument("--format", choices=("saved_model", "tflite"), default="saved_model",
+    parser.add_argument("--format", choices=("saved_model", "tflite", "micro"), default="saved_model",
                         help="what to write (%(default)s)")
     parser.add_argument("--quantize", choices=("none", "float16", "dynamic", "int8"), default="none",
                         help="TFLite only: float16 weights, int8 weights, or int8 weights and activations "
@@ -19,6 +21,8 @@ def add_arguments(parser):
     parser.add_argument("--signatures", type=split_names, metavar="A,B",
                         help="TFLite only: what the file can be asked beside recognize: stream_step, keyword, embed, "
                              "learn; when absent, all but learn for a model that can stream and none for others")
+    parser.add_argument("--window", type=float, default=1.0, metavar="SECONDS",
+                        help="micro only: how much audio the network hears at once (%(default)s)")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write to")
 
 
@@ -27,9 +31,12 @@ def run(arguments):
     from speechzoo.exporters import export
 
     path = export(arguments.model, arguments.out, arguments.format, arguments.quantize, arguments.representative,
-                  arguments.heads, signatures=arguments.signatures)
+                  arguments.heads, signatures=arguments.signatures, window_seconds=arguments.window)
     if arguments.format == "saved_model":
         print(path)
+        return
+    if arguments.format == "micro":
+        _show_micro(path)
         return
     from speechzoo.edge.artifact import read_artifact
     from speechzoo.exporters.flatbuffer import count_operators
@@ -39,3 +46,18 @@ def run(arguments):
     operators = count_operators(path.read_bytes())
     print(f"{sum(operators.values())} operators of {len(operators)} kinds, all TFLite's own")
     print(f"{path}  {path.stat().st_size / 1e6:.2f} MB")
+
+
+def _show_micro(path):
+    import json
+
+    from speechzoo.exporters.parity import HeadParity, parity_table
+
+    report = json.loads((path / "report.json").read_text(encoding="utf-8"))
+    print(parity_table([HeadParity(**row) for row in report["parity"]]))
+    print(f"measured in {report['runtime']}, features in integers; operators: {', '.join(report['operators'])}")
+    print(f"network {report['network_bytes']:,} bytes, arena about {report['arena_bytes']:,} bytes")
+    print(f"{report['macs'] / 1e6:.1f} million multiply-accumulates a run, on {report['window_seconds']:g} s of audio: "
+          f"{MICRO_MACS_PER_SECOND / report['macs']:.1f} runs in {MICRO_MACS_PER_SECOND / 1e6:.0f} million; front end "
+          f"{report['frontend_multiplications'] / 1e6:.2f} million multiplications a second")
+    print(path)

@@ -5,19 +5,21 @@ from pathlib import Path
 
 from speechzoo.exporters.errors import ExportError
 
-FORMATS = ("saved_model", "tflite")
+FORMATS = ("saved_model", "tflite", "micro")
 
 __all__ = ["FORMATS", "ExportError", "export"]
 
 
 def export(model, directory: str | Path, format: str = "saved_model", quantize: str = "none", representative=None,
-           heads: list[str] | None = None, card: str | None = None, signatures: list[str] | None = None) -> Path:
+           heads: list[str] | None = None, card: str | None = None, signatures: list[str] | None = None,
+           window_seconds: float = 1.0) -> Path:
     """Writes a model for the place where it will run.
 
     Args:
         model: A `MultiTaskModel`, or the name of a zoo model or the folder of a training run.
         directory: Folder to write to.
-        format: `saved_model` (TensorFlow Serving's versioned layout) or `tflite` (one file for a device).
+        format: `saved_model` (TensorFlow Serving's versioned layout), `tflite` (one file for a device) or `micro` (int8
+            network and front end as C sources for a microcontroller).
         quantize: TFLite only: `none`, `float16`, `dynamic` (int8 weights) or `int8` (int8 weights and activations).
         representative: Recordings that the export is measured on and `int8` is calibrated with: a manifest, or a list
             of float32 (samples,) arrays; the bundled recordings when None.
@@ -25,9 +27,10 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
         card: Text of the model's card, stored with it; for a name or a folder, that model's own when None.
         signatures: TFLite only: what the file can be asked beside `recognize`, of `stream_step`, `keyword`, `embed` and
             `learn`; when None, all that apply but `learn` of a model that can stream, and none of others.
+        window_seconds: Micro only: how much audio the network hears at once.
 
     Returns:
-        What was written: the folder of a version, or the `.tflite` file.
+        What was written: the folder of a version, the `.tflite` file, or the folder of sources.
 
     Raises:
         ExportError: The model can't be converted, or a head differs from Keras by more than is allowed.
@@ -41,9 +44,10 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
     if format not in FORMATS:
         raise ValueError(f"unknown format '{format}'; {nearest(format, FORMATS)}")
     if quantize != "none" and format != "tflite":
-        raise ValueError(f"quantize '{quantize}' is for format 'tflite'; a SavedModel keeps float32")
+        raise ValueError(f"quantize '{quantize}' is for format 'tflite'; a SavedModel keeps float32, and micro is int8")
     if signatures is not None and format != "tflite":
-        raise ValueError("signatures are for format 'tflite'; a SavedModel has those that TensorFlow Serving asks for")
+        raise ValueError("signatures are for format 'tflite'; a SavedModel has those that TensorFlow Serving asks for, "
+                         "and micro has one")
     if isinstance(model, (str, Path)):
         from speechzoo.opening import open_model
         card = card or _card_of(model)
@@ -53,6 +57,9 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
     if format == "tflite":
         from speechzoo.exporters.tflite import export_tflite
         return export_tflite(model, directory, quantize, representative, heads, card, signatures).path
+    if format == "micro":
+        from speechzoo.exporters.micro import export_micro
+        return export_micro(model, directory, representative, heads, window_seconds).path
     from speechzoo.exporters.recordings import read_recordings
     from speechzoo.exporters.saved_model import export_saved_model
     from speechzoo.exporters.selection import keep_heads

@@ -20,8 +20,8 @@ def convert(folder: Path, quantize: str, recordings: list[np.ndarray],
 
     Args:
         folder: Scratch folder, where the child reads and writes.
-        quantize: `none`, `float16`, `dynamic` or `int8`.
-        recordings: float32 (samples,) each, to calibrate `int8` with.
+        quantize: `none`, `float16`, `dynamic`, `int8`, or `micro`: every operator in int8, from `features` to answers.
+        recordings: float32 (samples,) each, to calibrate `int8` with; for `micro` (frames, bins) each.
         signatures: Those of the SavedModel that the network shall have; they share its weights.
 
     Raises:
@@ -54,7 +54,7 @@ def _run(folder: str, quantize: str, recordings: int, signatures: list[str]):
 
     from speechzoo.exporters.flatbuffer import custom_operators, share_buffers
     from speechzoo.exporters.learning import LEARN
-    from speechzoo.exporters.quantization import calibrated_nodes, quantize_weights
+    from speechzoo.exporters.quantization import calibrated_nodes, drop_names, quantize_weights
 
     folder = Path(folder)
     examples = [np.load(folder / f"recording_{number}.npy", allow_pickle=False)[None] for number in range(recordings)]
@@ -79,6 +79,12 @@ def _run(folder: str, quantize: str, recordings: int, signatures: list[str]):
         debugger = tf.lite.experimental.QuantizationDebugger(
             converter=calibrated, debug_dataset=lambda: ([audio] for audio in examples), debug_options=options)
         network = quantize_weights(debugger.get_nondebug_quantized_model(), "float16")
+    elif quantize == "micro":
+        whole = converter()
+        whole.optimizations = [tf.lite.Optimize.DEFAULT]
+        whole.representative_dataset = lambda: ((SIGNATURE, {"features": features}) for features in examples)
+        whole.inference_input_type = whole.inference_output_type = tf.int8
+        network = drop_names(whole.convert())
     if len(signatures) > 1:
         network = share_buffers(network)
     if custom_operators(network):

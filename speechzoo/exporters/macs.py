@@ -25,9 +25,19 @@ def count_tflite_macs(path: str | Path, seconds: float = 1.0) -> int:
     samples = round(seconds * read_artifact(path).spec["sample_rate"])
     interpreter.get_signature_runner(SIGNATURE)(audio=np.zeros((1, samples), np.float32))
     graph = signature_graphs(model)[SIGNATURE]
-    shapes = {detail["index"]: tuple(detail["shape"]) for detail in interpreter.get_tensor_details(graph)}
+    return count_graph_macs(model, model.subgraphs[graph], {
+        detail["index"]: tuple(detail["shape"]) for detail in interpreter.get_tensor_details(graph)})
+
+
+def count_graph_macs(model, graph, shapes: dict) -> int:
+    """Multiply-accumulates of one run of a subgraph.
+
+    Args:
+        model, graph: A parsed flatbuffer, and one of its subgraphs.
+        shapes: Number of a tensor -> its shape in the run.
+    """
     total = 0
-    for operator in model.subgraphs[graph].operators:
+    for operator in graph.operators:
         name = operator_name(model, operator)
         if name == "WHILE":  # a recurrent layer: one frame a step, from the lists (frames, batch, channels) it reads
             steps = max(shapes[index][0] for index in operator.inputs if len(shapes[index]) == 3)

@@ -43,6 +43,14 @@ def quantize_weights(network: bytes, mode: str) -> bytes:
     return serialize(model)
 
 
+def drop_names(network: bytes) -> bytes:
+    """The network without what no device reads: the names of inner tensors and the ranges of their values."""
+    model = parse(network)
+    for graph in model.subgraphs:
+        _drop_what_no_device_reads(graph)
+    return serialize(model)
+
+
 def calibrated_nodes(network: bytes) -> list[str]:
     """Names of the operators that stay in float32 when weights and activations become int8.
 

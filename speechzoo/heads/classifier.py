@@ -86,7 +86,10 @@ class ClassifierHead(Head):
         self.logits.build((None, size))
 
     def call(self, frames, lengths=None, training=False, state=None):
-        pooled = self.pooling(frames, lengths, state=state)
+        return self.classify(self.pooling(frames, lengths, state=state), training)
+
+    def classify(self, pooled, training=False):
+        """Logits (batch, classes) of what the pooling gave: mean and deviation, (batch, 2 x channels)."""
         if self.hidden is not None:
             pooled = self.hidden(pooled)
         return self.logits(self.dropout(pooled, training=training))

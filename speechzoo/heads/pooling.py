@@ -40,6 +40,11 @@ class AttentiveStatisticsPooling(keras.layers.Layer):
         self.score.build((None, None, self.hidden_size))
 
     def call(self, frames, lengths=None, state=None):
+        mean, variance = self.statistics(frames, lengths, state)
+        return ops.concatenate([mean, ops.sqrt(variance + 1e-5)], axis=-1)
+
+    def statistics(self, frames, lengths=None, state=None):
+        """The weighted mean and variance over time, (batch, channels) each."""
         scores = self.score(self.hidden(frames))
         if self.memory:
             scores = scores + ops.cast(ops.arange(ops.shape(frames)[1]), scores.dtype)[:, None] / self.memory
@@ -53,7 +58,7 @@ class AttentiveStatisticsPooling(keras.layers.Layer):
         mean = mean[:, 0]
         if state is not None:
             mean, variance = self._add_to_past(scores[..., 0], mean, variance, state)
-        return ops.concatenate([mean, ops.sqrt(variance + 1e-5)], axis=-1)
+        return mean, variance
 
     def _add_to_past(self, scores, mean, variance, state):
         """Mean and variance of the past and these frames (Chan et al. 1979, "Updating formulae ... variances")."""

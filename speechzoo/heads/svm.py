@@ -58,8 +58,9 @@ class SVMHead(ClassifierHead):
             size = self.fourier_features
         self.logits.build((None, size))
 
-    def call(self, frames, lengths=None, training=False, state=None):
-        pooled = self.dropout(self.pooling(frames, lengths, state=state), training=training)
+    def classify(self, pooled, training=False):
+        """Scores (batch, classes) of what the pooling gave."""
+        pooled = self.dropout(pooled, training=training)
         return self.logits(self.map_to_kernel(pooled) if self.fourier_features else pooled)
 
     def map_to_kernel(self, pooled):

@@ -1,0 +1,91 @@
+"""A micro export, run on this computer as a microcontroller runs it."""
+
+import numpy as np
+
+from speechzoo.exporters.flatbuffer import parse
+from speechzoo.frontends.fixed_point import FixedPointLogMel
+
+_ARENA_BYTES = 4 << 20
+
+
+class MicroModel:
+    """The int8 network behind the front end in integers.
+
+    With the package `tflite-micro` the network runs in TensorFlow Lite Micro itself, otherwise in LiteRT's kernels
+    without XNNPACK, which round a fully connected layer differently now and then (by one step of 256).
+
+    Args:
+        network: A flatbuffer that `check_operators` accepts, with features as its one input.
+        model: The `MultiTaskModel` that it was made of.
+
+    Attributes:
+        spec: As `MultiTaskModel.spec()`.
+        heads: Head -> its classes, in the order of the network's outputs.
+        window_samples: How much audio the network hears at once.
+        frontend: The `FixedPointLogMel`.
+        feature_quantization: Scale and zero point of the features.
+        quantization: Head -> scale and zero point of its logits.
+        runtime: What runs the network: `TensorFlow Lite Micro` or `LiteRT`.
+    """
+
+    def __init__(self, network: bytes, model):
+        flatbuffer = parse(network)
+        graph = flatbuffer.subgraphs[0]
+        order = [int(index) for index in graph.outputs]
+        outputs = {item.name.decode(): item.tensorIndex for item in flatbuffer.signatureDefs[0].outputs}
+        names = sorted(outputs, key=lambda head: order.index(outputs[head]))
+        self.spec = model.spec()
+        self.heads = {head: self.spec["heads"][head]["classes"] for head in names}
+        self.window_samples = int(graph.tensors[graph.inputs[0]].shape[1]) * model.frontend.hop_length
+        self.feature_quantization = _quantization(graph, graph.inputs[0])
+        self.quantization = {head: _quantization(graph, outputs[head]) for head in names}
+        self.frontend = FixedPointLogMel.from_layer(model.frontend, *self.feature_quantization)
+        self.runtime, self._run = _runner(network, len(order))
+
+    def outputs(self, audio: np.ndarray) -> dict[str, np.ndarray]:
+        """Every head's logits for one window: float32 (samples,) in [-1, 1], cut or completed with silence."""
+        samples = np.clip(np.rint(audio[:self.window_samples] * 32768), -32768, 32767).astype(np.int16)
+        features = self.frontend(np.pad(samples, (0, self.window_samples - len(samples))))
+        return {head: (values.astype(np.float32) - self.quantization[head][1]) * self.quantization[head][0]
+                for head, values in zip(self.heads, self.run(features))}
+
+    def run(self, features: np.ndarray) -> list[np.ndarray]:
+        """The network alone: int8 (frames, bins) -> int8 logits (classes,) of every head."""
+        return [output[0] for output in self._run(features[None])]
+
+
+def _quantization(graph, index):
+    """Scale and zero point of a tensor."""
+    parameters = graph.tensors[index].quantization
+    return float(parameters.scale[0]), int(parameters.zeroPoint[0])
+
+
+def _runner(network, output_count):
+    """What runs the network, and a function from its input to its outputs."""
+    try:
+        from tflite_micro import runtime
+    except ImportError:
+        return "LiteRT", _litert(network)
+    interpreter = runtime.Interpreter.from_bytes(network, arena_size=_ARENA_BYTES)
+
+    def run(features):
+        interpreter.set_input(features, 0)
+        interpreter.invoke()
+        return [interpreter.get_output(index) for index in range(output_count)]
+
+    return "TensorFlow Lite Micro", run
+
+
+def _litert(network):
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(model_content=network,
+                              experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    interpreter.allocate_tensors()
+
+    def run(features):
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], features)
+        interpreter.invoke()
+        return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
+
+    return run
