@@ -11,20 +11,23 @@ __all__ = ["FORMATS", "ExportError", "export"]
 
 
 def export(model, directory: str | Path, format: str = "saved_model", quantize: str = "none", representative=None,
-           heads: list[str] | None = None, card: str | None = None, signatures: list[str] | None = None) -> Path:
+           heads: list[str] | None = None, card: str | None = None, signatures: list[str] | None = None,
+           keep_float: str | None = None) -> Path:
     """Writes a model for the place where it will run.
 
     Args:
         model: A `MultiTaskModel`, or the name of a zoo model or the folder of a training run.
         directory: Folder to write to.
         format: `saved_model` (TensorFlow Serving's versioned layout) or `tflite` (one file for a device).
-        quantize: TFLite only: `none`, `float16`, `dynamic` (int8 weights) or `int8` (int8 weights and activations).
-        representative: Recordings that the export is measured on and `int8` is calibrated with: a manifest, or a list
-            of float32 (samples,) arrays; the bundled recordings when None.
+        quantize: TFLite only: `none`, `float16`, `dynamic` (int8 weights), `int8` (int8 weights and activations) or
+            `int16x8` (int8 weights, int16 activations).
+        representative: Recordings that the export is measured on, and `int8` and `int16x8` are calibrated with: a
+            manifest, or a list of float32 (samples,) arrays; the bundled recordings when None.
         heads: Heads to export; all when None.
         card: Text of the model's card, stored with it; for a name or a folder, that model's own when None.
         signatures: TFLite only: what the file can be asked beside `recognize`, of `stream_step`, `keyword` and `embed`;
             when None, all that apply of a model that can stream, and none of others.
+        keep_float: `auto`, with `int8`: layers stay in float32 where a head would lose more than half a point by them.
 
     Returns:
         What was written: the folder of a version, or the `.tflite` file.
@@ -42,6 +45,8 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
         raise ValueError(f"unknown format '{format}'; {nearest(format, FORMATS)}")
     if quantize != "none" and format != "tflite":
         raise ValueError(f"quantize '{quantize}' is for format 'tflite'; a SavedModel keeps float32")
+    if keep_float is not None and format != "tflite":
+        raise ValueError("keep_float is for format 'tflite'; a SavedModel keeps float32")
     if signatures is not None and format != "tflite":
         raise ValueError("signatures are for format 'tflite'; a SavedModel has those that TensorFlow Serving asks for")
     if isinstance(model, (str, Path)):
@@ -52,7 +57,7 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
         raise ValueError("the model is an exported file already; export a zoo model or a training run")
     if format == "tflite":
         from speechzoo.exporters.tflite import export_tflite
-        return export_tflite(model, directory, quantize, representative, heads, card, signatures).path
+        return export_tflite(model, directory, quantize, representative, heads, card, signatures, keep_float).path
     from speechzoo.exporters.recordings import read_recordings
     from speechzoo.exporters.saved_model import export_saved_model
     from speechzoo.exporters.selection import keep_heads

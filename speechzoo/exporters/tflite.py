@@ -43,7 +43,7 @@ class TFLiteExport:
 
 def export_tflite(model, directory: str | Path, quantize: str = "none", representative=None,
                   heads: list[str] | None = None, card: str | None = None,
-                  signatures: list[str] | None = None) -> TFLiteExport:
+                  signatures: list[str] | None = None, keep_float: str | None = None) -> TFLiteExport:
     """Writes `directory/<name>.tflite`, with `_<quantize>` before the dot when quantized.
 
     The file's signatures share its weights:
@@ -60,12 +60,15 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
     Args:
         model: A `MultiTaskModel` on the TensorFlow backend.
         directory: Folder to write to; made when it isn't there.
-        quantize: `none`, `float16`, `dynamic` (int8 weights) or `int8` (int8 weights and activations).
+        quantize: `none`, `float16`, `dynamic` (int8 weights), `int8` (int8 weights and activations) or `int16x8`
+            (int8 weights, int16 activations).
         representative: Recordings to measure and calibrate with, as `read_recordings` takes them.
         heads: Heads to export; all when None.
         card: Text of the model's card.
         signatures: Those that the file shall have beside `recognize`; when None, all that apply of a model that can
             stream, and none of others.
+        keep_float: `auto`, with `int8`: keep those layers in float32 that it takes for no head to lose more than half a
+            point (`speechzoo.exporters.sensitivity`).
 
     Raises:
         ExportError: The converter failed, or a head is beyond its tolerance.
@@ -73,6 +76,8 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
     """
     if quantize not in QUANTIZATIONS:
         raise ValueError(f"unknown quantization '{quantize}'; {nearest(quantize, QUANTIZATIONS)}")
+    if keep_float is not None and (keep_float, quantize) != ("auto", "int8"):
+        raise ValueError(f"keep_float '{keep_float}' with quantize '{quantize}': only 'auto' with 'int8' is possible")
     if keras.backend.backend() != "tensorflow":
         raise ExportError(f"TFLite files are exported by the TensorFlow backend, this is '{keras.backend.backend()}'; "
                           "save the weights and load them with KERAS_BACKEND=tensorflow")
@@ -88,8 +93,8 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
         _write_saved_model(model, scratch / "saved_model", functions)
-        network = convert(scratch, quantize, recordings, tuple(functions))
-        artifact = Artifact(spec, minimum, quantize, card=card or "")
+        network, sensitivity = convert(scratch, quantize, recordings, tuple(functions), spec if keep_float else None)
+        artifact = Artifact(spec, minimum, quantize, card=card or "", sensitivity=sensitivity)
         trial = scratch / "trial.tflite"
         write_artifact(trial, network, artifact)
         # What is measured is the file as a device will read it.
