@@ -20,14 +20,13 @@ from pathlib import Path
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "quantization.md"
 BEGIN, END = "<!-- written by benchmarks/quantization.py -->", "<!-- end of what it wrote -->"
 FORMATS = ("none", "float16", "dynamic", "int8", "int16x8")
-RECOMMENDED = "int8"
-BAR = 0.5  # points that a head may lose in the recommended format
+BAR = 0.5  # points that a head may lose
 CALIBRATION = 40  # utterances of each training source to choose from
 # What is shown of a head's figures, and whether more is better; slots are rarely right all together.
 METRICS = {"wer": False, "cer": False, "per": False, "eer": False, "f1": True, "accuracy": True}
 LATENCY_SECONDS = 3.0
-# What else the recommended format of one model, all of which has calibrated ranges, is calibrated with.
-CALIBRATED = "mtl_ds_cnn_micro"
+# The file of which all activations have calibrated ranges, and what else it is calibrated with.
+CALIBRATED, CALIBRATED_FORMAT = "mtl_ds_cnn_micro", "int8"
 CALIBRATIONS = {
     "chosen": "training recordings that differ most (`--representative`)",
     "even": "as many training recordings, at even steps",
@@ -185,7 +184,7 @@ def cost_table(rows: dict[str, dict]) -> list[str]:
 def calibration_table(rows: dict[str, dict], exact: dict) -> list[str]:
     """A line for each way to calibrate: points that each head loses by it."""
     shown_figures = [(head, shown(figures)[0]) for head, figures in exact["heads"].items()]
-    lines = [f"`{RECOMMENDED}`, points lost by what it is calibrated with:", "",
+    lines = [f"`{CALIBRATED_FORMAT}`, points lost by what it is calibrated with:", "",
              "| calibrated with | " + " | ".join(f"{head}, {metric}" for head, metric in shown_figures) + " |",
              "|---" + "|---:" * len(shown_figures) + "|"]
     for name in (name for name in CALIBRATIONS if name in rows):
@@ -212,7 +211,7 @@ def write_page(results: list[dict], page: Path):
         if "none" not in rows:
             continue
         lines += [f"### {name}", "", *cost_table(rows), "", *heads_table(rows), ""]
-        calibrated = {result["calibration"]: result for result in own if result["format"] == RECOMMENDED}
+        calibrated = {result["calibration"]: result for result in own if result["format"] == CALIBRATED_FORMAT}
         if len(calibrated) > 1:
             lines += [*calibration_table(calibrated, rows["none"]), ""]
     page.write_text(before + "\n".join(lines) + END + after, encoding="utf-8")
@@ -231,7 +230,7 @@ def main(arguments):
     for name in names:
         plan = [(quantize, "chosen") for quantize in FORMATS]
         if name == CALIBRATED:
-            plan += [(RECOMMENDED, calibration) for calibration in CALIBRATIONS if calibration != "chosen"]
+            plan += [(CALIBRATED_FORMAT, calibration) for calibration in CALIBRATIONS if calibration != "chosen"]
         for quantize, calibration in plan:
             place = arguments.runs / f"{name}-{quantize}-{calibration}.json"
             if not place.is_file():
