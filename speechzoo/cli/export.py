@@ -12,11 +12,13 @@ def add_arguments(parser):
     parser.add_argument("model", metavar="NAME_OR_DIR", help="a model of the zoo, or the folder of a training run")
     parser.add_argument("--format", choices=("saved_model", "tflite", "micro"), default="saved_model",
                         help="what to write (%(default)s)")
-    parser.add_argument("--quantize", choices=("none", "float16", "dynamic", "int8"), default="none",
-                        help="TFLite only: float16 weights, int8 weights, or int8 weights and activations "
-                             "(%(default)s)")
+    parser.add_argument("--quantize", choices=("none", "float16", "dynamic", "int8", "int16x8"), default="none",
+                        help="TFLite only: float16 weights, int8 weights, int8 weights and activations, or int8 "
+                             "weights and int16 activations (%(default)s)")
+    parser.add_argument("--keep-float", choices=("auto",), metavar="auto",
+                        help="int8 only: leave layers in float32 where a head would lose over half a point by them")
     parser.add_argument("--representative", metavar="MANIFEST",
-                        help="recordings to measure on, and to calibrate int8 with; bundled ones when absent")
+                        help="recordings to measure on, and to calibrate int8 and int16x8; bundled ones when absent")
     parser.add_argument("--heads", type=split_names, metavar="A,B", help="export only these heads")
     parser.add_argument("--signatures", type=split_names, metavar="A,B",
                         help="TFLite only: what the file can be asked beside recognize: stream_step, keyword, embed, "
@@ -31,7 +33,8 @@ def run(arguments):
     from speechzoo.exporters import export
 
     path = export(arguments.model, arguments.out, arguments.format, arguments.quantize, arguments.representative,
-                  arguments.heads, signatures=arguments.signatures, window_seconds=arguments.window)
+                  arguments.heads, signatures=arguments.signatures, keep_float=arguments.keep_float,
+                  window_seconds=arguments.window)
     if arguments.format == "saved_model":
         print(path)
         return
@@ -41,8 +44,12 @@ def run(arguments):
     from speechzoo.edge.artifact import read_artifact
     from speechzoo.exporters.flatbuffer import count_operators
     from speechzoo.exporters.parity import HeadParity, parity_table
+    from speechzoo.exporters.sensitivity import sensitivity_table
 
-    print(parity_table([HeadParity(**row) for row in read_artifact(path).parity]))
+    artifact = read_artifact(path)
+    if artifact.sensitivity:
+        print(sensitivity_table(artifact.sensitivity), end="\n\n")
+    print(parity_table([HeadParity(**row) for row in artifact.parity]))
     operators = count_operators(path.read_bytes())
     print(f"{sum(operators.values())} operators of {len(operators)} kinds, all TFLite's own")
     print(f"{path}  {path.stat().st_size / 1e6:.2f} MB")

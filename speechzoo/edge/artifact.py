@@ -15,6 +15,7 @@ FORMAT = 1
 FLATBUFFER_IDENTIFIER = b"TFL3"
 SETTINGS = "speechzoo.json"
 PARITY = "parity.json"
+SENSITIVITY = "sensitivity.json"
 CARD = "card.md"
 # Lists of labels are kilobytes; a directory that promises more is damaged or hostile.
 MAXIMUM_MEMBER_BYTES = 16 << 20
@@ -33,9 +34,10 @@ class Artifact:
     Attributes:
         spec: What decoding needs to read the outputs, as `MultiTaskModel.spec()` gives it.
         minimum_samples: Shorter audio is completed with silence.
-        quantize: `none`, `float16`, `dynamic` or `int8`.
+        quantize: `none`, `float16`, `dynamic`, `int8` or `int16x8`.
         parity: How far each head is from the Keras model, one dict a head.
         card: The model's card, Markdown.
+        sensitivity: What `int8` costs layer by layer, where it was measured: one dict a layer.
     """
 
     spec: dict
@@ -43,6 +45,7 @@ class Artifact:
     quantize: str = "none"
     parity: list[dict] = field(default_factory=list)
     card: str = ""
+    sensitivity: list[dict] = field(default_factory=list)
 
 
 def write_artifact(path: str | Path, network: bytes, artifact: Artifact):
@@ -62,6 +65,8 @@ def write_artifact(path: str | Path, network: bytes, artifact: Artifact):
         if labels:
             members[f"labels/{head}.txt"] = "".join(f"{label}\n" for label in labels)
     members[PARITY] = _json(artifact.parity)
+    if artifact.sensitivity:
+        members[SENSITIVITY] = _json(artifact.sensitivity)
     if artifact.card:
         members[CARD] = artifact.card
     partial = path.with_name(f".{path.name}.{os.getpid()}")
@@ -89,7 +94,7 @@ def read_artifact(path: str | Path) -> Artifact:
             if head[4:] != FLATBUFFER_IDENTIFIER:
                 raise ArtifactError(f"{path}: {'empty' if not head else 'not a TFLite file'}")
             with zipfile.ZipFile(file) as archive:
-                texts = {name: _member(archive, name) for name in (SETTINGS, PARITY, CARD)}
+                texts = {name: _member(archive, name) for name in (SETTINGS, PARITY, SENSITIVITY, CARD)}
     except OSError as error:
         raise ArtifactError(f"{path}: {error.strerror.lower() if error.strerror else error}") from None
     except (zipfile.BadZipFile, NotImplementedError, EOFError, UnicodeDecodeError, RuntimeError):
@@ -105,7 +110,8 @@ def read_artifact(path: str | Path) -> Artifact:
         if not isinstance(spec["sample_rate"], int) or not all(item["type"] for item in spec["heads"].values()):
             raise TypeError
         return Artifact(spec, int(settings["minimum_samples"]), str(settings["quantize"]),
-                        json.loads(texts[PARITY] or "[]"), texts[CARD] or "")
+                        json.loads(texts[PARITY] or "[]"), texts[CARD] or "",
+                        json.loads(texts[SENSITIVITY] or "[]"))
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
         raise ArtifactError(f"{path}: its spec is damaged; export the model again") from None
 

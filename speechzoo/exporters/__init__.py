@@ -12,7 +12,7 @@ __all__ = ["FORMATS", "ExportError", "export"]
 
 def export(model, directory: str | Path, format: str = "saved_model", quantize: str = "none", representative=None,
            heads: list[str] | None = None, card: str | None = None, signatures: list[str] | None = None,
-           window_seconds: float = 1.0) -> Path:
+           keep_float: str | None = None, window_seconds: float = 1.0) -> Path:
     """Writes a model for the place where it will run.
 
     Args:
@@ -20,13 +20,15 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
         directory: Folder to write to.
         format: `saved_model` (TensorFlow Serving's versioned layout), `tflite` (one file for a device) or `micro` (int8
             network and front end as C sources for a microcontroller).
-        quantize: TFLite only: `none`, `float16`, `dynamic` (int8 weights) or `int8` (int8 weights and activations).
-        representative: Recordings that the export is measured on and `int8` is calibrated with: a manifest, or a list
-            of float32 (samples,) arrays; the bundled recordings when None.
+        quantize: TFLite only: `none`, `float16`, `dynamic` (int8 weights), `int8` (int8 weights and activations) or
+            `int16x8` (int8 weights, int16 activations).
+        representative: Recordings that the export is measured on, and `int8` and `int16x8` are calibrated with: a
+            manifest, or a list of float32 (samples,) arrays; the bundled recordings when None.
         heads: Heads to export; all when None.
         card: Text of the model's card, stored with it; for a name or a folder, that model's own when None.
         signatures: TFLite only: what the file can be asked beside `recognize`, of `stream_step`, `keyword`, `embed` and
             `learn`; when None, all that apply but `learn` of a model that can stream, and none of others.
+        keep_float: `auto`, with `int8`: layers stay in float32 where a head would lose more than half a point by them.
         window_seconds: Micro only: how much audio the network hears at once.
 
     Returns:
@@ -45,6 +47,8 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
         raise ValueError(f"unknown format '{format}'; {nearest(format, FORMATS)}")
     if quantize != "none" and format != "tflite":
         raise ValueError(f"quantize '{quantize}' is for format 'tflite'; a SavedModel keeps float32, and micro is int8")
+    if keep_float is not None and format != "tflite":
+        raise ValueError("keep_float is for format 'tflite'; a SavedModel keeps float32, and micro is int8")
     if signatures is not None and format != "tflite":
         raise ValueError("signatures are for format 'tflite'; a SavedModel has those that TensorFlow Serving asks for, "
                          "and micro has one")
@@ -56,7 +60,7 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
         raise ValueError("the model is an exported file already; export a zoo model or a training run")
     if format == "tflite":
         from speechzoo.exporters.tflite import export_tflite
-        return export_tflite(model, directory, quantize, representative, heads, card, signatures).path
+        return export_tflite(model, directory, quantize, representative, heads, card, signatures, keep_float).path
     if format == "micro":
         from speechzoo.exporters.micro import export_micro
         return export_micro(model, directory, representative, heads, window_seconds).path

@@ -15,14 +15,19 @@ SIGNATURE = "recognize"
 
 
 def convert(folder: Path, quantize: str, recordings: list[np.ndarray],
-            signatures: tuple[str, ...] = (SIGNATURE,)) -> bytes:
+            signatures: tuple[str, ...] = (SIGNATURE,), sensitivity_spec: dict | None = None) -> tuple[bytes, list]:
     """Converts `folder/saved_model` in a child process.
 
     Args:
         folder: Scratch folder, where the child reads and writes.
-        quantize: `none`, `float16`, `dynamic`, `int8`, or `micro`: every operator in int8, from `features` to answers.
-        recordings: float32 (samples,) each, to calibrate `int8` with; for `micro` (frames, bins) each.
+        quantize: `none`, `float16`, `dynamic`, `int8`, `int16x8`, or `micro`: every operator in int8, from `features` to
+            answers.
+        recordings: float32 (samples,) each, to calibrate `int8` and `int16x8` with; for `micro` (frames, bins) each.
         signatures: Those of the SavedModel that the network shall have; they share its weights.
+        sensitivity_spec: The model's spec, for `int8` to keep those layers in float32 that would lose answers.
+
+    Returns:
+        The network, and what `choose_float` says of its layers.
 
     Raises:
         ExportError: The converter failed or died; the message holds the last thing it said.
@@ -30,13 +35,13 @@ def convert(folder: Path, quantize: str, recordings: list[np.ndarray],
     for number, audio in enumerate(recordings):
         np.save(folder / f"recording_{number}.npy", audio)
     request = {"folder": str(folder), "quantize": quantize, "recordings": len(recordings),
-               "signatures": signatures}
+               "signatures": signatures, "spec": sensitivity_spec}
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     child = subprocess.run([sys.executable, "-m", "speechzoo.exporters.conversion", json.dumps(request)],
                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
     if child.returncode:
         raise ExportError(f"quantize='{quantize}': {_why(child.returncode, child.stderr.decode(errors='replace'))}")
-    return (folder / "network.tflite").read_bytes()
+    return (folder / "network.tflite").read_bytes(), json.loads((folder / "sensitivity.json").read_text())
 
 
 def _why(code: int, said: str) -> str:
@@ -48,13 +53,15 @@ def _why(code: int, said: str) -> str:
     return f"the converter failed: {lines[-1][:300] if lines else f'exit code {code}'}"
 
 
-def _run(folder: str, quantize: str, recordings: int, signatures: list[str]):
-    """The child's work: `network.tflite` beside the SavedModel."""
+def _run(folder: str, quantize: str, recordings: int, signatures: list[str], spec: dict | None):
+    """The child's work: `network.tflite` and `sensitivity.json` beside the SavedModel."""
     import tensorflow as tf
 
     from speechzoo.exporters.flatbuffer import custom_operators, share_buffers
+    from speechzoo.exporters.int16 import quantize_int16
     from speechzoo.exporters.learning import LEARN
     from speechzoo.exporters.quantization import calibrated_nodes, drop_names, quantize_weights
+    from speechzoo.exporters.sensitivity import choose_float
 
     folder = Path(folder)
     examples = [np.load(folder / f"recording_{number}.npy", allow_pickle=False)[None] for number in range(recordings)]
@@ -66,6 +73,9 @@ def _run(folder: str, quantize: str, recordings: int, signatures: list[str]):
         return result
 
     network = converter().convert()
+    calls, sensitivity = [], []
+    if quantize in ("int8", "int16x8"):
+        calls = list(_calls(tf.saved_model.load(str(folder / "saved_model")).signatures, signatures, examples))
     if quantize in ("float16", "dynamic"):
         network = quantize_weights(network, quantize)
     elif quantize == "int8":
@@ -73,12 +83,26 @@ def _run(folder: str, quantize: str, recordings: int, signatures: list[str]):
         # operators out.
         calibrated = converter()
         calibrated.optimizations = [tf.lite.Optimize.DEFAULT]
-        calls = list(_calls(tf.saved_model.load(str(folder / "saved_model")).signatures, signatures, examples))
         calibrated.representative_dataset = lambda: iter(calls)
-        options = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=calibrated_nodes(network))
+        left = calibrated_nodes(network)
+        options = tf.lite.experimental.QuantizationDebugOptions
         debugger = tf.lite.experimental.QuantizationDebugger(
-            converter=calibrated, debug_dataset=lambda: ([audio] for audio in examples), debug_options=options)
-        network = quantize_weights(debugger.get_nondebug_quantized_model(), "float16")
+            converter=calibrated, debug_dataset=lambda: ([audio] for audio in examples),
+            debug_options=options(denylisted_nodes=left))
+
+        def quantized(names):
+            if names != left:
+                debugger.options = options(denylisted_nodes=names)
+            return debugger.get_nondebug_quantized_model()
+
+        if spec:
+            network, sensitivity = choose_float(quantized, network, left, examples, spec)
+        else:
+            network = quantized(left)
+        network = quantize_weights(network, "float16")
+    elif quantize == "int16x8":
+        # What is inside of loops over time can't be calibrated: the weights alone.
+        network = quantize_weights(quantize_int16(network, calls), "dynamic")
     elif quantize == "micro":
         whole = converter()
         whole.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -90,6 +114,7 @@ def _run(folder: str, quantize: str, recordings: int, signatures: list[str]):
     if custom_operators(network):
         raise ExportError(f"operators that no device has: {', '.join(custom_operators(network))}")
     (folder / "network.tflite").write_bytes(network)
+    (folder / "sensitivity.json").write_text(json.dumps(sensitivity))
 
 
 def _calls(functions, signatures, examples):

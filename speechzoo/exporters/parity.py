@@ -11,7 +11,7 @@ from speechzoo.metrics.error_rate import edit_counts, error_rate
 # numbers). Quantized logits move a little everywhere, so what counts is the answers: probability given away, and for a
 # voice embedding one minus the cosine.
 LOGIT_TOLERANCE = 1e-4
-TOLERANCES = {"float16": 0.005, "dynamic": 0.03, "int8": 0.05}
+TOLERANCES = {"float16": 0.005, "dynamic": 0.03, "int16x8": 0.03, "int8": 0.05}
 
 
 @dataclass
@@ -56,7 +56,7 @@ def measure_parity(expected: list[dict], exported: list[dict], spec: dict, quant
         expected: Outputs of the Keras model, one dict a recording, head -> array without the batch axis.
         exported: Those of the exported model, in the same order.
         spec: The model's spec.
-        quantize: `none`, `float16`, `dynamic` or `int8`.
+        quantize: `none`, `float16`, `dynamic`, `int8` or `int16x8`.
 
     Returns:
         One row a head, in the spec's order.

@@ -1,4 +1,4 @@
-"""Smaller networks: float16 weights, int8 weights, int8 weights and activations.
+"""Smaller networks: float16 weights, int8 weights, int8 weights and activations; int16 activations are in int16.py.
 
 The front end always computes in float32: its power spectra span ten orders of magnitude, and eight bits of them are
 noise (a converter that is left alone quantizes the Fourier matrix, and moves normalised log-mel features by four
@@ -13,10 +13,10 @@ from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.flatbuffer import (count_operators, in_layer, operator_name, parse, serialize,
                                             signature_graphs)
 
-QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
+QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "int16x8")
 FRONTEND = "frontend"
 # Operators that multiply with stored weights -> axis of the output channels in the weights.
-_WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
+WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
 # Versions of the operators that take int8 weights (one scale a channel) with float32 activations.
 _HYBRID_VERSIONS = {"CONV_2D": 5, "DEPTHWISE_CONV_2D": 6, "FULLY_CONNECTED": 12}
 # TFLite's own converter leaves smaller weights alone too: nothing to gain.
@@ -35,7 +35,7 @@ def quantize_weights(network: bytes, mode: str) -> bytes:
         The smaller flatbuffer.
     """
     model = parse(network)
-    for graph, frontend in zip(model.subgraphs, _frontend_operators(model)):
+    for graph, frontend in zip(model.subgraphs, frontend_operators(model)):
         if mode == "dynamic":
             _store_int8(model, graph, frontend)
         _store_float16(model, graph, None if mode == "float16" else frontend)
@@ -70,16 +70,16 @@ def calibrated_nodes(network: bytes) -> list[str]:
     model = parse(network)
     names = []
     step = signature_graphs(model).get(STREAM_STEP)
-    for number, (graph, frontend) in enumerate(zip(model.subgraphs, _frontend_operators(model))):
+    for number, (graph, frontend) in enumerate(zip(model.subgraphs, frontend_operators(model))):
         attention = number == step or any(operator_name(model, operator) == "BATCH_MATMUL"
                                           for operator in graph.operators)
         for index, operator in enumerate(graph.operators):
-            if index in frontend or attention and operator_name(model, operator) not in _WEIGHTED:
+            if index in frontend or attention and operator_name(model, operator) not in WEIGHTED:
                 names += [graph.tensors[output].name.decode() for output in operator.outputs]
     return names
 
 
-def _frontend_operators(model) -> list[set[int]]:
+def frontend_operators(model) -> list[set[int]]:
     """Subgraph -> its operators of the front end: none in the bodies of loops, and where no audio comes in."""
     found = [{index for index, operator in enumerate(graph.operators)
               if any(in_layer(graph.tensors[output].name, FRONTEND) for output in operator.outputs)}
@@ -89,7 +89,7 @@ def _frontend_operators(model) -> list[set[int]]:
     return found
 
 
-def _constant(model, graph, tensor_index) -> np.ndarray | None:
+def constant(model, graph, tensor_index) -> np.ndarray | None:
     """A stored float32 tensor, or None for anything else."""
     if tensor_index < 0:
         return None
@@ -100,31 +100,37 @@ def _constant(model, graph, tensor_index) -> np.ndarray | None:
     return np.asarray(data, np.uint8).view(np.float32).reshape(tensor.shape)
 
 
+def symmetric_int8(weights: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights as int8 values and the float32 scales, one an output channel (`axis`), that they are multiples of."""
+    others = tuple(other for other in range(weights.ndim) if other != axis)
+    scale = np.maximum(np.abs(weights).max(axis=others, keepdims=True) / 127, np.finfo(np.float32).tiny)
+    return np.rint(weights / scale).astype(np.int8), scale.ravel().astype(np.float32)
+
+
 def _store_int8(model, graph, frontend):
     consumers = {}
     for index, operator in enumerate(graph.operators):
         for position, tensor in enumerate(operator.inputs):
             consumers.setdefault(tensor, []).append((index, position))
     for tensor_index, uses in consumers.items():
-        weights = _constant(model, graph, tensor_index)
+        weights = constant(model, graph, tensor_index)
         names = {operator_name(model, graph.operators[index]) for index, _ in uses}
-        if (weights is None or weights.size < _MINIMUM_ELEMENTS or len(names) > 1 or names.isdisjoint(_WEIGHTED)
+        if (weights is None or weights.size < _MINIMUM_ELEMENTS or len(names) > 1 or names.isdisjoint(WEIGHTED)
                 or any(position != 1 or index in frontend for index, position in uses)):
             continue
         name = names.pop()
-        axis = _WEIGHTED[name]
-        others = tuple(other for other in range(weights.ndim) if other != axis)
-        scale = np.maximum(np.abs(weights).max(axis=others, keepdims=True) / 127, np.finfo(np.float32).tiny)
+        axis = WEIGHTED[name]
+        values, scale = symmetric_int8(weights, axis)
         tensor = graph.tensors[tensor_index]
         tensor.type = schema.TensorType.INT8
         tensor.quantization = schema.QuantizationParametersT()
-        tensor.quantization.scale = scale.ravel().astype(np.float32)
+        tensor.quantization.scale = scale
         tensor.quantization.zeroPoint = np.zeros(scale.size, np.int64)
         tensor.quantization.quantizedDimension = axis
-        _replace_data(model, graph, tensor, np.rint(weights / scale).astype(np.int8))
+        replace_data(model, tensor, values)
         for index, _ in uses:
             operator = graph.operators[index]
-            operator.opcodeIndex = _operator_code(model, getattr(schema.BuiltinOperator, name), _HYBRID_VERSIONS[name])
+            operator.opcodeIndex = operator_code(model, name, _HYBRID_VERSIONS[name])
             if name == "FULLY_CONNECTED":
                 operator.builtinOptions.asymmetricQuantizeInputs = True
 
@@ -136,7 +142,7 @@ def _store_float16(model, graph, operators):
         if operators is not None and index not in operators:
             continue
         for position, tensor_index in enumerate(operator.inputs):
-            weights = _constant(model, graph, tensor_index)
+            weights = constant(model, graph, tensor_index)
             if weights is None or weights.size < _MINIMUM_ELEMENTS or np.abs(weights).max() > np.finfo(np.float16).max:
                 continue
             if tensor_index not in widened:
@@ -148,12 +154,12 @@ def _store_float16(model, graph, operators):
                 widened[tensor_index] = len(graph.tensors) - 1
             where = np.arange(len(operator.inputs)) == position
             operator.inputs = np.where(where, widened[tensor_index], operator.inputs)
-    code = _operator_code(model, schema.BuiltinOperator.DEQUANTIZE, 3)
+    code = operator_code(model, "DEQUANTIZE", 3)
     for stored_index, result_index in widened.items():
         stored = graph.tensors[stored_index]
-        weights = _constant(model, graph, stored_index)
+        weights = constant(model, graph, stored_index)
         stored.type = schema.TensorType.FLOAT16
-        _replace_data(model, graph, stored, weights.astype(np.float16))
+        replace_data(model, stored, weights.astype(np.float16))
         operator = schema.OperatorT()
         operator.opcodeIndex, operator.inputs, operator.outputs = code, [stored_index], [result_index]
         operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
@@ -173,7 +179,7 @@ def _drop_what_no_device_reads(graph):
                 tensor.quantization.min = tensor.quantization.max = None
 
 
-def _replace_data(model, graph, tensor, values):
+def replace_data(model, tensor, values):
     """Gives `tensor` new bytes, in a buffer of its own where it shares one."""
     shared = sum(other.buffer == tensor.buffer for each in model.subgraphs for other in each.tensors) > 1
     if shared:
@@ -182,7 +188,9 @@ def _replace_data(model, graph, tensor, values):
     model.buffers[tensor.buffer].data = np.ascontiguousarray(values).view(np.uint8).ravel()
 
 
-def _operator_code(model, builtin, version) -> int:
+def operator_code(model, name: str, version: int) -> int:
+    """Number of the code of an operator in such a version, which is added where it isn't there."""
+    builtin = getattr(schema.BuiltinOperator, name)
     for index, code in enumerate(model.operatorCodes):
         if max(code.builtinCode, code.deprecatedBuiltinCode) == builtin and code.version == version:
             return index

@@ -44,7 +44,7 @@ class TFLiteExport:
 
 def export_tflite(model, directory: str | Path, quantize: str = "none", representative=None,
                   heads: list[str] | None = None, card: str | None = None,
-                  signatures: list[str] | None = None) -> TFLiteExport:
+                  signatures: list[str] | None = None, keep_float: str | None = None) -> TFLiteExport:
     """Writes `directory/<name>.tflite`, with `_<quantize>` before the dot when quantized.
 
     The file's signatures share its weights:
@@ -63,25 +63,31 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
     Args:
         model: A `MultiTaskModel` on the TensorFlow backend.
         directory: Folder to write to; made when it isn't there.
-        quantize: `none`, `float16`, `dynamic` (int8 weights) or `int8` (int8 weights and activations).
+        quantize: `none`, `float16`, `dynamic` (int8 weights), `int8` (int8 weights and activations) or `int16x8`
+            (int8 weights, int16 activations).
         representative: Recordings to measure and calibrate with, as `read_recordings` takes them.
         heads: Heads to export; all when None.
         card: Text of the model's card.
         signatures: Those that the file shall have beside `recognize`; when None, all that apply but `learn` of a model
             that can stream, and none of others.
+        keep_float: `auto`, with `int8`: keep those layers in float32 that it takes for no head to lose more than half a
+            point (`speechzoo.exporters.sensitivity`).
 
     Raises:
         ExportError: The converter failed, or a head is beyond its tolerance.
-        ValueError: No such quantization or head, a signature that the model has no head for, or `learn` with `int8`.
+        ValueError: No such quantization or head, a signature that the model has no head for, or `learn` with `int8`
+            or `int16x8`.
     """
     if quantize not in QUANTIZATIONS:
         raise ValueError(f"unknown quantization '{quantize}'; {nearest(quantize, QUANTIZATIONS)}")
+    if keep_float is not None and (keep_float, quantize) != ("auto", "int8"):
+        raise ValueError(f"keep_float '{keep_float}' with quantize '{quantize}': only 'auto' with 'int8' is possible")
     if keras.backend.backend() != "tensorflow":
         raise ExportError(f"TFLite files are exported by the TensorFlow backend, this is '{keras.backend.backend()}'; "
                           "save the weights and load them with KERAS_BACKEND=tensorflow")
     model = keep_heads(model, heads)
     functions = _signatures(model, signatures)
-    if LEARN in functions and quantize == "int8":
+    if LEARN in functions and quantize in ("int8", "int16x8"):
         raise ValueError("a file that learns computes in floats: leave out the signature 'learn', or use quantize "
                          "'dynamic', whose weights are int8 too")
     spec = {key: value for key, value in model.spec().items() if key != "stream" or STREAM_STEP in functions}
@@ -96,8 +102,8 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
         learner = WordLearner(model, recordings) if LEARN in functions else None
         _write_saved_model(model, scratch / "saved_model", functions, learner)
         names = [name for name in functions if name != LEARN] + list(SIGNATURES if learner else ())
-        network = convert(scratch, quantize, recordings, tuple(names))
-        artifact = Artifact(spec, minimum, quantize, card=card or "")
+        network, sensitivity = convert(scratch, quantize, recordings, tuple(names), spec if keep_float else None)
+        artifact = Artifact(spec, minimum, quantize, card=card or "", sensitivity=sensitivity)
         trial = scratch / "trial.tflite"
         write_artifact(trial, network, artifact)
         # What is measured is the file as a device will read it.

@@ -28,12 +28,12 @@ def zoo(monkeypatch):
 def test_tflite_with_ones_own_recordings(zoo, tmp_path, capsys):
     write_wav(tmp_path / "a.wav", tone(0.5, seed=1))
     (tmp_path / "m.jsonl").write_text('{"audio": "a.wav"}\n')
-    code = run("tiny", "--format", "tflite", "--quantize", "dynamic", "--heads", "keyword,speaker",
+    code = run("tiny", "--format", "tflite", "--quantize", "int16x8", "--heads", "keyword,speaker",
                "--representative", tmp_path / "m.jsonl", "--out", tmp_path / "out")
     shown = capsys.readouterr().out
     assert code == 0, shown
-    assert "probability lost" in shown and "cosine distance" in shown and "tiny_dynamic.tflite" in shown
-    artifact = read_artifact(tmp_path / "out" / "tiny_dynamic.tflite")
+    assert "probability lost" in shown and "cosine distance" in shown and "tiny_int16x8.tflite" in shown
+    artifact = read_artifact(tmp_path / "out" / "tiny_int16x8.tflite")
     assert list(artifact.spec["heads"]) == ["keyword", "speaker"] and artifact.parity[0]["utterances"] == 1
 
 

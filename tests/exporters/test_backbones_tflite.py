@@ -11,6 +11,7 @@ from speechzoo.edge.artifact import read_artifact, write_artifact
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.flatbuffer import custom_operators
+from speechzoo.exporters.int16 import quantize_int16
 from speechzoo.exporters.macs import count_tflite_macs
 from speechzoo.exporters.parity import check_parity, measure_parity
 from speechzoo.exporters.quantization import calibrated_nodes, quantize_weights
@@ -94,6 +95,15 @@ def test_int8_weights_keep_the_answers_of_all(float32, tmp_path):
     check_parity(rows, "dynamic")
     exact = [model.outputs_of(SOUNDS[0])[name] - device.outputs(SOUNDS[0])[name] for name in RECURRENT]
     assert min(np.abs(difference).max() for difference in exact) > 1e-6  # the loops' weights are quantized too
+
+
+def test_int16_activations_keep_the_answers_of_all(float32, tmp_path):
+    network = quantize_int16(float32.read_bytes(), [("recognize", {"audio": audio[None]}) for audio in SOUNDS])
+    write_artifact(tmp_path / "m.tflite", quantize_weights(network, "dynamic"), read_artifact(float32))
+    model, device = several(tuple(OPTIONS)), EdgeModel(tmp_path / "m.tflite")
+    expected, got = ([each(audio) for audio in SOUNDS] for each in (model.outputs_of, device.outputs))
+    check_parity(measure_parity(expected, got, model.spec(), "int16x8"), "int16x8")
+    assert min(np.abs(expected[0][name] - got[0][name]).max() for name in OPTIONS) > 1e-6  # loops are quantized too
 
 
 def test_int8_activations_are_refused_where_there_is_a_loop_over_time(float32):

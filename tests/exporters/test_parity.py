@@ -23,7 +23,7 @@ def measure(quantize, **changes):
     return {row.head: row for row in rows}
 
 
-@pytest.mark.parametrize("quantize", ["none", "float16", "dynamic", "int8"])
+@pytest.mark.parametrize("quantize", ["none", "float16", "dynamic", "int8", "int16x8"])
 def test_equal_outputs_are_at_zero(quantize):
     rows = measure(quantize)
     assert list(rows) == list(SPEC["heads"])

@@ -5,14 +5,16 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 import speechzoo
-from speechzoo.edge.artifact import read_artifact
+from speechzoo.edge.artifact import read_artifact, write_artifact
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.exporters import conversion
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.flatbuffer import count_operators, custom_operators, in_layer, operator_name, parse, serialize
+from speechzoo.exporters.int16 import quantize_int16
 from speechzoo.exporters.parity import check_parity, measure_parity
-from speechzoo.exporters.quantization import calibrated_nodes, quantize_weights
-from speechzoo.exporters.recordings import bundled_recordings, read_recordings
+from speechzoo.exporters.quantization import (WEIGHTED, calibrated_nodes, constant, quantize_weights, replace_data,
+                                              symmetric_int8)
+from speechzoo.exporters.recordings import bundled_recordings, choose_different, read_recordings
 from speechzoo.exporters.tflite import export_tflite
 from tests.exporters.tiny_tflite import SOUNDS, tiny_tflite
 from tests.helpers import tone, write_wav
@@ -72,8 +74,6 @@ def test_a_flatbuffer_survives_rewriting_with_aligned_buffers(float32, tmp_path)
 
 @pytest.mark.parametrize("mode", ["float16", "dynamic"])
 def test_smaller_weights_keep_the_answers(float32, mode, tmp_path):
-    from speechzoo.edge.artifact import write_artifact
-
     network = float32.path.read_bytes()
     smaller = quantize_weights(network, mode)
     assert len(smaller) < 0.8 * len(network)
@@ -121,6 +121,45 @@ def test_int8_has_int8_activations_outside_of_the_front_end(float32, tmp_path):
     assert len(calibrated_nodes(float32.path.read_bytes())) > 50
 
 
+def outputs_of(network, like, path):
+    """Every head's output for two sounds, of a network that is written beside the settings of another file."""
+    write_artifact(path, network, read_artifact(like))
+    device = EdgeModel(path)
+    return [device.outputs(audio) for audio in SOUNDS[:2]]
+
+
+def test_int16_activations_add_nothing_to_the_error_of_int8_weights(float32, tmp_path):
+    """Against float32 arithmetic with the very weights that int8 can hold."""
+    network = float32.path.read_bytes()
+    quantized = quantize_int16(network, [("recognize", {"audio": audio[None]}) for audio in SOUNDS])
+    rounded = parse(network)
+    graph = rounded.subgraphs[0]
+    for operator in graph.operators:
+        name = operator_name(rounded, operator)
+        weights = constant(rounded, graph, operator.inputs[1]) if name in WEIGHTED else None
+        if weights is not None and not in_layer(graph.tensors[operator.outputs[0]].name, "frontend"):
+            values, scale = symmetric_int8(weights, WEIGHTED[name])
+            shape = np.where(np.arange(weights.ndim) == WEIGHTED[name], -1, 1)
+            replace_data(rounded, graph.tensors[operator.inputs[1]], values * scale.reshape(shape))
+    exact, expected, got = (outputs_of(each, float32.path, tmp_path / "m.tflite")
+                            for each in (serialize(parse(network)), serialize(rounded), quantized))
+    for sound in range(2):
+        for head in tiny_model().heads:
+            error = np.abs(expected[sound][head] - exact[sound][head]).max()
+            assert np.abs(got[sound][head] - expected[sound][head]).max() < 0.2 * error, head
+    model = parse(quantized)
+    graph = model.subgraphs[0]
+    products = {layer: [operator for operator in graph.operators if operator_name(model, operator) in WEIGHTED
+                        and in_layer(graph.tensors[operator.outputs[0]].name, layer)]
+                for layer in ("frontend", "backbone")}
+    in_float = {layer: sum(constant(model, graph, operator.inputs[1]) is not None for operator in operators)
+                for layer, operators in products.items()}
+    assert in_float == {"frontend": len(products["frontend"]), "backbone": 0}
+    types = [graph.tensors[operator.inputs[0]].type for operator in products["backbone"]]
+    assert types.count(schema.TensorType.INT16) >= 10
+    assert len(quantized) < len(network) and custom_operators(quantized) == []
+
+
 def test_names_of_layers():
     assert in_layer(b"frontend_1/Square", "frontend") and in_layer(b"frontend/MatMul;other", "frontend")
     assert not in_layer(b"backbone/frontend2/x", "frontend") and not in_layer(b"frontends/x", "frontend")
@@ -133,7 +172,7 @@ def test_a_head_beyond_tolerance_is_named_and_nothing_is_written(float32, tmp_pa
             return {**outputs, "keyword": outputs["keyword"] + np.float32(2e-4)}
 
     monkeypatch.setattr("speechzoo.exporters.tflite.EdgeModel", Wrong)
-    monkeypatch.setattr("speechzoo.exporters.tflite.convert", lambda *_: float32.path.read_bytes())
+    monkeypatch.setattr("speechzoo.exporters.tflite.convert", lambda *_: (float32.path.read_bytes(), []))
     with pytest.raises(ExportError, match="tiny.tflite: head 'keyword' is too far from the Keras model"):
         export_tflite(tiny_model(), tmp_path, representative=SOUNDS[:1])
     assert list(tmp_path.iterdir()) == []
@@ -162,6 +201,17 @@ def test_wrong_arguments_name_the_nearest(tmp_path):
         speechzoo.export(tiny_model(), tmp_path, format="saved_model", quantize="int8")
 
 
+def test_different_recordings_are_chosen():
+    usual = [tone(0.5, 300, seed=seed) for seed in range(20)]
+    silent, noise = 1e-4 * usual[0], np.random.default_rng(1).standard_normal(8000).astype(np.float32) / 9
+    recordings = [*usual, silent, *usual, noise, tone(3.0, 300, seed=1), *usual]
+    labels = ["yes"] * 62 + ["no"]
+    chosen = choose_different(recordings, labels, 16000, 5)
+    assert {20, 41, 42, 62} <= set(chosen) and len(chosen) == 5
+    assert chosen == choose_different(recordings, labels, 16000, 5)
+    assert choose_different(usual, ["yes"] * 20, 16000, 32) == list(range(20))
+
+
 def test_recordings_come_from_every_part_of_a_manifest(tmp_path):
     from speechzoo.data.manifest import write_manifest
 
@@ -169,5 +219,5 @@ def test_recordings_come_from_every_part_of_a_manifest(tmp_path):
         write_wav(tmp_path / f"{number}.wav", tone(0.05 + 0.001 * number))
     write_manifest(tmp_path / "m.jsonl", [{"audio": f"{number}.wav"} for number in range(40)])
     recordings = read_recordings(tmp_path / "m.jsonl", 16000)
-    assert len(recordings) == 32 and len(recordings[0]) == 800 and len(recordings[-1]) == 800 + 16 * 39
+    assert len(recordings) == 32 and len(recordings[0]) == 800 and len(recordings[-1]) == 800 + 16 * 39  # in order
     assert [len(audio) > 16000 for audio in bundled_recordings(16000)] == [True] * 6

@@ -98,7 +98,7 @@ def export_micro(model, directory: str | Path, representative=None, heads: list[
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
         _write_saved_model(model, scratch / "saved_model", features)
-        network = convert(scratch, "micro", features)
+        network, _ = convert(scratch, "micro", features)
     operators = check_operators(network)
     micro = MicroModel(network, model)
     path = Path(directory) / f"{spec['name']}_micro"
