@@ -24,6 +24,8 @@ COMMANDS = {
     "ngram": "speechzoo.cli.ngram",
     "grammar": "speechzoo.cli.grammar",
     "listen": "speechzoo.cli.listen",
+    "microphones": "speechzoo.cli.microphones",
+    "wyoming": "speechzoo.cli.wyoming",
 }
 
 

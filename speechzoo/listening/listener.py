@@ -33,7 +33,7 @@ class Listener:
     Args:
         model: A MultiTaskModel or an EdgeModel; a wake word needs a `keyword` head.
         commands: Decoder of a grammar, which then answers intent and slots.
-        wake_word: Class of the `keyword` head to wait for; every utterance is recognised when None.
+        wake_word: Class of the `keyword` head to wait for, or several; every utterance is recognised when None.
         threshold: Mean posterior that wakes, 0 to 1.
 
     Raises:
@@ -46,11 +46,13 @@ class Listener:
                 print(heard.recognition.transcript)
     """
 
-    def __init__(self, model, commands: CommandDecoder | None = None, wake_word: str | None = None,
+    def __init__(self, model, commands: CommandDecoder | None = None, wake_word: str | list[str] | None = None,
                  threshold: float = KEYWORD_THRESHOLD):
         self.model, self.commands, self.wake_word, self.threshold = model, commands, wake_word, threshold
         self.spec = model_spec(model)
-        check_wake_word(self.spec, wake_word)
+        self._wake_words = [wake_word] if wake_word is None or isinstance(wake_word, str) else wake_word
+        for word in self._wake_words:
+            check_wake_word(self.spec, word)
         self.rate = self.spec["sample_rate"]
         self._activity = VoiceActivity(self.rate)
         self._audio = np.zeros(0, np.float32)  # the last seconds
@@ -98,15 +100,15 @@ class Listener:
         self._asked = self._heard
         start = max(self._heard - round(WINDOW_SECONDS * self.rate), self._first)
         head = self.spec["heads"]["keyword"]
-        outputs = batch_outputs(self.model, [self._cut(start, self._heard)])[0]
-        posterior = class_probabilities(np.asarray(outputs["keyword"]), head)[head["classes"].index(self.wake_word)]
-        self._posteriors = [*self._posteriors, float(posterior)][-SMOOTHED:]
-        mean = sum(self._posteriors) / SMOOTHED
-        if mean >= self.threshold:
+        outputs = batch_outputs(self.model, [self._cut(start, self._heard)], ["keyword"])[0]
+        self._posteriors = [*self._posteriors, class_probabilities(np.asarray(outputs["keyword"]), head)][-SMOOTHED:]
+        means = dict(zip(head["classes"], sum(self._posteriors) / SMOOTHED))
+        word = max(self._wake_words, key=means.get)
+        if means[word] >= self.threshold:
             self._posteriors = []
             self._awake_until = self._heard + PATIENCE_SECONDS * self.rate
             self._begin = self._heard if self._activity.speaking else None
-            recognition = Recognition(keyword=self.wake_word, confidence={"keyword": mean})
+            recognition = Recognition(keyword=word, confidence={"keyword": float(means[word])})
             yield Heard("wake_word", start / self.rate, self._heard / self.rate, recognition)
 
     def _end_utterance(self):
