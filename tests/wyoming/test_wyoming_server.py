@@ -24,6 +24,7 @@ from wyoming.wake import Detect, Detection
 
 from speechzoo.cli import main
 from speechzoo.decoding.commands import CommandDecoder
+from speechzoo.decoding.lexicon_search import LexiconSearch
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.grammar.nodes import Choice, Grammar, Sequence, Slot, Value, Words
 from speechzoo.wyoming.detection import WakeWordDetection
@@ -127,6 +128,12 @@ def test_many_clients_at_once_get_their_own_transcripts():
     answers = talk(voice(), *requests, until=("transcript",))
     # "go up" and "yes" are no commands, and written as they were heard.
     assert [Transcript.from_event(told[-1]).text for told in answers] == [TEXTS[number] for number in order]
+
+
+def test_what_is_no_command_is_written_by_the_decoder():
+    words = LexiconSearch(FakeModel.spec, {"go": [["G", "OW"]], "up": [["AH", "P"]]})  # its phones always say "go up"
+    assert [voice(decoder=words).transcribe(sound(number)) for number in (1, 3)] == ["stop", "go up"]
+    assert voice(grammar=False, decoder=words).transcribe(sound(1)) == "go up"
 
 
 def test_without_a_word_there_is_an_empty_transcript():
