@@ -34,17 +34,18 @@ def model_spec(model) -> dict:
     return model.spec() if callable(model.spec) else model.spec
 
 
-def batch_outputs(model, audio: list[np.ndarray]) -> list[dict[str, np.ndarray]]:
+def batch_outputs(model, audio: list[np.ndarray], heads: list[str] | None = None) -> list[dict[str, np.ndarray]]:
     """The heads' outputs of several utterances.
 
     Args:
         model: A MultiTaskModel, which takes them in one padded batch, or an EdgeModel, which takes one by one.
         audio: float32 (samples,) each.
+        heads: Heads that are needed, which an EdgeModel may answer from fewer layers; all when None.
     """
     if not audio:
         return []
     if not hasattr(model, "predict_on_batch"):
-        return [model.outputs(samples) for samples in audio]
+        return [model.outputs(samples, heads) for samples in audio]
     lengths = np.array([max(len(samples), model.minimum_samples) for samples in audio], np.int32)
     padded = np.zeros((len(audio), lengths.max()), np.float32)
     for row, samples in zip(padded, audio):

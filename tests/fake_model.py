@@ -23,7 +23,7 @@ class FakeModel:
     def __init__(self):
         self.calls = 0
 
-    def outputs(self, audio):
+    def outputs(self, audio, heads=None):
         self.calls += 1
         number = int(round(float(np.abs(audio).max()) * 5)) - 1
         units = self.spec["heads"]["transcript"]["units"]

@@ -30,7 +30,7 @@ FLOORS = [
     {"edge", "serving"},
     {"opening"},
     {"evaluation", "listening"},
-    {"exporters"},
+    {"exporters", "wyoming"},
     {"benchmarking"},
     {"cli"},
     {"__main__"},
@@ -39,7 +39,8 @@ FLOORS = [
 NEIGHBOURS = {("data", "corpora"), ("corpora", "data"), ("registry", "profiling")}
 # Rooms that see less than what lies below them: they run where TensorFlow is not installed.
 NARROW = {"edge": {"audio", "decoding", "files", "grammar"}, "serving": {"audio", "decoding"}, "decoding": {"grammar"}, "metrics": set(),
-          "listening": {"audio", "decoding", "opening"}}
+          "listening": {"audio", "decoding", "opening"},
+          "wyoming": {"decoding", "listening"}}
 # Rooms that import these packages and no others (besides the standard library).
 PACKAGES = {
     "audio": {"numpy", "soundfile", "soxr", "tensorflow", "tensorflow_io"},
@@ -55,6 +56,7 @@ PACKAGES = {
     "metrics": {"numpy", "jiwer"},
     "listening": {"numpy"},
     "edge": {"numpy", "soundfile", "soxr", "ai_edge_litert"},
+    "wyoming": {"numpy", "soxr", "wyoming"},
 }
 
 

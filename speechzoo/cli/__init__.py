@@ -26,6 +26,8 @@ COMMANDS = {
     "listen": "speechzoo.cli.listen",
     "enroll": "speechzoo.cli.enroll",
     "learn": "speechzoo.cli.learn",
+    "microphones": "speechzoo.cli.microphones",
+    "wyoming": "speechzoo.cli.wyoming",
 }
 
 

@@ -18,6 +18,7 @@ def add_arguments(parser):
     parser.add_argument("source", nargs="?", metavar="FILE",
                         help="recording of any length; - for raw 16-bit samples at the model's rate on standard input")
     parser.add_argument("--microphone", action="store_true", help="listen to the microphone until Ctrl-C")
+    microphone.add_device_argument(parser)
     parser.add_argument("--wake-word", metavar="WORD", help="say nothing before this keyword is heard")
     parser.add_argument("--threshold", type=float, metavar="P",
                         help="mean posterior of the wake word that wakes (0.99; 0.8 for a learnt word)")
@@ -47,7 +48,7 @@ def run(arguments):
                          "_streaming" if words is None else "with --keywords nothing is partial: leave out --partial")
     else:
         listener = Listener(*options, voices, words)
-    for samples in _blocks(arguments.source, listener.rate):
+    for samples in _blocks(arguments.source, listener.rate, arguments.device):
         _write(listener.feed(samples))
     _write(listener.finish())
 
@@ -57,12 +58,12 @@ def _write(events):
         print(json.dumps(heard.to_dict(), ensure_ascii=False), flush=True)
 
 
-def _blocks(source, rate):
+def _blocks(source, rate, device):
     """Blocks of a file, decoded as they are read, of standard input, or of the microphone (no source)."""
     from speechzoo.audio import stream_audio
 
     if source is None:
-        return microphone.blocks(_BLOCK_SECONDS, rate)
+        return microphone.blocks(_BLOCK_SECONDS, rate, device)
     return _pipe(rate) if source == "-" else stream_audio(source, rate, _BLOCK_SECONDS)
 
 

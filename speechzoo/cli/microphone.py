@@ -4,21 +4,41 @@ import contextlib
 import sys
 
 
-def record(seconds: float, sample_rate: int):
-    """float32 (samples,) from the default microphone."""
+def add_device_argument(parser):
+    """Adds the choice of a microphone to a command's parser."""
+    parser.add_argument("--device", metavar="NAME",
+                        help="the microphone: its number, or part of its name, from 'speechzoo microphones'; the "
+                             "system's own choice if absent")
+
+
+def devices() -> list[tuple[int, str, int]]:
+    """Number, name and channels of each microphone."""
+    with _sounddevice() as sounddevice:
+        return [(number, device["name"], device["max_input_channels"])
+                for number, device in enumerate(sounddevice.query_devices()) if device["max_input_channels"]]
+
+
+def record(seconds: float, sample_rate: int, device: str | None = None):
+    """float32 (samples,) from a microphone, the default one when None is named."""
     with _sounddevice() as sounddevice:
         print(f"recording {seconds:g} s ...", file=sys.stderr, flush=True)
-        audio = sounddevice.rec(int(seconds * sample_rate), samplerate=sample_rate, channels=1, dtype="float32")
+        audio = sounddevice.rec(int(seconds * sample_rate), samplerate=sample_rate, channels=1, dtype="float32",
+                                device=_number(device))
         sounddevice.wait()
     return audio[:, 0]
 
 
-def blocks(block_seconds: float, sample_rate: int):
-    """float32 (samples,) again and again, from the default microphone, until interrupted."""
+def blocks(block_seconds: float, sample_rate: int, device: str | None = None):
+    """float32 (samples,) again and again, from a microphone, until interrupted."""
     with _sounddevice() as sounddevice:
-        with sounddevice.InputStream(samplerate=sample_rate, channels=1, dtype="float32") as stream:
+        with sounddevice.InputStream(samplerate=sample_rate, channels=1, dtype="float32",
+                                     device=_number(device)) as stream:
             while True:
                 yield stream.read(round(block_seconds * sample_rate))[0][:, 0]
+
+
+def _number(device):
+    return int(device) if device is not None and device.isdecimal() else device
 
 
 @contextlib.contextmanager
@@ -31,5 +51,5 @@ def _sounddevice():
         raise OSError(f"the microphone can't be used: {error}; install PortAudio") from None
     try:
         yield sounddevice
-    except sounddevice.PortAudioError as error:
+    except (sounddevice.PortAudioError, ValueError) as error:  # ValueError: no such device, or several
         raise OSError(f"the microphone can't be used: {error}") from None

@@ -6,7 +6,7 @@ import sys
 from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_arguments, make_commands, make_decoder,
                                            positive, split_names)
 from speechzoo.cli.learnt_options import add_learnt_arguments, load_voices, load_words
-from speechzoo.cli.microphone import record
+from speechzoo.cli.microphone import add_device_argument, record
 
 HELP = "Say what is heard in recordings: transcript, words, speaker and whatever else the model answers."
 LIST = "audio"
@@ -19,6 +19,7 @@ def add_arguments(parser):
     parser.add_argument("--heads", type=split_names, metavar="A,B", help="only these heads")
     parser.add_argument("--json", action="store_true", help="one JSON object a line, with times of the words")
     parser.add_argument("--microphone", action="store_true", help="record from the microphone and recognise that")
+    add_device_argument(parser)
     parser.add_argument("--seconds", type=positive, default=4.0, metavar="S", help="how long to record (%(default)g)")
     parser.add_argument("--start", type=float, default=0.0, metavar="S", help="where to begin in each recording")
     parser.add_argument("--duration", type=positive, metavar="S", help="how much of each to hear; to its end if absent")
@@ -45,7 +46,8 @@ def run(arguments):
     voices, words = load_voices(arguments, model), load_words(arguments, model)
     sources = [(path, path) for path in arguments.audio]
     if arguments.microphone:
-        sources.append(("microphone", (record(arguments.seconds, spec["sample_rate"]), spec["sample_rate"])))
+        sources.append(("microphone", (record(arguments.seconds, spec["sample_rate"], arguments.device),
+                                       spec["sample_rate"])))
     failed = False
     for name, source in sources:
         try:

@@ -34,7 +34,8 @@ class Listener:
     Args:
         model: A MultiTaskModel or an EdgeModel; a wake word needs a `keyword` head, or `words`.
         commands: Decoder of a grammar, which then answers intent and slots.
-        wake_word: Class of the `keyword` head or learnt word to wait for; every utterance is recognised when None.
+        wake_word: Class of the `keyword` head or learnt word to wait for, or several of one kind; every utterance is
+            recognised when None.
         threshold: Mean posterior that wakes, 0 to 1; when None, 0.99, or that of `words` for a learnt word.
         voices: `edge.voices.Voices`, which say who spoke.
         words: `edge.custom_words.CustomWords`, which are heard too.
@@ -49,13 +50,15 @@ class Listener:
                 print(heard.recognition.transcript)
     """
 
-    def __init__(self, model, commands: CommandDecoder | None = None, wake_word: str | None = None,
+    def __init__(self, model, commands: CommandDecoder | None = None, wake_word: str | list[str] | None = None,
                  threshold: float | None = None, voices=None, words=None):
         self.model, self.commands, self.wake_word, self.voices, self.words = model, commands, wake_word, voices, words
         self.spec = model_spec(model)
-        self._learnt = words is not None and wake_word in words.names
+        self._wake_words = [wake_word] if wake_word is None or isinstance(wake_word, str) else wake_word
+        self._learnt = words is not None and set(self._wake_words) <= set(words.names)
         if not self._learnt:
-            check_wake_word(self.spec, wake_word)
+            for word in self._wake_words:
+                check_wake_word(self.spec, word)
         usual = words.threshold if self._learnt else KEYWORD_THRESHOLD
         self.threshold = usual if threshold is None else threshold
         self.rate = self.spec["sample_rate"]
@@ -104,21 +107,22 @@ class Listener:
             return
         self._asked = self._heard
         start = max(self._heard - round(WINDOW_SECONDS * self.rate), self._first)
-        self._posteriors = [*self._posteriors, self._posterior(self._cut(start, self._heard))][-SMOOTHED:]
-        mean = sum(self._posteriors) / SMOOTHED
-        if mean >= self.threshold:
+        self._posteriors = [*self._posteriors, self._posteriors_of(self._cut(start, self._heard))][-SMOOTHED:]
+        means = {word: sum(each[word] for each in self._posteriors) / SMOOTHED for word in self._wake_words}
+        word = max(means, key=means.get)
+        if means[word] >= self.threshold:
             self._posteriors = []
             self._awake_until = self._heard + PATIENCE_SECONDS * self.rate
             self._begin = self._heard if self._activity.speaking else None
-            recognition = Recognition(keyword=self.wake_word, confidence={"keyword": mean})
+            recognition = Recognition(keyword=word, confidence={"keyword": float(means[word])})
             yield Heard("wake_word", start / self.rate, self._heard / self.rate, recognition)
 
-    def _posterior(self, window) -> float:
+    def _posteriors_of(self, window) -> dict[str, float]:
         if self._learnt:
-            return self.words.scores(window)[self.wake_word]
+            return self.words.scores(window)
         head = self.spec["heads"]["keyword"]
-        outputs = batch_outputs(self.model, [window])[0]
-        return float(class_probabilities(np.asarray(outputs["keyword"]), head)[head["classes"].index(self.wake_word)])
+        outputs = batch_outputs(self.model, [window], ["keyword"])[0]
+        return dict(zip(head["classes"], class_probabilities(np.asarray(outputs["keyword"]), head)))
 
     def _end_utterance(self):
         begin, self._begin, self._posteriors = self._begin, None, []

@@ -66,16 +66,27 @@ def test_microphone(monkeypatch, capsys):
         PortAudioError = RuntimeError
 
         @staticmethod
-        def rec(frames, samplerate, channels, dtype):
+        def rec(frames, samplerate, channels, dtype, device):
+            if device not in (None, 1, "usb"):
+                raise ValueError(f"No input device matching {device!r}")
             return (tone(frames / samplerate) * 0.6)[:, None]
 
         @staticmethod
         def wait():
             pass
 
+        @staticmethod
+        def query_devices():
+            return [{"name": "loudspeaker", "max_input_channels": 0}, {"name": "usb microphone", "max_input_channels": 2}]
+
     monkeypatch.setitem(sys.modules, "sounddevice", Device)
     assert run("recognize", "fake", "--microphone", "--seconds", "0.5") == 0
     assert "microphone (0.5 s)" in capsys.readouterr().out
+    assert run("microphones") == 0
+    assert capsys.readouterr().out == "  1  usb microphone (2 channels)\n"
+    for device, code in (("1", 0), ("usb", 0), ("attic", 2)):
+        assert run("recognize", "fake", "--microphone", "--seconds", "0.5", "--device", device) == code
+    assert "the microphone can't be used: No input device matching 'attic'" in capsys.readouterr().err
 
 
 def test_nothing_to_do(capsys):

@@ -65,6 +65,11 @@ def test_only_what_follows_the_wake_word(block):
     assert command.recognition.intent == "left" and 4.8 < command.start <= 5.3
 
 
+def test_one_of_several_wake_words():
+    wake = hear(Listener(FakeModel(), wake_word=["no", "yes"]), np.concatenate([silence(1), sound(1), silence(1.5)]))[0]
+    assert (wake.kind, wake.recognition.keyword) == ("wake_word", "no")
+
+
 def test_who_says_nothing_after_the_wake_word_is_forgotten():
     stream = np.concatenate([silence(1), sound(0, 0.6), silence(8), sound(1), silence(1)])
     assert [event.kind for event in hear(Listener(FakeModel(), wake_word="yes"), stream)] == ["wake_word"]

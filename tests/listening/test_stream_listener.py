@@ -42,7 +42,7 @@ def test_an_unknown_wake_word():
 
 def test_the_command_streams_with_a_model_that_can(monkeypatch, capsys):
     monkeypatch.setattr("speechzoo.opening.open_model", lambda source: MODEL)
-    monkeypatch.setattr("speechzoo.cli.listen._blocks", lambda source, rate: np.array_split(AUDIO, 9))
+    monkeypatch.setattr("speechzoo.cli.listen._blocks", lambda source, rate, device: np.array_split(AUDIO, 9))
     with pytest.raises(SystemExit) as ended:
         main(["listen", "fake", "file.wav", "--partial"])
     assert not ended.value.code

@@ -1,0 +1,45 @@
+"""`speechzoo wyoming`: wake word, speech-to-text and intents for Home Assistant."""
+
+import sys
+
+from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_arguments, make_commands, make_decoder,
+                                           split_names)
+
+HELP = "Serve an exported model to Home Assistant over the Wyoming protocol: wake word, speech-to-text, intents."
+
+
+def add_arguments(parser):
+    """Adds the arguments of the command to its parser."""
+    parser.add_argument("model", metavar="FILE", help="exported .tflite file")
+    parser.add_argument("--uri", default="tcp://0.0.0.0:10400", metavar="URI",
+                        help="where to listen: tcp://HOST:PORT or unix:///PATH (%(default)s)")
+    parser.add_argument("--wake-word", type=split_names, metavar="A,B",
+                        help="keywords of the model that are offered as wake words (all of them)")
+    parser.add_argument("--threshold", type=float, default=0.99, metavar="P",
+                        help="mean posterior of a wake word that wakes (%(default)g)")
+    parser.add_argument("--language", default="en", metavar="CODE", help="of model and grammar (%(default)s)")
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help="of the model (%(default)d)")
+    add_grammar_arguments(parser.add_argument_group("spoken commands", "transcripts and intents from a grammar"))
+    add_decoder_arguments(parser)
+
+
+def run(arguments):
+    """Serves until SIGTERM or Ctrl-C; a line on standard error for every client that sends what can't be used."""
+    import asyncio
+    import logging
+
+    from speechzoo.edge.edge_model import EdgeModel
+
+    try:
+        from speechzoo.wyoming.server import serve
+        from speechzoo.wyoming.voice import Voice
+    except ModuleNotFoundError as error:
+        if error.name.partition(".")[0] != "wyoming":
+            raise
+        raise ImportError("the server needs the package wyoming: pip install wyoming") from None
+    logging.basicConfig(format="speechzoo: %(message)s")
+    model = EdgeModel(arguments.model, threads=arguments.threads)
+    voice = Voice(model, make_commands(arguments, model), make_decoder(arguments, model), arguments.wake_word,
+                  arguments.threshold, arguments.language)
+    print(f"speechzoo: {arguments.model} on {arguments.uri}", file=sys.stderr, flush=True)
+    asyncio.run(serve(voice, arguments.uri))

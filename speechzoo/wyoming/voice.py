@@ -1,0 +1,110 @@
+"""What one model does for a home: writes what is said, hears its wake words, understands commands."""
+
+import numpy as np
+from wyoming.info import (AsrModel, AsrProgram, Attribution, Info, IntentModel, IntentProgram, WakeModel, WakeProgram)
+
+from speechzoo import __version__
+from speechzoo.decoding.commands import CommandDecoder
+from speechzoo.decoding.greedy import greedy_decode
+from speechzoo.decoding.heard import KEYWORD_THRESHOLD
+from speechzoo.decoding.parse import Parse
+from speechzoo.decoding.recognition import MAXIMUM_SECONDS
+from speechzoo.decoding.text_parser import TextParser
+from speechzoo.listening.listener import check_wake_word
+
+
+class Voice:
+    """One model and how its outputs are read, for all clients. It serves one thread at a time, as its model does.
+
+    Args:
+        model: An EdgeModel.
+        commands: Decoder of a grammar: the service understands its commands, and transcripts are its sentences.
+        decoder: Of what is no command, as of `recognize_outputs`.
+        wake_words: Those that it answers to; all keywords that the model knows when None.
+        threshold: Mean posterior of a wake word that counts, 0 to 1.
+        language: ISO 639-1.
+
+    Attributes:
+        wake_words: Names of the wake words.
+        writes: Whether it can transcribe at all.
+        streams: Whether a transcript is written while it is spoken: the model can stream, and nothing that needs the
+            whole sentence, a grammar or a decoder, comes behind it.
+
+    Raises:
+        ValueError: The model doesn't know a wake word, or there is nothing that it could answer.
+    """
+
+    def __init__(self, model, commands: CommandDecoder | None = None, decoder=greedy_decode,
+                 wake_words: list[str] | None = None, threshold: float = KEYWORD_THRESHOLD, language: str = "en"):
+        self.model, self.commands, self.decoder, self.threshold, self.language = (model, commands, decoder, threshold,
+                                                                                  language)
+        self.spec = model.spec
+        for word in wake_words or ():
+            check_wake_word(self.spec, word)
+        known = self.spec["heads"].get("keyword", {}).get("classes", [])
+        # Classes such as _unknown_ and _silence_ are no words.
+        self.wake_words = wake_words or [word for word in known if not word.startswith("_")]
+        self._head = next((name for name, head in self.spec["heads"].items()
+                           if head["type"] == "ctc" and head["label"] == "transcript"), None)
+        self.writes = self._head is not None or commands is not None or hasattr(decoder, "head")
+        self.streams = ("stream" in self.spec and self._head is not None and commands is None
+                        and decoder is greedy_decode)
+        self._parser = None if commands is None else TextParser(commands.compiled, language)
+        if not self.writes and not self.wake_words:
+            raise ValueError("the model neither writes nor knows a wake word; it has: " + ", ".join(self.spec["heads"]))
+
+    def transcribe(self, samples: np.ndarray) -> str:
+        """What was said.
+
+        Args:
+            samples: float32 (samples,) in [-1, 1] at the model's sample rate.
+
+        Returns:
+            The sentence of the grammar that was recognised, word for word, so that its intent is found again in the
+            text; for speech that is no command, and without a grammar, what the decoder writes; empty when nothing.
+
+        Raises:
+            ValueError: More than two minutes.
+        """
+        if not len(samples):
+            return ""
+        outputs = self.model.outputs(samples)
+        if self.commands is not None:
+            parse = self.commands(outputs)
+            if parse.accepted:
+                return parse.text
+        if hasattr(self.decoder, "head"):  # it finds words in another head's output
+            return self.decoder(outputs[self.decoder.head]).text
+        if self._head is None:
+            return ""
+        return self.decoder(outputs[self._head], self.spec["heads"][self._head]).text
+
+    @property
+    def maximum_samples(self) -> int:
+        """Samples of the longest recording that `transcribe` takes."""
+        return round(MAXIMUM_SECONDS * self.spec["sample_rate"])
+
+    def understand(self, text: str) -> Parse:
+        """The command that a text is; not accepted when it is none, or there is no grammar."""
+        return Parse() if self._parser is None else self._parser(text)
+
+    def info(self) -> Info:
+        """The answer to `describe`: what is offered."""
+        def about(name, description, **more):
+            return {"name": name, "description": description, "installed": True, "version": __version__,
+                    "attribution": Attribution("speechzoo", ""), **more}
+
+        languages = {"languages": [self.language]}
+        info = Info()
+        if self.writes:
+            model = AsrModel(**about(self.spec["name"], "Speech to text", **languages))
+            info.asr = [AsrProgram(**about("speechzoo", "Speech to text on this device"), models=[model],
+                                   supports_transcript_streaming=self.streams)]
+        if self.wake_words:
+            words = [WakeModel(**about(word, word, phrase=word, **languages)) for word in self.wake_words]
+            info.wake = [WakeProgram(**about("speechzoo", "Wake words on this device"), models=words)]
+        if self.commands is not None:
+            grammar = IntentModel(**about(self.commands.compiled.name, "Commands of a grammar", **languages))
+            info.intent = [IntentProgram(**about("speechzoo", "Commands of a grammar, on this device"),
+                                         models=[grammar])]
+        return info
