@@ -25,14 +25,13 @@ CALIBRATION = 40  # utterances of each training source to choose from
 # What is shown of a head's figures, and whether more is better; slots are rarely right all together.
 METRICS = {"wer": False, "cer": False, "per": False, "eer": False, "f1": True, "accuracy": True}
 LATENCY_SECONDS = 3.0
-# The file of which all activations have calibrated ranges, and what else it is calibrated with.
+# The file of which the whole body has calibrated ranges, and what else it is calibrated with.
 CALIBRATED, CALIBRATED_FORMAT = "mtl_ds_cnn_micro", "int8"
 CALIBRATIONS = {
     "chosen": "training recordings that differ most (`--representative`)",
     "even": "as many training recordings, at even steps",
     "varied": "the chosen ones, also at a tenth of their level and in noise at 5 dB",
     "bundled": "the recordings that come with the package",
-    "auto": "the same, with `--keep-float auto`",
 }
 
 
@@ -75,7 +74,7 @@ def recordings_of(calibration: str, manifest: Path, sample_rate: int):
     from speechzoo.data.reading import read_utterance_audio
     from speechzoo.exporters.recordings import MAXIMUM_RECORDINGS, MAXIMUM_SECONDS, read_recordings
 
-    if calibration in ("chosen", "bundled", "auto"):
+    if calibration in ("chosen", "bundled"):
         return manifest if calibration == "chosen" else None
     if calibration == "even":
         utterances = read_manifest(manifest)
@@ -101,8 +100,7 @@ def measure(name: str, quantize: str, calibration: str, data: Path, seconds: flo
         if not path.is_file():
             manifest = calibration_manifest(model.zoo_config, data, scratch)
             speechzoo.export(model, folder, "tflite", quantize,
-                             recordings_of(calibration, manifest, model.zoo_config.sample_rate),
-                             keep_float="auto" if calibration == "auto" else None)
+                             recordings_of(calibration, manifest, model.zoo_config.sample_rate))
         sources = [take(source, scratch, f"dev_{number}", seconds=seconds)
                    for number, source in enumerate(model.zoo_config.dev_sources(data))]
         figures = evaluate(str(path), sources)["overall"]

@@ -14,7 +14,7 @@ from speechzoo.exporters.flatbuffer import (count_operators, in_layer, operator_
                                             signature_graphs)
 
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "int16x8")
-FRONTEND = "frontend"
+FRONTEND, BACKBONE = "frontend", "backbone"
 # Operators that multiply with stored weights -> axis of the output channels in the weights.
 WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
 # Versions of the operators that take int8 weights (one scale a channel) with float32 activations.
@@ -57,7 +57,9 @@ def calibrated_nodes(network: bytes) -> list[str]:
     Besides the front end, where the network has attention (products of activations with activations): everything but
     the operators with weights; and the same in a step of a stream, whose state would lose what it has gathered.
     Layer norms, softmax and gates hold values of many magnitudes, where 8 bits cost
-    accuracy and, in TFLite's kernels, time; the operators with weights do nearly all multiplications.
+    accuracy and, in TFLite's kernels, time; the operators with weights do nearly all multiplications. Where it has
+    none, the heads: their pooling squares and sums over all frames, of which 8 bits keep nothing when recordings are
+    louder or longer than those that it was calibrated with.
 
     Args:
         network: The float32 network.
@@ -74,7 +76,11 @@ def calibrated_nodes(network: bytes) -> list[str]:
         attention = number == step or any(operator_name(model, operator) == "BATCH_MATMUL"
                                           for operator in graph.operators)
         for index, operator in enumerate(graph.operators):
-            if index in frontend or attention and operator_name(model, operator) not in WEIGHTED:
+            if attention:
+                stays = index in frontend or operator_name(model, operator) not in WEIGHTED
+            else:
+                stays = not any(in_layer(graph.tensors[output].name, BACKBONE) for output in operator.outputs)
+            if stays:
                 names += [graph.tensors[output].name.decode() for output in operator.outputs]
     return names
 
