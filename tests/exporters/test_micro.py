@@ -186,7 +186,7 @@ def test_heads_that_a_microcontroller_cannot_have(model, tmp_path):
 
 def test_a_head_beyond_tolerance_is_named_and_nothing_is_written(model, network, tmp_path, monkeypatch):
     monkeypatch.setattr("speechzoo.exporters.micro.micro_export._write_saved_model", lambda *_: None)
-    monkeypatch.setattr("speechzoo.exporters.micro.micro_export.convert", lambda *_: network)
+    monkeypatch.setattr("speechzoo.exporters.micro.micro_export.convert", lambda *_: (network, []))
     monkeypatch.setattr(MicroModel, "run", lambda self, _: [np.int8([-128, 127, 0][:len(classes)])
                                                             for classes in self.heads.values()])
     with pytest.raises(ExportError, match="tiny_micro: head '.*' is too far from the Keras model"):

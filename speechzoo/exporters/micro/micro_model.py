@@ -42,8 +42,11 @@ class MicroModel:
         self.frontend = FixedPointLogMel.from_layer(model.frontend, *self.feature_quantization)
         self.runtime, self._run = _runner(network, len(order))
 
-    def outputs(self, audio: np.ndarray) -> dict[str, np.ndarray]:
-        """Every head's logits for one window: float32 (samples,) in [-1, 1], cut or completed with silence."""
+    def outputs(self, audio: np.ndarray, heads: list[str] | None = None) -> dict[str, np.ndarray]:
+        """Every head's logits for one window: float32 (samples,) in [-1, 1], cut or completed with silence.
+
+        `heads` may say which are needed, as for an `EdgeModel`; the network answers all at once.
+        """
         samples = np.clip(np.rint(audio[:self.window_samples] * 32768), -32768, 32767).astype(np.int16)
         features = self.frontend(np.pad(samples, (0, self.window_samples - len(samples))))
         return {head: (values.astype(np.float32) - self.quantization[head][1]) * self.quantization[head][0]
