@@ -20,8 +20,8 @@ def convert(folder: Path, quantize: str, recordings: list[np.ndarray],
 
     Args:
         folder: Scratch folder, where the child reads and writes.
-        quantize: `none`, `float16`, `dynamic`, `int8`, `int16x8`, or `micro`: every operator in int8, from `features` to
-            answers.
+        quantize: `none`, `float16`, `dynamic`, `int8`, `int16x8`, or `micro`: all operators in int8, from `features`
+            to answers.
         recordings: float32 (samples,) each, to calibrate `int8` and `int16x8` with; for `micro` (frames, bins) each.
         signatures: Those of the SavedModel that the network shall have; they share its weights.
         sensitivity_spec: The model's spec, for `int8` to keep those layers in float32 that would lose answers.
