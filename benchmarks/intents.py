@@ -5,7 +5,7 @@
 
 answers every utterance three ways, clean and in noise, and prints how many intents are right, how many commands entirely
 (every labelled slot, too), how many are taken for no command, and how much other speech is taken for one. `fused` is the
-grammar's answer, accepted or rejected by the sum of its score and, halved, the log odds of the `intent` head that this is
+grammar's answer, accepted or rejected by the sum of its score and an eighth of the log odds of the `intent` head that this is
 a command: the head has heard what commands sound like, the grammar knows what they say.
 """
 
@@ -27,7 +27,7 @@ from speechzoo.metrics.commands import score_commands
 from speechzoo.opening import batch_outputs, model_spec, open_model
 
 BATCH = 8
-SHARE_OF_HEAD = 0.5
+SHARE_OF_HEAD = 0.125
 
 
 def read_all(manifest: str, rate: int, intent: str | None) -> list[tuple[dict, np.ndarray]]:
