@@ -39,7 +39,9 @@ def main(data: Path, runs: Path, out: Path):
             "Written by `python benchmarks/results.py --data PREPARED --runs RUNS`; `single-task` is the same front end and",
             "backbone trained from scratch with that head alone, on those of the same recordings that have its label, for so",
             "many steps. A head in bold is at least as good together as alone. `wer, dictation` is `--dictation`: the words of",
-            "CMUdict found by the phones, with PocketSphinx's 3-gram of English.", ""]
+            "CMUdict found by the phones, with PocketSphinx's 3-gram of English.", "",
+            "The multi-task models were trained for many more steps than these (see their cards), so a bold head does not yet",
+            "say what sharing buys; [multitask.md](multitask.md) is for that, with equal budgets.", ""]
     out.write_text("\n".join(page + sections), encoding="utf-8")
 
 
