@@ -43,18 +43,19 @@ def load_voices(arguments, model):
         return None
     from speechzoo.edge.voices import Voices
 
-    voices = Voices(model)
-    voices.load(arguments.voices)
-    return voices
+    return _loaded(Voices(model), arguments.voices)
 
 
 def load_words(arguments, model):
     """The words that the options name, or None."""
     if not arguments.keywords:
         return None
-    words = open_words(model)
-    words.load(arguments.keywords)
-    return words
+    return _loaded(open_words(model), arguments.keywords)
+
+
+def _loaded(learnt, path):
+    learnt.load(path)
+    return learnt
 
 
 def open_words(model):

@@ -3,6 +3,7 @@
 import math
 
 from speechzoo.exporters.flatbuffer import operator_name, parse
+from speechzoo.exporters.quantization import WEIGHTED
 
 _ALIGNMENT = 16
 # What the interpreter keeps beside the tensors on a machine of 64 bits, fitted to what the RecordingMicroAllocator of
@@ -26,7 +27,7 @@ def estimate_arena(network: bytes) -> int:
         for index in operator.inputs:
             last[index] = step
         first.update({index: step for index in operator.outputs})
-        if name in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
+        if name in WEIGHTED:
             channels += graph.tensors[operator.outputs[0]].shape[-1]
         if name in ("MEAN", "SUM"):  # they add up in 32 bits
             scratch.append((4 * _elements(graph, operator.outputs[0]), step, step))
