@@ -3,10 +3,11 @@
     python benchmarks/multitask.py --data PREPARED --runs RUNS
 
 trains a small network on recordings of Speech Commands, speechocean762, LibriSpeech and ESC-10 (`speechzoo prepare`,
-see docs/training.md) with the heads keyword, speaker, gender, age_group, phones and event, none of which all corpora
-have labels for, and writes tables and plots between the two marks in docs/multitask.md. A run is a few minutes in a
-process of its own and leaves one JSON file in RUNS. What has its file is not run again: stop at any time, and start the
-same command to go on. The page is written from the files that are there.
+then `speechzoo align` for the phones, see docs/training.md) with the heads keyword, speaker, gender, age_group, alignment
+(the phone of each frame) and event, none of which all corpora have labels for, and writes tables and plots between the
+two marks in docs/multitask.md. A run is a few minutes in a process of its own and leaves one JSON file in RUNS. What has
+its file is not run again: stop at any time, and start the same command to go on. The page is written from the files that
+are there.
 
 All runs have the same optimizer and batches of the same length; shared ones have `--steps` training steps. `alone`
 trains a network for one head, for as many steps as show it its labelled recordings as often as a shared training does;
@@ -34,7 +35,9 @@ from pathlib import Path
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 BEGIN, END = "<!-- written by benchmarks/multitask.py -->", "<!-- end of what it wrote -->"
 
-SECONDS_PER_BATCH, LONGEST = 32, 5.1
+# The first seconds of every recording, so that all corpora stand in every batch: batches of one corpus each, as length
+# buckets would make them, have batch statistics that no other corpus has.
+SECONDS, SECONDS_PER_BATCH = 2.0, 32
 CLIPS_OF_A_KEYWORD = {"train": 300, "test": 60}
 TEST_SPEAKERS = 4  # every fourth
 FEW = (1, 5, 25)
@@ -46,7 +49,8 @@ HEADS = {
     "speaker": {"type": "speaker", "embedding_size": 64, "loss_weight": 0.1},
     "gender": {"type": "classifier", "classes": ["female", "male"]},
     "age_group": {"type": "classifier", "classes": ["adult", "child"]},
-    "phones": {"type": "ctc", "units": "phones", "loss_weight": 0.03},
+    # CTC needs more steps than these before it writes anything at all.
+    "alignment": {"type": "alignment"},
     "event": {"type": "classifier", "classes": EVENTS},
 }
 NETWORK = {
@@ -74,9 +78,9 @@ class Corpus:
 
 
 CORPORA = {
-    "speech_commands": Corpus(("keyword", "phones"), 1.0, ("training",), ("validation",)),
-    "speechocean762": Corpus(("speaker", "gender", "age_group", "phones")),
-    "librispeech": Corpus(("speaker", "gender", "phones")),
+    "speech_commands": Corpus(("keyword",), 1.0, ("training",), ("validation",)),
+    "speechocean762": Corpus(("speaker", "gender", "age_group", "alignment")),
+    "librispeech": Corpus(("speaker", "gender", "alignment")),
     "esc10": Corpus(("event",), 3.0, ("fold1", "fold2", "fold3"), ("fold4",)),
 }
 
@@ -131,8 +135,7 @@ def gather(data: Path) -> tuple[list[dict], list[dict]]:
     parts = [], []
     for name, corpus in CORPORA.items():
         folder = (data / name).resolve()
-        utterances = [utterance for utterance in read_manifest(folder / "manifest.jsonl")
-                      if utterance["duration"] <= LONGEST]
+        utterances = read_manifest(folder / "manifest.jsonl")
         held_out = set() if corpus.train else _test_speakers(utterances)
         clips = Counter()
         for utterance in sorted(utterances, key=lambda utterance: _number(utterance["id"])):
@@ -149,10 +152,12 @@ def gather(data: Path) -> tuple[list[dict], list[dict]]:
 
 def _placed(utterance, name, corpus, folder):
     kept = {label: utterance[label] for label in corpus.labels if label in utterance}
-    kept |= {"id": f"{name}/{utterance['id']}", "corpus": name, "duration": utterance["duration"]}
-    if "record" in utterance:
-        return kept | {"record": {**utterance["record"], "shard": str(folder / utterance["record"]["shard"])}}
-    return kept | {"audio": str(folder / utterance["audio"]), "start": utterance.get("start", 0.0)}
+    if "alignment" in kept:
+        starts = [0.0, *(end for _, end in kept["alignment"])]
+        kept["alignment"] = [[unit, min(end, SECONDS)] for start, (unit, end) in zip(starts, kept["alignment"])
+                             if start < SECONDS]
+    return kept | {"id": f"{name}/{utterance['id']}", "corpus": name, "audio": str(folder / utterance["audio"]),
+                   "start": utterance.get("start", 0.0), "duration": min(utterance["duration"], SECONDS)}
 
 
 def _test_speakers(utterances):
@@ -212,9 +217,8 @@ def count_steps(train: list[dict], run: Run, steps: int) -> int:
     """How many of the `steps` of a shared training a run takes."""
     if run.method != ALONE:
         return steps
-    drawn = {utterance["id"]: CORPORA[utterance["corpus"]].repeat * utterance["duration"] for utterance in train}
-    labelled = sum(drawn[utterance["id"]] for utterance in train if run.heads[0] in utterance)
-    return max(1, round(steps * labelled / sum(drawn.values())))
+    labelled = sum(CORPORA[utterance["corpus"]].repeat for utterance in train if run.heads[0] in utterance)
+    return max(1, round(steps * labelled / sum(CORPORA[utterance["corpus"]].repeat for utterance in train)))
 
 
 # -- a run -------------------------------------------------------------------------------------------------------------
@@ -245,9 +249,10 @@ def train_one(run: Run, data: Path, steps: int) -> dict:
             **NETWORK, "heads": {head: HEADS[head] for head in run.heads},
             "sharing": run.method if run.method in SHARINGS else "hard",
             "weighting": run.method if run.method in WEIGHTINGS else "static",
-            "data": {"root": folder, "seconds_per_batch": SECONDS_PER_BATCH, "bucket_seconds": [1.05, 3.0, LONGEST],
+            "data": {"root": folder, "seconds_per_batch": SECONDS_PER_BATCH, "bucket_seconds": [SECONDS],
                      "train": [{"manifest": f"{number}.jsonl", "repeat": repeat}
-                               for number, (repeat, _) in enumerate(sources)]},
+                               for number, (repeat, _) in enumerate(sources)],
+                     "dev": [{"manifest": "test.jsonl"}] if "alignment" in run.heads else []},
             "training": {"epochs": 1, "learning_rate": 4e-3, "warmup_steps": 50, "weight_decay": 1e-3, "seed": run.seed,
                          "sort_first_epoch": False}})
         keras.utils.set_random_seed(run.seed)
@@ -266,13 +271,16 @@ def train_one(run: Run, data: Path, steps: int) -> dict:
             times.append(time.process_time())
         trained = time.process_time() - started
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-        found = evaluate(model, [SourceConfig(str(Path(folder, "test.jsonl")))])
+        scored = [head for head in run.heads if head != "alignment"]
+        found = evaluate(model, [SourceConfig(str(Path(folder, "test.jsonl")))], heads=scored) if scored else {}
+        errors = {head: error_of(found["overall"][head]) for head in scored}
+        if "alignment" in run.heads:
+            errors["alignment"] = frame_errors(model, batches.dev_batches())
         labels = {head: int(batches.plan.examples.labelled[head].sum()) for head in run.heads}
     if found.get("_skipped", {}).get("audio"):
         raise ValueError(f"recordings that can't be read, the first: {found['_skipped']['audio'][0]}")
     result = {"method": run.method, "seed": run.seed, "heads": list(run.heads), "few": run.few, "percent": run.percent,
-              "settings": settings(steps), "errors": {head: error_of(found["overall"][head]) for head in run.heads},
-              "tested": {head: found["overall"][head]["n"] for head in run.heads}, "labels": labels, "steps": taken,
+              "settings": settings(steps), "errors": errors, "labels": labels, "steps": taken,
               # The first step makes the graph.
               "seconds_per_step": statistics.median(np.diff(times[(len(times) - 1) // 2:])),
               "training_seconds": trained, "peak_megabytes": peak, "parameters": model.count_params()}
@@ -286,7 +294,17 @@ def settings(steps: int) -> dict:
 
 def error_of(figures: dict) -> float:
     """The error rate among a head's figures, which is lower when better for every head."""
-    return figures["per"] if "per" in figures else figures["eer"] if "eer" in figures else 1 - figures["accuracy"]
+    return figures["eer"] if "eer" in figures else 1 - figures["accuracy"]
+
+
+def frame_errors(model, batches) -> float:
+    """Share of the frames whose most likely phone isn't the aligned one."""
+    from speechzoo.heads.alignment import FrameAccuracy
+
+    accuracy = FrameAccuracy()
+    for inputs, targets, weights in batches:
+        accuracy.update_state(targets["alignment"], model.predict_on_batch(inputs)["alignment"], weights["alignment"])
+    return 1 - float(accuracy.result())
 
 
 # -- the page ----------------------------------------------------------------------------------------------------------
@@ -491,8 +509,8 @@ def write_page(results: list[dict], page: Path):
         raise ValueError(f"{page}: the marks '{BEGIN}' and '{END}' are not in it")
     lines = [
         BEGIN, "",
-        "Errors in %: equal error rate of `speaker`, phone error rate of `phones`, wrong answers otherwise;",
-        f"mean ± standard deviation over seeds ({len(seeds)} so far). {common['steps']} training steps of",
+        "Errors in %: equal error rate of `speaker`, frames with a wrong phone of `alignment`, wrong answers",
+        f"otherwise; mean ± standard deviation over seeds ({len(seeds)} so far). {common['steps']} training steps of",
         f"{common['seconds_per_batch']} s of audio each; nobody who speaks in the test is trained on. **Bold**",
         "is better than alone, ▲ worse, where the 95 % interval of the difference leaves out zero; where nothing",
         "differs, one cell in twenty is marked by chance. Δm is the mean over the heads of the relative gain on",
@@ -552,7 +570,7 @@ def parse_arguments(argv: list[str] | None = None):
     parser.add_argument("--data", type=Path, required=True, help="folder of the prepared corpora")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the results, one file a run")
     parser.add_argument("--seeds", type=int, default=3, help="seeds of every run (%(default)s)")
-    parser.add_argument("--steps", type=int, default=500, help="training steps of every shared run (%(default)s)")
+    parser.add_argument("--steps", type=int, default=600, help="training steps of every shared run (%(default)s)")
     parser.add_argument("--only", default="*", metavar="PATTERN", help="only runs whose names match, such as 'alone-*'")
     parser.add_argument("--part", default="1/1", metavar="I/N", help="every Nth run, for N processes side by side")
     parser.add_argument("--minutes", type=float, help="start no run after so long")

@@ -78,7 +78,7 @@ _LIMITS = {
     "above 0": (lambda value: 0 < value < math.inf, (
         "sample_rate", "repeat", "seconds_per_batch", "source_temperature", "gradient_clip_norm")),
     "0 or more": (lambda value: 0 <= value < math.inf, (
-        "loss_weight", "minimum_seconds", "epochs", "learning_rate", "warmup_steps", "weight_decay",
+        "loss_weight", "minimum_seconds", "crop_seconds", "epochs", "learning_rate", "warmup_steps", "weight_decay",
         "average_checkpoints", "early_stop_patience", "seed")),
     "1 or more": (lambda value: value >= 1, ("evaluate_every", "checkpoint_every", "first_epoch")),
     "between 0 and 1": (lambda value: 0 <= value <= 1, ("probability", "balance_power")),

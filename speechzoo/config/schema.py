@@ -116,6 +116,9 @@ class DataConfig:
             beside large ones, a great one makes them equal (Arivazhagan et al. 2019, https://arxiv.org/abs/1907.05019,
             section 4.2).
         minimum_seconds: Shorter utterances are left out.
+        crop_seconds: Of a longer recording a part of this length is heard in training, another one every epoch, so that
+            recordings of all corpora share a length bucket, and batch statistics are not those of one corpus. For
+            heads that say one thing of a whole recording; 0 trains on whole recordings.
         augment: Waveform augmentation of the training batches.
     """
 
@@ -126,6 +129,7 @@ class DataConfig:
     bucket_seconds: list[float] = field(default_factory=lambda: [1.05, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0])
     source_temperature: float = 1.0
     minimum_seconds: float = 0.2
+    crop_seconds: float = 0.0
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
 

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speechzoo.config import DataConfig, SourceConfig
+from speechzoo.config import ConfigError, DataConfig, SourceConfig
 from speechzoo.data.examples import Examples
 
 # Independent streams of random numbers under one seed.
-_DRAW, _ORDER, _SPEED, _FILL, _BATCHES = range(5)
+_DRAW, _ORDER, _SPEED, _FILL, _BATCHES, _CROP = range(6)
+_ALL = np.iinfo(np.int32).max
 # Sequence labels are padded to a multiple of this many units, so that few distinct shapes exist.
 LABEL_MULTIPLE = 8
 
@@ -23,6 +24,7 @@ class Batch:
         indices: Utterances, int64 (rows,).
         weights: 1, or 0 for a row that only fills the batch, float32 (rows,).
         speeds: Playing speed of each row, float32 (rows,).
+        crops: First sample and number of samples of the part of each recording that is heard, int32 (rows, 2).
         num_samples: Samples that the audio is padded to.
         bucket: Number of the length bucket.
         waiting: Heads that have not joined the training yet: their labels have weight 0.
@@ -31,6 +33,7 @@ class Batch:
     indices: np.ndarray
     weights: np.ndarray
     speeds: np.ndarray
+    crops: np.ndarray
     num_samples: int
     bucket: int
     waiting: tuple[str, ...] = ()
@@ -41,7 +44,8 @@ class BatchPlan:
 
     Utterances of similar length share a batch. Each length bucket has one batch size, one padded length and one padded
     label length, so that only as many shapes exist as buckets, and memory is bounded by `config.seconds_per_batch`.
-    The speed augmentation is drawn here, because it decides in which bucket an utterance falls.
+    The speed augmentation and the part of a long recording that is heard are drawn here, because they decide in which
+    bucket an utterance falls.
 
     Args:
         sources: Manifests to read: `config.train`, `config.dev`, or others.
@@ -67,10 +71,13 @@ class BatchPlan:
         self.sort_first_epoch = sort_first_epoch
         self._first_epochs = first_epochs or {}
         self._edges = np.asarray(sorted(config.bucket_seconds), np.float64)
+        self._crop = config.crop_seconds if training else 0.0
+        self._check_crop(heads)
         self._speed = config.augment.speed if training and config.augment.speed.probability > 0 else None
         fastest = max(1.0, self._speed.maximum) if self._speed else 1.0
-        self.examples = Examples(sources, heads, config.root, config.minimum_seconds, float(self._edges[-1]),
-                                 frame_seconds, fastest, labelled_only)
+        self.examples = Examples(sources, heads, config.root, config.minimum_seconds,
+                                 np.inf if self._crop else float(self._edges[-1]), frame_seconds, fastest,
+                                 labelled_only)
         self._draws = self._plan_draws()
         self._label_lengths = {name: self._longest_labels(name, fastest) for name, head in heads.items()
                                if None in head.target_shape}
@@ -95,7 +102,7 @@ class BatchPlan:
     def sequential(self) -> list[Batch]:
         """Every utterance exactly once, from short to long; the last batch of a bucket is filled up with weight 0."""
         order = np.argsort(self.examples.seconds, kind="stable")
-        return self._cut(order, np.ones(len(order), np.float32), None)
+        return self._cut(order, np.ones(len(order), np.float32), np.zeros(len(order)), None)
 
     def targets(self, batch: Batch) -> tuple[dict, dict]:
         """Labels and weights of a batch: ({head: int32 (rows, ...)}, {head: float32 (rows,)})."""
@@ -137,6 +144,16 @@ class BatchPlan:
     def batch_shapes(self) -> list[tuple[int, int]]:
         """(rows, samples) of each bucket's batches."""
         return [(self._batch_size(bucket), self._num_samples(bucket)) for bucket in range(len(self._edges))]
+
+    def _check_crop(self, heads):
+        """Raises ConfigError where parts of recordings can't be trained on."""
+        if self._crop > self._edges[-1]:
+            raise ConfigError(f"data.crop_seconds: {self._crop:g} is longer than the last of data.bucket_seconds, "
+                              f"{self._edges[-1]:g}")
+        sequences = [name for name, head in heads.items() if None in head.target_shape] if self._crop else []
+        if sequences:
+            raise ConfigError(f"data.crop_seconds: head '{sequences[0]}' learns what is said in a whole recording; "
+                              "leave crop_seconds out, or the head")
 
     def _batch_size(self, bucket):
         return max(1, int(self.config.seconds_per_batch / self._edges[bucket] + 1e-9))
@@ -184,18 +201,19 @@ class BatchPlan:
             labelled = [self.examples.labelled[name] for name in self.examples.heads if name not in waiting]
             drawn = drawn[np.any([column[drawn] for column in labelled], axis=0)] if labelled else drawn[:0]
         drawn = drawn[self._random(_ORDER, number).permutation(len(drawn))]
-        speeds = np.ones(len(drawn), np.float32)
+        speeds, shares = np.ones(len(drawn), np.float32), self._random(_CROP, number).random(len(drawn))
         if self._speed and self.augmented(number):
             random = self._random(_SPEED, number)
             chosen = random.random(len(drawn)) < self._speed.probability
             factors = random.uniform(self._speed.minimum, self._speed.maximum, len(drawn))
-            # Never so slow that the utterance outgrows the last bucket.
-            factors = np.maximum(factors, self.examples.seconds[drawn] / self._edges[-1])
+            # Never so slow that the utterance outgrows the last bucket; what is cropped can't.
+            longest = self._crop or self.examples.seconds[drawn]
+            factors = np.maximum(factors, longest / self._edges[-1])
             speeds = np.where(chosen, factors, 1.0).astype(np.float32)
         if not self.augmented(number):
             order = np.argsort(self.examples.seconds[drawn], kind="stable")
-            return self._cut(drawn[order], speeds, self._random(_FILL, number), waiting)
-        batches = self._cut(drawn, speeds, self._random(_FILL, number), waiting)
+            return self._cut(drawn[order], speeds, shares, self._random(_FILL, number), waiting)
+        batches = self._cut(drawn, speeds, shares, self._random(_FILL, number), waiting)
         return [batches[place] for place in self._random(_BATCHES, number).permutation(len(batches))]
 
     def _draw(self, members, start, stop, *key):
@@ -208,9 +226,21 @@ class BatchPlan:
             parts.append(members[order[max(first - lap * size, 0):last - lap * size]])
         return np.concatenate(parts) if parts else members[:0]
 
-    def _cut(self, indices, speeds, random, waiting=()):
+    def _crops(self, whole, speeds, shares):
+        """`Batch.crops` of recordings of `whole` seconds; a share of 0 is their beginning, one of 1 their end."""
+        crops = np.tile(np.int32([0, _ALL]), (len(whole), 1))
+        if self._crop:
+            heard = self._crop * speeds  # their speed hasn't been changed yet
+            longer = whole > heard
+            parts = np.stack([shares * (whole - heard), heard], axis=1) * self.sample_rate
+            crops[longer] = parts[longer].round()
+        return crops
+
+    def _cut(self, indices, speeds, shares, random, waiting=()):
         """Batches of the utterances, bucket by bucket, in the order given; `random` fills the last one of a bucket."""
-        seconds = self.examples.seconds[indices] / speeds
+        whole = self.examples.seconds[indices]
+        crops = self._crops(whole, speeds, shares)
+        seconds = np.minimum(whole / speeds, self._crop) if self._crop else whole / speeds
         buckets = np.minimum(np.searchsorted(self._edges, seconds - 1e-6), len(self._edges) - 1)
         batches = []
         for bucket in range(len(self._edges)):
@@ -225,8 +255,8 @@ class BatchPlan:
                     # Too few utterances: repeating one with weight 0 keeps the shape and changes no mean.
                     weights[len(chosen):] = 0.0
                     chosen = np.concatenate([chosen, np.repeat(chosen[:1], size - len(chosen))])
-                batches.append(Batch(indices[chosen], weights, speeds[chosen], self._num_samples(bucket), bucket,
-                                     waiting))
+                batches.append(Batch(indices[chosen], weights, speeds[chosen], crops[chosen], self._num_samples(bucket),
+                                     bucket, waiting))
         return batches
 
     @staticmethod

@@ -62,8 +62,8 @@ def _prepare(plan: BatchPlan, batch: Batch, reader, augmenter, numbers):
     rows = len(batch.indices)
     audio, lengths = np.zeros((rows, batch.num_samples), np.float32), np.zeros(rows, np.int32)
     readable = np.zeros(rows, np.float32)
-    for row, index in enumerate(batch.indices):
-        samples = reader.read(index)
+    for row, (index, (first, count)) in enumerate(zip(batch.indices, batch.crops)):
+        samples = reader.read(index)[first:][:count]
         readable[row] = len(samples) > 0
         if numbers is not None:
             samples = augmenter(samples, numbers[row])

@@ -105,27 +105,29 @@ def _dataset(plan, batches: Callable[[], Iterator], augmenter, reader=None, deco
             if augmenter is not None:
                 on = epoch is not None and plan.augmented(epoch)
                 numbers = augmenter.draw(epoch, step, batch.speeds) if on else augmenter.neutral(len(batch.indices))
-            yield batch.indices, numbers, batch.num_samples, targets, weights
+            yield batch.indices, batch.crops, numbers, batch.num_samples, targets, weights
 
-    def load(index, numbers, num_samples):
+    def load(index, crop, numbers, num_samples):
         """One row: (float32 (num_samples,), its length, whether it could be read)."""
         audio = _decode_with_soundfile(reader, index) if decoder == "soundfile" else _decode_in_graph(reader, index)
+        audio = audio[crop[0]:][:crop[1]]
         readable = tf.cast(tf.size(audio) > 0, tf.float32)
         if graph_augmenter is not None:
             audio = graph_augmenter(audio, numbers)
         audio = audio[:num_samples]
         return tf.pad(audio, [[0, num_samples - tf.size(audio)]]), tf.size(audio), readable
 
-    def load_batch(indices, numbers, num_samples, targets, weights):
+    def load_batch(indices, crops, numbers, num_samples, targets, weights):
         row = tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32)
-        audio, lengths, readable = tf.map_fn(lambda inputs: load(*inputs, num_samples), (indices, numbers),
+        audio, lengths, readable = tf.map_fn(lambda inputs: load(*inputs, num_samples), (indices, crops, numbers),
                                              fn_output_signature=row)
         return ({"audio": audio, "audio_length": lengths}, targets,
                 {head: weight * readable for head, weight in weights.items()})
 
     heads = plan.examples.heads
     signature = (
-        tf.TensorSpec([None], tf.int64), tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([], tf.int32),
+        tf.TensorSpec([None], tf.int64), tf.TensorSpec([None, 2], tf.int32), tf.TensorSpec([None, None], tf.float32),
+        tf.TensorSpec([], tf.int32),
         {name: tf.TensorSpec([None, *head.target_shape], tf.int32) for name, head in heads.items()},
         {name: tf.TensorSpec([None], tf.float32) for name in heads})
     dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)

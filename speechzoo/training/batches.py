@@ -85,8 +85,9 @@ class TrainingData:
         # What came later is left out where it is off: runs from before it go on.
         if not self.config.data.augment.device.probability:
             settings["augment"].pop("device")
-        if settings["source_temperature"] == 1.0:
-            settings.pop("source_temperature")
+        for name, off in (("source_temperature", 1.0), ("crop_seconds", 0.0)):
+            if settings[name] == off:
+                settings.pop(name)
         settings = [settings, self.config.training.seed, self.config.training.sort_first_epoch]
         later = {name: epoch for name, epoch in self._first_epochs().items() if epoch > 1}
         settings += [later] if later else []

@@ -92,6 +92,39 @@ def test_speed_decides_the_bucket(tmp_path, durations):
         assert (plan.examples.seconds[batch.indices] / batch.speeds * 16000 <= batch.num_samples + 1).all()
 
 
+def test_parts_of_long_recordings_are_heard(tmp_path, durations):
+    source, words = manifest(tmp_path, [*durations, 9.0]), {"keyword": HEADS["keyword"]}
+    augment = AugmentConfig(speed=RangeConfig(0.8, 0.8, 1.25))
+    config = settings(tmp_path, crop_seconds=1.5, bucket_seconds=[1.5, 4.0], augment=augment)
+    plan = BatchPlan([source], config, words)
+    batches = plan.epoch(0)
+    assert {index for batch in batches for index in batch.indices} == set(range(len(durations) + 1))
+    places = []
+    for batch in batches:
+        assert batch.num_samples == 24000
+        for whole, speed, (first, count) in zip(plan.examples.seconds[batch.indices], batch.speeds, batch.crops):
+            if whole <= 1.5 * speed:
+                assert first == 0 and count > whole * 16000
+            else:  # as much as makes 1.5 s at this speed
+                assert abs(count - 24000 * speed) <= 1 and 0 <= first <= whole * 16000 - count + 1
+                places.append(first / (whole * 16000 - count))
+    assert len(places) > 100 and np.mean(places) == pytest.approx(0.5, abs=0.1) and np.std(places) > 0.2
+    assert signature(plan.epoch(1)) != signature(batches)
+    again = BatchPlan([source], config, words).epoch(0)
+    assert all((one.crops == other.crops).all() for one, other in zip(batches, again, strict=True))
+    whole = BatchPlan([source], config, words, training=False)
+    assert len(whole.examples) == len(durations)  # 9 s is longer than the last bucket
+    assert all((batch.crops[:, 0] == 0).all() and (batch.crops[:, 1] > 64000).all() for batch in whole.sequential())
+
+
+def test_parts_without_what_is_said_in_them(tmp_path, durations):
+    source = manifest(tmp_path, durations)
+    with pytest.raises(ConfigError, match="head 'letters' learns what is said in a whole recording"):
+        BatchPlan([source], settings(tmp_path, crop_seconds=1.0), HEADS)
+    with pytest.raises(ConfigError, match="crop_seconds: 5 is longer than the last of data.bucket_seconds, 4"):
+        BatchPlan([source], settings(tmp_path, crop_seconds=5.0), {"keyword": HEADS["keyword"]})
+
+
 def test_first_epoch_runs_from_short_to_long(tmp_path, durations):
     plan = BatchPlan([manifest(tmp_path, durations)], settings(tmp_path), HEADS, sort_first_epoch=True)
     longest = [plan.examples.seconds[batch.indices[0]] for batch in plan.epoch(0)]

@@ -52,6 +52,23 @@ def test_feed_equals_dataset(corpus, epoch, step):
     assert set(reader.failures) <= {"u5"} and ("u5" in reader.failures or step)
 
 
+def test_parts_of_recordings(corpus):
+    config = DataConfig(root=str(corpus), seconds_per_batch=6.0, bucket_seconds=[1.0, 2.0], crop_seconds=0.5)
+    plan = BatchPlan([SourceConfig("train.jsonl")], config, {"keyword": HEADS["keyword"]}, seed=5)
+    reader, cropped = AudioReader(plan.examples), 0
+    batches = zip(plan.epoch(1), make_feed(plan, 1), make_dataset(plan, 1), strict=True)
+    for batch, (inputs, _, _), (in_graph, _, _) in batches:
+        np.testing.assert_array_equal(inputs["audio"], in_graph["audio"])
+        np.testing.assert_array_equal(inputs["audio_length"], in_graph["audio_length"])
+        assert inputs["audio"].shape == (6, 16000)
+        for row, index in enumerate(batch.indices):
+            whole, first = reader.read(index), batch.crops[row, 0]
+            heard = inputs["audio"][row, :inputs["audio_length"][row]]
+            np.testing.assert_array_equal(heard, whole[first:first + 8000])
+            cropped += len(heard) < len(whole)
+    assert cropped > 5
+
+
 def test_augmented_epochs_differ_and_repeat(corpus):
     plan = make_plan(corpus)
     augmenter = Augmenter(plan.config.augment, plan.seed, corpus)
