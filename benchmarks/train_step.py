@@ -1,4 +1,4 @@
-"""One training step, and one answer on a device, of the flagship's encoder beside the same network in PyTorch.
+"""One training step of the flagship's encoder beside the same network in PyTorch.
 
 Both sides run the same Conformer (`transformers.ParakeetEncoder` in PyTorch) with the same parameters, batch of log-mel
 features, CTC loss and AdamW, on the same cores, alternating, each in a process of its own, so that either framework may
@@ -14,12 +14,10 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 SIZE, BLOCKS, HEADS, MEL_BINS, UNITS = 144, 8, 4, 80, 29
 UTTERANCES, FRAMES, TOKENS = 24, 400, 50  # 96 s of audio in utterances of 4 s
-DEVICE_SECONDS = 3.0
 
 
 def keras_train(steps: int, threads: int) -> dict:
@@ -71,41 +69,6 @@ def torch_train(steps: int, threads: int) -> dict:
     return {"times": _timed(step, steps), "parameters": sum(parameter.numel() for parameter in encoder.parameters())}
 
 
-def tflite_answer(steps: int, threads: int) -> dict:
-    """Seconds of each pass over 3 s of features by the encoder as a float32 TFLite network of dynamic length."""
-    import keras
-    import numpy as np
-    import tensorflow as tf
-    from ai_edge_litert.interpreter import Interpreter
-
-    keras.utils.set_random_seed(1)
-    encoder = _keras_encoder()
-    encoder.build((None, None, MEL_BINS))
-    with tempfile.TemporaryDirectory() as folder:
-        archive = keras.export.ExportArchive()
-        archive.track(encoder)
-        archive.add_endpoint("encode", lambda features: {"frames": encoder(features, None, training=False)[0][-1]},
-                             [tf.TensorSpec((1, None, MEL_BINS), tf.float32, "features")])
-        archive.write_out(folder, verbose=False)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["encode"])
-        network = converter.convert()
-    encode = Interpreter(model_content=network, num_threads=threads).get_signature_runner("encode")
-    features = np.random.default_rng(1).standard_normal((1, int(DEVICE_SECONDS * 100), MEL_BINS)).astype("float32")
-    return {"times": _timed(lambda: encode(features=features), steps), "parameters": _trainable(encoder)}
-
-
-def torch_answer(steps: int, threads: int) -> dict:
-    """Seconds of each pass over 3 s of features in PyTorch."""
-    import torch
-
-    torch.set_num_threads(threads)
-    encoder = _torch_encoder().eval()
-    features = torch.randn(1, int(DEVICE_SECONDS * 100), MEL_BINS)
-    with torch.inference_mode():
-        times = _timed(lambda: encoder(features), steps)
-    return {"times": times, "parameters": sum(parameter.numel() for parameter in encoder.parameters())}
-
-
 def _keras_encoder():
     from speechzoo.backbones import Conformer
     return Conformer(SIZE, BLOCKS, HEADS, subsampling=4, subsampling_channels=64, dropout=0.1, name="backbone")
@@ -117,12 +80,8 @@ def _trainable(encoder):
 
 
 def _torch_encoder():
-    from transformers import ParakeetEncoder, ParakeetEncoderConfig
-    return ParakeetEncoder(ParakeetEncoderConfig(
-        hidden_size=SIZE, num_hidden_layers=BLOCKS, num_attention_heads=HEADS, intermediate_size=4 * SIZE,
-        conv_kernel_size=9, subsampling_factor=4, subsampling_conv_channels=64, num_mel_bins=MEL_BINS, dropout=0.1,
-        dropout_positions=0.0, layerdrop=0.0, activation_dropout=0.1, attention_dropout=0.1, attention_bias=True,
-        convolution_bias=True, scale_input=True))
+    from parakeet import make_encoder
+    return make_encoder(SIZE, BLOCKS, HEADS, MEL_BINS)
 
 
 def _timed(step, steps):
@@ -136,7 +95,7 @@ def _timed(step, steps):
     return times
 
 
-WORK = {work.__name__: work for work in (keras_train, torch_train, tflite_answer, torch_answer)}
+WORK = {work.__name__: work for work in (keras_train, torch_train)}
 
 
 def _child(python, work, steps, threads, cores):
@@ -158,7 +117,7 @@ def main():
                         help="Python that has torch and transformers")
     parser.add_argument("--steps", type=int, default=10, help="steps timed in each process (%(default)s)")
     parser.add_argument("--rounds", type=int, default=2, help="processes of each side, alternating (%(default)s)")
-    parser.add_argument("--cores", type=int, default=2, help="cores for training (%(default)s); answers take one")
+    parser.add_argument("--cores", type=int, default=2, help="cores (%(default)s)")
     parser.add_argument("--work", choices=WORK, help=argparse.SUPPRESS)
     parser.add_argument("--threads", type=int, default=1, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -166,23 +125,21 @@ def main():
         print(json.dumps(WORK[arguments.work](arguments.steps, arguments.threads)))
         return
     available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    seconds = UTTERANCES * FRAMES // 100
-    for title, ours, theirs, threads, steps in (
-            (f"training step, {seconds} s of audio", "keras_train", "torch_train", arguments.cores, arguments.steps),
-            (f"answer to {DEVICE_SECONDS:g} s, float32", "tflite_answer", "torch_answer", 1, 5 * arguments.steps)):
-        cores = None if available is None else set(available[:threads])
-        times, parameters = {ours: [], theirs: []}, {}
-        for _ in range(arguments.rounds):
-            for work, python in ((ours, sys.executable), (theirs, arguments.torch_python)):
-                result = _child(python, work, steps, threads, cores)
-                times[work] += result["times"]
-                parameters[work] = result["parameters"]
-        medians = {work: 1e3 * statistics.median(values) for work, values in times.items()}
-        print(f"{title}, {threads} core{'s' if threads > 1 else ''}:")
-        for work in (ours, theirs):
-            print(f"  {work:<14} {medians[work]:9.1f} ms  (best {1e3 * min(times[work]):.1f})  "
-                  f"{parameters[work]:,} parameters")
-        print(f"  ratio {medians[theirs] / medians[ours]:.2f}, of the best {min(times[theirs]) / min(times[ours]):.2f}")
+    cores = None if available is None else set(available[:arguments.cores])
+    times, parameters = {work: [] for work in WORK}, {}
+    for _ in range(arguments.rounds):
+        for work, python in (("keras_train", sys.executable), ("torch_train", arguments.torch_python)):
+            result = _child(python, work, arguments.steps, arguments.cores, cores)
+            times[work] += result["times"]
+            parameters[work] = result["parameters"]
+    print(f"training step, {UTTERANCES * FRAMES // 100} s of audio, {arguments.cores} "
+          f"core{'s' if arguments.cores > 1 else ''}:")
+    for work in WORK:
+        print(f"  {work:<14} {1e3 * statistics.median(times[work]):9.1f} ms  (best {1e3 * min(times[work]):.1f})  "
+              f"{parameters[work]:,} parameters")
+    ours, theirs = times["keras_train"], times["torch_train"]
+    print(f"  ratio {statistics.median(theirs) / statistics.median(ours):.2f}, "
+          f"of the best {min(theirs) / min(ours):.2f}")
 
 
 if __name__ == "__main__":

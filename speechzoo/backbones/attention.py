@@ -95,7 +95,8 @@ class RelativeAttention(keras.layers.Layer):
         sine, cosine = own
         turned = ops.concatenate([of_sine * sine + of_cosine * cosine, of_cosine * sine - of_sine * cosine], axis=-1)
         of_keys = ops.transpose(ops.concatenate(seen[::-1], axis=-1))
-        scores = ops.matmul(ops.reshape(turned, (-1, self.size)), of_keys)
+        # As one batch of rows: TFLite has a fast kernel for batches, and none for a product of two plain matrices.
+        scores = ops.matmul(ops.reshape(turned, (1, -1, self.size)), of_keys[None])
         return ops.reshape(scores, (self.num_heads, batch, frames, -1))
 
     def compute_output_shape(self, inputs_shape, *_):
