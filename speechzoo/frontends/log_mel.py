@@ -93,7 +93,8 @@ class LogMel(keras.layers.Layer):
         missing = self.hops_per_window * self.hop_length - self.window_length
         window = np.pad(window, (missing, 0) if self.causal else (0, missing))
         self.window = window.astype(np.float32)
-        self.fourier = fourier_matrix(window, self.fft_length)
+        fourier = fourier_matrix(window, self.fft_length)
+        self.fourier = fourier.reshape(self.hops_per_window, self.hop_length, -1)
         self.filters = mel_filterbank(self.num_mel_bins, self.fft_length, self.sample_rate, self.minimum_hertz,
                                       self.maximum_hertz or self.sample_rate / 2, self.mel_scale)
         if self.normalization == "stored":
@@ -126,27 +127,29 @@ class LogMel(keras.layers.Layer):
             audio = audio - self.preemphasis * pad_time(audio, 1, state=state, name="last_sample")[:, :-1]
             if mask is not None:
                 audio = audio * mask[..., 0]  # the sample after the end would hold -a x[end]
-        frames = self._frames(audio, state)
+        hops, num_frames = self._hops(audio, state)
         if self.transform == "fft":
+            # Overlapping windows without gather: hops side by side.
+            frames = ops.concatenate([hops[:, i:i + num_frames] for i in range(self.hops_per_window)], axis=-1)
             kept = slice(-self.fft_length, None) if self.causal else slice(self.fft_length)
             frames = (frames * self.window)[..., kept]
             real, imaginary = ops.rfft(frames, fft_length=self.fft_length)
         else:
-            spectrum = ops.matmul(frames, self.fourier)
+            # The same windows times the matrix, without their copies.
+            spectrum = ops.conv(hops, self.fourier, 1, "valid")
             real, imaginary = spectrum[..., :self.fft_length // 2 + 1], spectrum[..., self.fft_length // 2 + 1:]
         energies = ops.matmul(ops.square(real) + ops.square(imaginary), self.filters)
         return ops.log(ops.maximum(energies, self.floor))
 
-    def _frames(self, audio, state):
-        """Overlapping windows without gather: hops side by side. (batch, frames, hops per window x hop length)."""
+    def _hops(self, audio, state):
+        """The hops of all windows, (batch, frames + hops per window - 1, hop length), and the number of frames."""
         batch, samples = ops.shape(audio)
         num_frames = samples // self.hop_length
         others = self.hops_per_window - 1
         before, after = (others, 0) if self.causal else (0, others)
         audio = pad_time(audio, before * self.hop_length, after * self.hop_length, state=state, name="samples")
         audio = audio[:, :(num_frames + others) * self.hop_length]
-        hops = ops.reshape(audio, (batch, num_frames + others, self.hop_length))
-        return ops.concatenate([hops[:, i:i + num_frames] for i in range(self.hops_per_window)], axis=-1)
+        return ops.reshape(audio, (batch, num_frames + others, self.hop_length)), num_frames
 
     def output_length(self, samples: int) -> int:
         """Frames that `samples` samples give."""
@@ -169,6 +172,8 @@ class LogMel(keras.layers.Layer):
         square = np.zeros(self.num_mel_bins)
         count = 0
         for audio, audio_length in audio_batches:
+            if audio.shape[1] < self.hop_length:
+                continue  # TensorFlow's convolution gives a wrong shape where nothing comes out
             energies = ops.convert_to_numpy(self.log_energies(ops.convert_to_tensor(audio),
                                                               ops.convert_to_tensor(audio_length)))
             for row, length in zip(energies, audio_length):
