@@ -62,6 +62,8 @@ NETWORK = {
 }
 SHARINGS = ("hard", "soft", "cross_stitch", "nddr", "mmoe", "ple", "mtan", "adapters", "branching")
 WEIGHTINGS = ("uncertainty", "dwa", "rlw", "famo", "gradnorm", "pcgrad", "mgda", "cagrad", "imtl", "nash_mtl")
+# What a method's default, made for long trainings, would make the same as fixed weights in these short ones.
+OPTIONS = {"dwa": {"window": 50}}
 ALONE, ALONE_LONG = "alone", "alone, all steps"
 # 97.5 % quantiles of Student's t, by degrees of freedom.
 STUDENT = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 10: 2.23}
@@ -248,7 +250,7 @@ def train_one(run: Run, data: Path, steps: int) -> dict:
         config = from_dict(ZooConfig, {
             **NETWORK, "heads": {head: HEADS[head] for head in run.heads},
             "sharing": run.method if run.method in SHARINGS else "hard",
-            "weighting": run.method if run.method in WEIGHTINGS else "static",
+            "weighting": {"type": run.method, **OPTIONS.get(run.method, {})} if run.method in WEIGHTINGS else "static",
             "data": {"root": folder, "seconds_per_batch": SECONDS_PER_BATCH, "bucket_seconds": [SECONDS],
                      "train": [{"manifest": f"{number}.jsonl", "repeat": repeat}
                                for number, (repeat, _) in enumerate(sources)],
