@@ -11,6 +11,7 @@ from speechzoo.data.examples import Examples
 
 # Independent streams of random numbers under one seed.
 _DRAW, _ORDER, _SPEED, _FILL, _BATCHES, _CROP = range(6)
+# Samples: more than any recording has.
 _ALL = np.iinfo(np.int32).max
 # Sequence labels are padded to a multiple of this many units, so that few distinct shapes exist.
 LABEL_MULTIPLE = 8
@@ -206,9 +207,9 @@ class BatchPlan:
             random = self._random(_SPEED, number)
             chosen = random.random(len(drawn)) < self._speed.probability
             factors = random.uniform(self._speed.minimum, self._speed.maximum, len(drawn))
-            # Never so slow that the utterance outgrows the last bucket; what is cropped can't.
-            longest = self._crop or self.examples.seconds[drawn]
-            factors = np.maximum(factors, longest / self._edges[-1])
+            if not self._crop:  # what is cropped has its length at every speed
+                # Never so slow that the utterance outgrows the last bucket.
+                factors = np.maximum(factors, self.examples.seconds[drawn] / self._edges[-1])
             speeds = np.where(chosen, factors, 1.0).astype(np.float32)
         if not self.augmented(number):
             order = np.argsort(self.examples.seconds[drawn], kind="stable")
