@@ -1,6 +1,6 @@
 """An answer of the flagship's encoder on one core: TFLite files beside PyTorch and ONNX Runtime with the same weights.
 
-    python benchmarks/inference.py --torch-python .venv-parity/bin/python
+    python benchmarks/inference.py --torch-python .venv-onnx/bin/python
 
 All run the same Conformer (`transformers.ParakeetEncoder`, of random weights) on the same log-mel features, of any
 number of frames, each in a process of its own, in alternation. The Python of `--torch-python` needs torch, transformers,
@@ -10,12 +10,13 @@ that is shared makes some slower, and none faster. The table is written between 
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from children import run_child
+from marked_page import write_between
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "speed.md"
 BEGIN, END = "<!-- written by benchmarks/inference.py -->", "<!-- end of what it wrote -->"
@@ -40,7 +41,7 @@ def features_of(seconds: int):
 
 
 def make_torch(folder: Path):
-    """Weights for the other side, PyTorch's outputs, and the ONNX files."""
+    """Weights for the other side, and the ONNX files."""
     import numpy as np
     import torch
     from onnxruntime.quantization import quantize_dynamic
@@ -148,19 +149,6 @@ def answer_all(name: str, folder: Path, threads: int, repeats: int) -> dict:
 # -- the command -------------------------------------------------------------------------------------------------------
 
 
-def child(python: str, work: str, folder: Path, threads: int, repeats: int):
-    """What a process of its own prints, on as many cores as it has threads."""
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(threads),
-                   "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-    cores = set(sorted(os.sched_getaffinity(0))[:threads]) if hasattr(os, "sched_setaffinity") else None
-    done = subprocess.run([python, __file__, "--work", work, "--folder", folder, "--threads", str(threads),
-                           "--repeats", str(repeats)], capture_output=True, text=True, env=environment, check=False,
-                          preexec_fn=cores and (lambda: os.sched_setaffinity(0, cores)))
-    if done.returncode:
-        sys.exit(f"{work} failed under {python}:\n{done.stderr}")
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def table(times: dict, differences: dict, sizes: dict) -> list[str]:
     """Best milliseconds of each network and length, and ONNX Runtime's float32 time over its own."""
     best = {name: [1e3 * min(values) for values in lengths.values()] for name, lengths in times.items()}
@@ -182,12 +170,17 @@ def main(arguments):
               for name in NETWORKS}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        child(arguments.torch_python, "make_torch", folder, 1, 0)
-        child(sys.executable, "make_tflite", folder, 1, 0)
+
+        def work(python, what):
+            return run_child(python, [__file__, "--work", what, "--folder", folder, "--threads", arguments.threads,
+                                      "--repeats", arguments.repeats], arguments.threads)
+
+        work(arguments.torch_python, "make_torch")
+        work(sys.executable, "make_tflite")
         times = {name: {str(length): [] for length in LENGTHS} for name in NETWORKS}
         for _ in range(arguments.rounds):
             for name in NETWORKS:
-                for length, values in child(python[name], name, folder, arguments.threads, arguments.repeats).items():
+                for length, values in work(python[name], name).items():
                     times[name][length] += values
         expected = np.load(folder / "torch_3.npy")
         differences = {name: float(np.abs(np.load(folder / f"{name}_3.npy") - expected).max()) for name in NETWORKS}
@@ -195,9 +188,7 @@ def main(arguments):
                  if path.suffix in (".onnx", ".tflite")}
     lines = table(times, differences, sizes)
     print("\n".join(lines))
-    text = PAGE.read_text(encoding="utf-8")
-    before, after = text.partition(BEGIN)[0], text.partition(END)[2]
-    PAGE.write_text("\n".join([before + BEGIN, "", *lines, "", END]) + after, encoding="utf-8")
+    write_between(PAGE, BEGIN, END, lines)
 
 
 if __name__ == "__main__":

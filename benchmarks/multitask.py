@@ -32,6 +32,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
+from marked_page import write_between
+
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 BEGIN, END = "<!-- written by benchmarks/multitask.py -->", "<!-- end of what it wrote -->"
 
@@ -219,8 +221,9 @@ def count_steps(train: list[dict], run: Run, steps: int) -> int:
     """How many of the `steps` of a shared training a run takes."""
     if run.method != ALONE:
         return steps
-    labelled = sum(CORPORA[utterance["corpus"]].repeat for utterance in train if run.heads[0] in utterance)
-    return max(1, round(steps * labelled / sum(CORPORA[utterance["corpus"]].repeat for utterance in train)))
+    drawn = [(CORPORA[utterance["corpus"]].repeat, run.heads[0] in utterance) for utterance in train]
+    labelled = sum(repeat for repeat, has_label in drawn if has_label)
+    return max(1, round(steps * labelled / sum(repeat for repeat, _ in drawn)))
 
 
 # -- a run -------------------------------------------------------------------------------------------------------------
@@ -276,13 +279,15 @@ def train_one(run: Run, data: Path, steps: int) -> dict:
         scored = [head for head in run.heads if head != "alignment"]
         found = evaluate(model, [SourceConfig(str(Path(folder, "test.jsonl")))], heads=scored) if scored else {}
         errors = {head: error_of(found["overall"][head]) for head in scored}
+        tested = {head: found["overall"][head]["n"] for head in scored}
         if "alignment" in run.heads:
             errors["alignment"] = frame_errors(model, batches.dev_batches())
+            tested["alignment"] = sum("alignment" in utterance for utterance in test)
         labels = {head: int(batches.plan.examples.labelled[head].sum()) for head in run.heads}
     if found.get("_skipped", {}).get("audio"):
         raise ValueError(f"recordings that can't be read, the first: {found['_skipped']['audio'][0]}")
     result = {"method": run.method, "seed": run.seed, "heads": list(run.heads), "few": run.few, "percent": run.percent,
-              "settings": settings(steps), "errors": errors, "labels": labels, "steps": taken,
+              "settings": settings(steps), "errors": errors, "tested": tested, "labels": labels, "steps": taken,
               # The first step makes the graph.
               "seconds_per_step": statistics.median(np.diff(times[(len(times) - 1) // 2:])),
               "training_seconds": trained, "peak_megabytes": peak, "parameters": model.count_params()}
@@ -504,13 +509,7 @@ def plot_few_labels(results: list[dict], path: Path):
 def write_page(results: list[dict], page: Path):
     """Writes tables and plots between the marks of the page, and leaves the rest of it as it is."""
     common, seeds = results[0]["settings"], {result["seed"] for result in results}
-    text = page.read_text(encoding="utf-8")
-    before, marked, after = text.partition(BEGIN)
-    after = after.partition(END)[2]
-    if not marked or END not in text:
-        raise ValueError(f"{page}: the marks '{BEGIN}' and '{END}' are not in it")
     lines = [
-        BEGIN, "",
         "Errors in %: equal error rate of `speaker`, frames with a wrong phone of `alignment`, wrong answers",
         f"otherwise; mean ± standard deviation over seeds ({len(seeds)} so far). {common['steps']} training steps of",
         f"{common['seconds_per_batch']} s of audio each; nobody who speaks in the test is trained on. **Bold**",
@@ -525,7 +524,7 @@ def write_page(results: list[dict], page: Path):
         lines += ["### Few labels", "",
                   "One head keeps some of its labels, the others keep theirs; hard sharing, fixed weights.", "",
                   *few_label_table(results), "", f"![Few labels]({page.stem}_few_labels.png)", ""]
-    page.write_text(before + "\n".join(lines) + "\n" + END + after, encoding="utf-8")
+    write_between(page, BEGIN, END, lines)
 
 
 # -- the command -------------------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from marked_page import write_between
+
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "quantization.md"
 BEGIN, END = "<!-- written by benchmarks/quantization.py -->", "<!-- end of what it wrote -->"
 FORMATS = ("none", "float16", "dynamic", "int8", "int16x8")
@@ -194,13 +196,7 @@ def calibration_table(rows: dict[str, dict], exact: dict) -> list[str]:
 
 def write_page(results: list[dict], page: Path):
     """Writes the tables between the marks of the page, and leaves the rest of it as it is."""
-    text = page.read_text(encoding="utf-8")
-    before, marked, after = text.partition(BEGIN)
-    after = after.partition(END)[2]
-    if not marked or END not in text:
-        raise ValueError(f"{page}: the marks '{BEGIN}' and '{END}' are not in it")
-    lines = [BEGIN, "",
-             f"{results[0]['seconds'] / 60:g} minutes of each dev corpus, the same utterances for all formats. Columns after",
+    lines = [f"{results[0]['seconds'] / 60:g} minutes of each dev corpus, the same utterances for all formats. Columns after",
              f"float32 say by how many points a figure changes; ▲ marks a loss of more than {BAR:g}. Latency is the time",
              "of one thread; peak memory is that of the whole process, with Python.", ""]
     for name in sorted({result["model"] for result in results}):
@@ -212,7 +208,7 @@ def write_page(results: list[dict], page: Path):
         calibrated = {result["calibration"]: result for result in own if result["format"] == CALIBRATED_FORMAT}
         if len(calibrated) > 1:
             lines += [*calibration_table(calibrated, rows["none"]), ""]
-    page.write_text(before + "\n".join(lines) + END + after, encoding="utf-8")
+    write_between(page, BEGIN, END, lines)
 
 
 # -- the command -------------------------------------------------------------------------------------------------------

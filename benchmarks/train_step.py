@@ -10,11 +10,11 @@ live in another environment. The features are random numbers: time does not depe
 import argparse
 import json
 import math
-import os
 import statistics
-import subprocess
 import sys
 import time
+
+from children import run_child
 
 SIZE, BLOCKS, HEADS, MEL_BINS, UNITS = 144, 8, 4, 80, 29
 UTTERANCES, FRAMES, TOKENS = 24, 400, 50  # 96 s of audio in utterances of 4 s
@@ -98,18 +98,6 @@ def _timed(step, steps):
 WORK = {work.__name__: work for work in (keras_train, torch_train)}
 
 
-def _child(python, work, steps, threads, cores):
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": str(threads), "TF_CPP_MIN_LOG_LEVEL": "3",
-                   "TF_NUM_INTRAOP_THREADS": str(threads), "TF_NUM_INTEROP_THREADS": "1",
-                   "KERAS_BACKEND": "tensorflow"}
-    pin = None if cores is None else lambda: os.sched_setaffinity(0, cores)
-    child = subprocess.run([python, __file__, "--work", work, "--steps", str(steps), "--threads", str(threads)],
-                           capture_output=True, text=True, env=environment, preexec_fn=pin)
-    if child.returncode:
-        sys.exit(f"{work} failed under {python}:\n{child.stderr}")
-    return json.loads(child.stdout.splitlines()[-1])
-
-
 def main():
     """Runs both sides in alternation and prints times and ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -124,12 +112,11 @@ def main():
     if arguments.work:
         print(json.dumps(WORK[arguments.work](arguments.steps, arguments.threads)))
         return
-    available = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    cores = None if available is None else set(available[:arguments.cores])
     times, parameters = {work: [] for work in WORK}, {}
     for _ in range(arguments.rounds):
         for work, python in (("keras_train", sys.executable), ("torch_train", arguments.torch_python)):
-            result = _child(python, work, arguments.steps, arguments.cores, cores)
+            result = run_child(python, [__file__, "--work", work, "--steps", arguments.steps, "--threads",
+                                        arguments.cores], arguments.cores)
             times[work] += result["times"]
             parameters[work] = result["parameters"]
     print(f"training step, {UTTERANCES * FRAMES // 100} s of audio, {arguments.cores} "

@@ -166,6 +166,7 @@ def test_the_command_trains_measures_and_does_nothing_twice(prepared, tmp_path, 
     result = json.loads((runs / "hard-seed1.json").read_text())
     assert set(result["errors"]) == set(HEADS) and result["steps"] == 2
     assert all(0 <= error <= 1 for error in result["errors"].values())
+    assert result["tested"] == {"keyword": 6, "speaker": 10, "gender": 10, "age_group": 8, "alignment": 8, "event": 2}
     assert result["labels"]["age_group"] == 24 and result["macs_per_second"] > 1e5 and result["peak_megabytes"] > 100
     assert "| hard sharing, fixed weights | 1 |" in page.read_text()
     assert multitask.main(multitask.parse_arguments(arguments)) == 0
