@@ -1,6 +1,5 @@
 import itertools
 import math
-import time
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -89,9 +88,8 @@ def test_a_node_may_be_spoken_as_nothing():
 def test_ten_million_sentences_are_a_small_graph():
     names = Choice(tuple(Words("".join(letters)) for letters in itertools.product("abcdefgh", repeat=3)))
     grammar = Grammar("many", {"call": Sequence((Words("call"), names, Words("and"), names, Words("and"), names))})
-    start = time.process_time()
     graph = grammar_graph(grammar)  # 512 ** 3 sentences
-    assert len(graph.spoken) == 8 and time.process_time() - start < 1
+    assert len(graph.spoken) == 8 and sum(map(len, graph.spoken)) == 3 * 512 + 3
 
 
 def test_a_grammar_that_grows_too_large_is_refused(monkeypatch):
