@@ -9,6 +9,10 @@ two marks in docs/multitask.md. A run is a few minutes in a process of its own a
 its file is not run again: stop at any time, and start the same command to go on. The page is written from the files that
 are there.
 
+    python benchmarks/multitask.py --data PREPARED --runs RUNS --relate
+
+measures in the same network which of these heads belong together (`speechzoo relate`), and adds that to the page.
+
 All runs have the same optimizer and batches of the same length; shared ones have `--steps` training steps. `alone`
 trains a network for one head, for as many steps as show it its labelled recordings as often as a shared training does;
 `alone, all steps` for as many steps as a shared training has. In the few-label part one head keeps some of its labels,
@@ -67,6 +71,8 @@ WEIGHTINGS = ("uncertainty", "dwa", "rlw", "famo", "gradnorm", "pcgrad", "mgda",
 # What a method's default, made for long trainings, would make the same as fixed weights in these short ones.
 OPTIONS = {"dwa": {"window": 50}}
 ALONE, ALONE_LONG = "alone", "alone, all steps"
+# What `--relate` leaves in a folder of that name among the runs, and the most networks that it proposes.
+RELATED, RELATED_NETWORKS = "relatedness.json", 3
 # 97.5 % quantiles of Student's t, by degrees of freedom.
 STUDENT = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 10: 2.23}
 
@@ -234,8 +240,7 @@ def train_one(run: Run, data: Path, steps: int) -> dict:
     import keras
     import numpy as np
 
-    from speechzoo.config import SourceConfig, ZooConfig, from_dict
-    from speechzoo.data.manifest import write_manifest
+    from speechzoo.config import SourceConfig
     from speechzoo.evaluation import evaluate
     from speechzoo.multitask.build import build_model
     from speechzoo.profiling import count_macs
@@ -245,21 +250,9 @@ def train_one(run: Run, data: Path, steps: int) -> dict:
 
     train, test = gather(data)
     taken = count_steps(train, run, steps)
+    measured = (run.few,) if run.few else run.heads
     with tempfile.TemporaryDirectory() as folder:
-        sources = make_sources(train, run)
-        for number, (_, utterances) in enumerate(sources):
-            write_manifest(Path(folder, f"{number}.jsonl"), utterances)
-        write_manifest(Path(folder, "test.jsonl"), test)
-        config = from_dict(ZooConfig, {
-            **NETWORK, "heads": {head: HEADS[head] for head in run.heads},
-            "sharing": run.method if run.method in SHARINGS else "hard",
-            "weighting": {"type": run.method, **OPTIONS.get(run.method, {})} if run.method in WEIGHTINGS else "static",
-            "data": {"root": folder, "seconds_per_batch": SECONDS_PER_BATCH, "bucket_seconds": [SECONDS],
-                     "train": [{"manifest": f"{number}.jsonl", "repeat": repeat}
-                               for number, (repeat, _) in enumerate(sources)],
-                     "dev": [{"manifest": "test.jsonl"}] if "alignment" in run.heads else []},
-            "training": {"epochs": 1, "learning_rate": 4e-3, "warmup_steps": 50, "weight_decay": 1e-3, "seed": run.seed,
-                         "sort_first_epoch": False}})
+        config = make_config(run, train, test, Path(folder))
         keras.utils.set_random_seed(run.seed)
         model = build_model(config, speakers=training_speakers(config) or None, training=True)
         batches = TrainingData(config, model)
@@ -276,11 +269,11 @@ def train_one(run: Run, data: Path, steps: int) -> dict:
             times.append(time.process_time())
         trained = time.process_time() - started
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-        scored = [head for head in run.heads if head != "alignment"]
+        scored = [head for head in measured if head != "alignment"]
         found = evaluate(model, [SourceConfig(str(Path(folder, "test.jsonl")))], heads=scored) if scored else {}
         errors = {head: error_of(found["overall"][head]) for head in scored}
         tested = {head: found["overall"][head]["n"] for head in scored}
-        if "alignment" in run.heads:
+        if "alignment" in measured:
             errors["alignment"] = frame_errors(model, batches.dev_batches())
             tested["alignment"] = sum("alignment" in utterance for utterance in test)
         labels = {head: int(batches.plan.examples.labelled[head].sum()) for head in run.heads}
@@ -292,6 +285,40 @@ def train_one(run: Run, data: Path, steps: int) -> dict:
               "seconds_per_step": statistics.median(np.diff(times[(len(times) - 1) // 2:])),
               "training_seconds": trained, "peak_megabytes": peak, "parameters": model.count_params()}
     return result | ({} if run.few else {"macs_per_second": count_macs(model)})
+
+
+def make_config(run: Run, train: list[dict], test: list[dict], folder: Path):
+    """The config of a run, whose manifests are written into a folder; frames of `test.jsonl` are its dev set."""
+    from speechzoo.config import ZooConfig, from_dict
+    from speechzoo.data.manifest import write_manifest
+
+    sources = make_sources(train, run)
+    for number, (_, utterances) in enumerate(sources):
+        write_manifest(folder / f"{number}.jsonl", utterances)
+    write_manifest(folder / "test.jsonl", test)
+    return from_dict(ZooConfig, {
+        **NETWORK, "heads": {head: HEADS[head] for head in run.heads},
+        "sharing": run.method if run.method in SHARINGS else "hard",
+        "weighting": {"type": run.method, **OPTIONS.get(run.method, {})} if run.method in WEIGHTINGS else "static",
+        "data": {"root": str(folder), "seconds_per_batch": SECONDS_PER_BATCH, "bucket_seconds": [SECONDS],
+                 "train": [{"manifest": f"{number}.jsonl", "repeat": repeat}
+                           for number, (repeat, _) in enumerate(sources)],
+                 "dev": [{"manifest": "test.jsonl"}] if "alignment" in run.heads else []},
+        "training": {"epochs": 1, "learning_rate": 4e-3, "warmup_steps": 50, "weight_decay": 1e-3, "seed": run.seed,
+                     "sort_first_epoch": False}})
+
+
+def relate_heads(data: Path, steps: int, folder: Path):
+    """`speechzoo relate` of all heads: matrices and the networks proposed in `relatedness.json`, and pictures."""
+    from speechzoo.training.relate import relate
+    from speechzoo.training.relatedness_plot import plot_relatedness
+
+    with tempfile.TemporaryDirectory() as manifests:
+        config = make_config(Run("hard", 1, tuple(HEADS)), *gather(data), Path(manifests))
+        result = relate(config, steps, networks=RELATED_NETWORKS, measure_every=max(steps // 30, 1))
+    folder.mkdir(parents=True, exist_ok=True)
+    result.write(folder / RELATED)
+    plot_relatedness(result, folder)
 
 
 def settings(steps: int) -> dict:
@@ -414,20 +441,22 @@ def error_table(results: list[dict]) -> list[str]:
 
 
 def cost_table(results: list[dict]) -> list[str]:
-    """What each method costs."""
+    """What each method costs: the least of the seeds, as other work on the machine only adds."""
     lines = ["| | parameters | million multiply-accumulates a second of audio | a training step, s of processor time | "
              "peak memory, MB |", "|---|---|---|---|---|"]
     for method in methods_of(results):
         own = [result for result in results if result["method"] == method and not result["few"]]
         if method == ALONE_LONG:
             continue  # as alone
-        macs = {tuple(result["heads"]): result["macs_per_second"] for result in own}
-        sizes = {tuple(result["heads"]): result["parameters"] for result in own}
-        steps = statistics.mean(result["seconds_per_step"] for result in own)
-        peak = statistics.mean(result["peak_megabytes"] for result in own)
-        name = f"{label_of(method)}, the {len(macs)} networks together" if method == ALONE else label_of(method)
-        lines.append(f"| {name} | {sum(sizes.values()):,} | {sum(macs.values()) / 1e6:.1f} | {steps:.3f}"
-                     f"{' each' if method == ALONE else ''} | {peak:.0f} |")
+        networks = defaultdict(list)
+        for result in own:
+            networks[tuple(result["heads"])].append(result)
+        parameters, macs, seconds, peak = (
+            [min(result[figure] for result in same) for same in networks.values()]
+            for figure in ("parameters", "macs_per_second", "seconds_per_step", "peak_megabytes"))
+        name = f"{label_of(method)}, the {len(networks)} networks together" if method == ALONE else label_of(method)
+        lines.append(f"| {name} | {sum(parameters):,} | {sum(macs) / 1e6:.1f} | {statistics.mean(seconds):.3f}"
+                     f"{' each' if method == ALONE else ''} | {statistics.mean(peak):.0f} |")
     return lines
 
 
@@ -449,7 +478,7 @@ def where_it_hurts(results: list[dict]) -> list[str]:
 
 def few_label_table(results: list[dict]) -> list[str]:
     """Errors of a head that has few labels, alone and with the others."""
-    lines = ["| head | labels | alone | with the others | gain, points (95 % interval) |", "|---|---|---|---|---|"]
+    lines = ["| head | labels | seeds | alone | with the others | gain, points (95 % interval) |", "|---|---|---|---|---|---|"]
     for head in HEADS:
         for percent in (*FEW, 100):
             alone, shared = (errors_by_seed(results, method, head, percent) for method in (ALONE, "hard"))
@@ -459,9 +488,25 @@ def few_label_table(results: list[dict]) -> list[str]:
                 mean, half = 100 * difference[0], 100 * difference[1]
                 text = f"{mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f})"
             if counts:
-                lines.append(f"| {head} | {counts[0]} ({percent} %) | {spread_text(alone.values())} | "
-                             f"{spread_text(shared.values())} | {text} |")
+                lines.append(f"| {head} | {counts[0]} ({percent} %) | {len(alone.keys() & shared.keys())} | "
+                             f"{spread_text(alone.values())} | {spread_text(shared.values())} | {text} |")
     return lines
+
+
+def relatedness_section(folder: Path, page: Path) -> list[str]:
+    """What `--relate` found; its picture is put beside the page."""
+    found = json.loads((folder / RELATED).read_text(encoding="utf-8"))
+    picture = page.with_name(f"{page.stem}_relatedness.png")
+    picture.write_bytes((folder / "relatedness.png").read_bytes())
+    lines = ["### Which belong together", "",
+             "`--relate` (`speechzoo relate`), hard sharing, seed 1. Affinity (TAG, Fifty et al. 2021): by how many per",
+             "cent a step on the row's head alone lowers the column's loss, mean over the training; negative where it",
+             "raises it.", "", f"| | {' | '.join(found['heads'])} |", "|---|" + "---|" * len(found["heads"])]
+    for head, row in zip(found["heads"], found["affinity"]):
+        lines.append(f"| {head} | {' | '.join('' if value is None else f'{100 * value:+.2f}' for value in row)} |")
+    groups = "; ".join(", ".join(f"`{head}`" for head in group) for group in found["grouping"]["groups"])
+    return [*lines, "", f"Proposed for at most {RELATED_NETWORKS} networks: {groups}.", "",
+            f"![Affinity, cosine of gradients, similarity of representations]({picture.name})", ""]
 
 
 def plot_methods(results: list[dict], path: Path):
@@ -506,8 +551,9 @@ def plot_few_labels(results: list[dict], path: Path):
     plt.close(figure)
 
 
-def write_page(results: list[dict], page: Path):
-    """Writes tables and plots between the marks of the page, and leaves the rest of it as it is."""
+def write_page(results: list[dict], page: Path, related: Path | None = None):
+    """Writes tables and plots between the marks of the page, and leaves the rest of it as it is; `related` is the
+    folder of what `--relate` found."""
     common, seeds = results[0]["settings"], {result["seed"] for result in results}
     lines = [
         "Errors in %: equal error rate of `speaker`, frames with a wrong phone of `alignment`, wrong answers",
@@ -524,6 +570,8 @@ def write_page(results: list[dict], page: Path):
         lines += ["### Few labels", "",
                   "One head keeps some of its labels, the others keep theirs; hard sharing, fixed weights.", "",
                   *few_label_table(results), "", f"![Few labels]({page.stem}_few_labels.png)", ""]
+    if related and (related / RELATED).is_file():
+        lines += relatedness_section(related, page)
     write_between(page, BEGIN, END, lines)
 
 
@@ -534,8 +582,12 @@ def main(arguments):
     """Runs what is missing, each in a process of its own, and writes the page."""
     arguments.runs.mkdir(parents=True, exist_ok=True)
     read_runs(arguments.runs, arguments.steps)
+    related = arguments.runs / Path(RELATED).stem
+    if arguments.relate:
+        relate_heads(arguments.data, arguments.steps, related)
     part, parts = map(int, arguments.part.split("/"))
-    runs = [run for run in plan_runs(arguments.seeds) if fnmatch.fnmatch(run.name, arguments.only)][part - 1::parts]
+    runs = [run for run in plan_runs(arguments.seeds)
+            if not arguments.relate and fnmatch.fnmatch(run.name, arguments.only)][part - 1::parts]
     missing = [run for run in runs if not (arguments.runs / f"{run.name}.json").is_file()]
     print(f"{len(runs)} runs, {len(missing)} to do")
     started, failed = time.monotonic(), 0
@@ -552,7 +604,7 @@ def main(arguments):
         print(f"{number}/{len(missing)} {run.name}: {outcome}, {time.monotonic() - begun:.0f} s", flush=True)
     results = read_runs(arguments.runs, arguments.steps)
     if results:
-        write_page(results, arguments.out)
+        write_page(results, arguments.out, related)
     return 1 if failed else 0
 
 
@@ -574,6 +626,7 @@ def parse_arguments(argv: list[str] | None = None):
     parser.add_argument("--steps", type=int, default=600, help="training steps of every shared run (%(default)s)")
     parser.add_argument("--only", default="*", metavar="PATTERN", help="only runs whose names match, such as 'alone-*'")
     parser.add_argument("--part", default="1/1", metavar="I/N", help="every Nth run, for N processes side by side")
+    parser.add_argument("--relate", action="store_true", help="measure which heads belong together; make no runs")
     parser.add_argument("--minutes", type=float, help="start no run after so long")
     parser.add_argument("--out", type=Path, default=DOCS / "multitask.md", help="page to write the tables into")
     parser.add_argument("--child", help=argparse.SUPPRESS)

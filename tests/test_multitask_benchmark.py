@@ -10,6 +10,8 @@ import pytest
 
 from benchmarks import multitask
 from benchmarks.multitask import ALONE, HEADS, Run
+from speechzoo.multitask.relatedness import Grouping
+from speechzoo.training.relate import Relatedness
 from tests.helpers import tone, write_wav
 
 ROOT = Path(__file__).parents[1]
@@ -135,7 +137,7 @@ def test_the_page_is_written_between_its_marks(results, tmp_path):
     assert "of before" not in text
     assert "| hard sharing, fixed weights | 3 | **11.0 ± 1.0** | 20.0 ± 0.0 | 20.0 ± 0.0 |" in text
     assert "| *40.0 ± 1.0* ▲ | -9.2 ± 1.7 |" in text and "sharing `soft`" not in text
-    assert "| event | 40 (5 %) | 80.0 ± 0.0 | 60.0 ± 0.0 | +20.0 (+20.0 to +20.0) |" in text
+    assert "| event | 40 (5 %) | 2 | 80.0 ± 0.0 | 60.0 ± 0.0 | +20.0 (+20.0 to +20.0) |" in text
     assert "- `event` is worse than alone under hard sharing, fixed weights (20.0 points)." in text
     assert "alone, the 6 networks together | 6,000 | 12.0 | 0.500 each | 600 |" in text
     for name in ("multitask.png", "multitask_few_labels.png"):
@@ -145,6 +147,30 @@ def test_the_page_is_written_between_its_marks(results, tmp_path):
     page.write_text("no marks")
     with pytest.raises(ValueError, match="the marks .* are not in it"):
         multitask.write_page(results, page)
+
+
+def test_what_belongs_together_is_added_to_the_page(prepared, results, tmp_path, monkeypatch):
+    def relate(config, steps, networks, measure_every):
+        """What `speechzoo relate` would find, without its trainings."""
+        assert list(config.heads) == list(HEADS) and (steps, networks) == (60, 3) and measure_every == 2
+        assert all(Path(config.data.root, source.manifest).is_file() for source in config.data.train)
+        matrix = [[0.01 * (row - column) if row != column else None for column in range(6)] for row in range(6)]
+        grouping = Grouping([["keyword", "event"], [head for head in HEADS if head not in ("keyword", "event")]], 0.1, 9)
+        return Relatedness(list(HEADS), matrix, matrix, None, grouping, 5, dict.fromkeys(HEADS, 1),
+                           [{"step": 2, "affinity": matrix, "cosine": matrix}])
+
+    monkeypatch.setattr("speechzoo.training.relate.relate", relate)
+    page, runs = tmp_path / "multitask.md", tmp_path / "runs"
+    page.write_text(PAGE)
+    runs.mkdir()
+    for number, result in enumerate(results):
+        (runs / f"{number}.json").write_text(json.dumps({**result, "settings": multitask.settings(60)}))
+    arguments = ["--data", str(prepared), "--runs", str(runs), "--steps", "60", "--out", str(page), "--relate"]
+    assert multitask.main(multitask.parse_arguments(arguments)) == 0
+    text = page.read_text()
+    assert "| event | +5.00 | +4.00 | +3.00 | +2.00 | +1.00 |  |" in text and "| hard sharing, fixed weights | 2 |" in text
+    assert "at most 3 networks: `keyword`, `event`; `speaker`, `gender`, `age_group`, `alignment`." in text
+    assert (tmp_path / "multitask_relatedness.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_every_run_has_a_name_and_every_method_a_run():
