@@ -92,7 +92,8 @@ def test_a_typo_names_the_nearest_key(cls, key):
 def test_a_wrong_type_names_the_key(cls, key):
     hint = typing.get_type_hints(cls)[key]
     part = hint is PartConfig  # which may be a type's name alone
-    wrong = "much" if hint in (int, float, bool) or dataclasses.is_dataclass(hint) and not part else 3.5
+    number = {int, float, bool} & {hint, *typing.get_args(hint)}
+    wrong = "much" if number or dataclasses.is_dataclass(hint) and not part else 3.5
     with pytest.raises(ConfigError, match=rf"{key}.*: expected .*{wrong!r}"):
         from_dict(ZooConfig, changed(PLACES[cls], key, wrong))
 

@@ -18,7 +18,7 @@ OURS = FILES + sorted(path for folder in ("tests", "benchmarks", "examples", "ex
 
 # From the bottom up: a room imports rooms of lower floors only.
 FLOORS = [
-    {"audio", "config", "dense", "files", "masking", "metrics", "stream_state"},
+    {"audio", "config", "products", "files", "masking", "metrics", "stream_state"},
     {"grammar"},
     {"decoding"},
     {"frontends", "backbones", "heads"},
@@ -45,7 +45,7 @@ NARROW = {"edge": {"audio", "decoding", "files", "grammar"}, "serving": {"audio"
 PACKAGES = {
     "audio": {"numpy", "soundfile", "soxr", "tensorflow", "tensorflow_io"},
     "config": {"yaml"},
-    "dense": {"keras"},
+    "products": {"keras"},
     "masking": {"keras", "numpy"},
     "stream_state": {"keras"},
     "frontends": {"keras", "numpy"},

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from speechzoo.backbones.initializers import residual_branch
-from speechzoo.dense import FrameDense
+from speechzoo.products import FrameDense
 
 
 def sinusoids(frames, size: int):

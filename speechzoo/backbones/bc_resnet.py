@@ -7,6 +7,7 @@ from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.initializers import depthwise
 from speechzoo.backbones.normalization import SubSpectralNorm, batch_norm
 from speechzoo.masking import sequence_mask
+from speechzoo.products import Conv1D, Conv2D, DepthwiseConv1D, DepthwiseConv2D
 from speechzoo.stream_state import pad_time, part_of
 
 
@@ -47,7 +48,7 @@ class BCResNet(Backbone):
         self.causal = causal
         self.num_blocks, self.subsampling, self.output_size = 4, 1, 4 * width
         self.around = (4, 0) if causal else (2, 2)  # frames before and after one that a convolution of 5 sees
-        self.first = keras.layers.Conv2D(2 * width, 5, strides=(1, 2), use_bias=False, name="conv_1")
+        self.first = Conv2D(2 * width, 5, strides=(1, 2), use_bias=False, name="conv_1")
         self.first_norm = batch_norm("norm_1")
         self.stages = []
         for stage, (blocks, times) in enumerate(zip(self.stage_blocks, (1, 1.5, 2, 2.5))):
@@ -56,7 +57,7 @@ class BCResNet(Backbone):
                                  stride=2 if number == 1 and stage in (1, 2) else 1, dropout=dropout, causal=causal,
                                  name=f"block_{stage + 1}_{number}") for number in range(1, blocks + 1)])
         self.last_norm = batch_norm("norm_last")
-        self.pointwise = keras.layers.Conv2D(4 * width, 1, use_bias=False, name="pointwise_last")
+        self.pointwise = Conv2D(4 * width, 1, use_bias=False, name="pointwise_last")
 
     def build_stem(self, features_shape):
         bins, channels = (features_shape[-1] + 1) // 2, 2 * self.width
@@ -72,8 +73,8 @@ class BCResNet(Backbone):
             return shape
         # All bins that are left become one.
         *_, bins, channels = shape
-        self.depthwise = keras.layers.DepthwiseConv2D((5, bins), use_bias=False, name="depthwise_last",
-                                                      depthwise_initializer=depthwise(5 * bins))
+        self.depthwise = DepthwiseConv2D((5, bins), use_bias=False, name="depthwise_last",
+                                         depthwise_initializer=depthwise(5 * bins))
         self.depthwise.build((None, None, bins, channels))
         self.pointwise.build((None, None, 1, channels))
         self.last_norm.build((None, None, 1, self.output_size))
@@ -129,15 +130,15 @@ class BroadcastedBlock(keras.layers.Layer):
         self.transition = transition
         self.stride = stride
         if transition:
-            self.expand = keras.layers.Conv2D(channels, 1, use_bias=False, name="expand")
+            self.expand = Conv2D(channels, 1, use_bias=False, name="expand")
             self.expand_norm = batch_norm("expand_norm")
-        self.frequency = keras.layers.DepthwiseConv2D((1, 3), padding="same", use_bias=False, name="frequency",
-                                                      depthwise_initializer=depthwise(3))
+        self.frequency = DepthwiseConv2D((1, 3), padding="same", use_bias=False, name="frequency",
+                                         depthwise_initializer=depthwise(3))
         self.frequency_norm = SubSpectralNorm(bands, name="frequency_norm")
-        self.time = keras.layers.DepthwiseConv1D(3, dilation_rate=dilation, use_bias=False, name="time",
-                                                 depthwise_initializer=depthwise(3))
+        self.time = DepthwiseConv1D(3, dilation_rate=dilation, use_bias=False, name="time",
+                                    depthwise_initializer=depthwise(3))
         self.time_norm = batch_norm("time_norm")
-        self.pointwise = keras.layers.Conv1D(channels, 1, use_bias=False, name="pointwise")
+        self.pointwise = Conv1D(channels, 1, use_bias=False, name="pointwise")
         self.dropout = keras.layers.SpatialDropout1D(dropout, name="dropout")
 
     def build(self, inputs_shape, *_):

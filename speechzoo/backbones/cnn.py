@@ -6,6 +6,7 @@ from keras import ops
 from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.normalization import batch_norm
 from speechzoo.masking import sequence_mask
+from speechzoo.products import Conv2D
 
 
 class CNN(Backbone):
@@ -42,7 +43,7 @@ class CNN(Backbone):
         self.dropout_rate = dropout
         self.sizes = [channels * 2 ** block for block in range(num_blocks)]
         self.output_size = self.sizes[-1]
-        self.blocks = [[(keras.layers.Conv2D(size, 3, padding="same", use_bias=False, name=f"block_{i}_conv_{j}"),
+        self.blocks = [[(Conv2D(size, 3, padding="same", use_bias=False, name=f"block_{i}_conv_{j}"),
                          batch_norm(f"block_{i}_norm_{j}")) for j in (1, 2)]
                        for i, size in enumerate(self.sizes, 1)]
         # A window of two from an even frame on, whatever the number of frames: the odd frame at the end stands alone.

@@ -8,8 +8,8 @@ from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.convolution import ConvolutionModule
 from speechzoo.backbones.initializers import residual_branch
 from speechzoo.backbones.subsampling import ConvSubsampling
-from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
+from speechzoo.products import FrameDense
 from speechzoo.stream_state import StreamState, part_of
 
 _NEVER = 1e9  # taken from a score, leaves no weight

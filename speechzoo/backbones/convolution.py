@@ -5,7 +5,7 @@ from keras import ops
 
 from speechzoo.backbones.initializers import depthwise, residual_branch
 from speechzoo.backbones.normalization import FrameBatchNormalization
-from speechzoo.dense import FrameDense
+from speechzoo.products import DepthwiseConv1D, FrameDense
 from speechzoo.stream_state import pad_time
 
 
@@ -39,8 +39,8 @@ class ConvolutionModule(keras.layers.Layer):
         self.normalization_kind = normalization
         self.causal = causal
         self.expand = FrameDense(2 * size, name="expand")
-        self.depthwise = keras.layers.DepthwiseConv1D(kernel_size, padding="valid" if causal else "same",
-                                                      depthwise_initializer=depthwise(kernel_size), name="depthwise")
+        self.depthwise = DepthwiseConv1D(kernel_size, padding="valid" if causal else "same",
+                                         depthwise_initializer=depthwise(kernel_size), name="depthwise")
         kinds = {"batch": FrameBatchNormalization, "layer": keras.layers.LayerNormalization}
         self.normalization = kinds[normalization](epsilon=1e-5, name="normalization")
         self.project = FrameDense(size, kernel_initializer=residual_branch(), name="project")

@@ -6,8 +6,8 @@ from keras import ops
 from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.normalization import batch_norm
 from speechzoo.backbones.recurrence import FrameLSTM
-from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
+from speechzoo.products import Conv2D, FrameDense
 from speechzoo.stream_state import pad_time, part_of
 
 
@@ -55,7 +55,7 @@ class CRDNN(Backbone):
         self.dropout_rate = dropout
         self.causal = causal
         self.convolutions = [
-            [(keras.layers.Conv2D(size, 3, padding="valid" if causal else "same", name=f"conv_{i}_{j}"),
+            [(Conv2D(size, 3, padding="valid" if causal else "same", name=f"conv_{i}_{j}"),
               keras.layers.LayerNormalization(axis=[-2, -1], epsilon=1e-5, name=f"norm_{i}_{j}")) for j in (1, 2)]
             for i, size in enumerate(self.channels, 1)]
         self.pool = keras.layers.MaxPooling2D((1, 2), padding="same", name="pool")

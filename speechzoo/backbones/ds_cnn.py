@@ -6,6 +6,7 @@ from keras import ops
 from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.normalization import batch_norm
 from speechzoo.masking import sequence_mask
+from speechzoo.products import Conv2D, DepthwiseConv2D
 from speechzoo.stream_state import pad_time, part_of
 
 
@@ -46,13 +47,13 @@ class DSCNN(Backbone):
         if causal and kernel_frames < stride_frames:
             raise ValueError(f"ds_cnn: kernel_frames {kernel_frames} is less than stride_frames {stride_frames}: "
                              "a stream would skip frames")
-        self.first = keras.layers.Conv2D(channels, (kernel_frames, kernel_bins), strides=(stride_frames, stride_bins),
-                                         padding="valid", use_bias=False, name="conv_1")
+        self.first = Conv2D(channels, (kernel_frames, kernel_bins), strides=(stride_frames, stride_bins),
+                            padding="valid", use_bias=False, name="conv_1")
         self.first_norm = batch_norm("norm_1")
         padding = "valid" if causal else "same"
-        self.blocks = [(keras.layers.DepthwiseConv2D(3, padding=padding, use_bias=False, name=f"block_{i}_depthwise"),
+        self.blocks = [(DepthwiseConv2D(3, padding=padding, use_bias=False, name=f"block_{i}_depthwise"),
                         batch_norm(f"block_{i}_norm_depthwise"),
-                        keras.layers.Conv2D(channels, 1, use_bias=False, name=f"block_{i}_pointwise"),
+                        Conv2D(channels, 1, use_bias=False, name=f"block_{i}_pointwise"),
                         batch_norm(f"block_{i}_norm_pointwise")) for i in range(1, num_blocks + 1)]
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 

@@ -6,6 +6,7 @@ from keras import ops
 from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.normalization import batch_norm
 from speechzoo.masking import sequence_mask
+from speechzoo.products import Conv1D, Dense
 
 
 class ECAPATDNN(Backbone):
@@ -104,8 +105,7 @@ class TimeDelayLayer(keras.layers.Layer):
         super().__init__(**kwargs)
         self.size = size
         self.around = dilation * (kernel_size // 2)
-        self.convolution = keras.layers.Conv1D(size, kernel_size, strides=stride, dilation_rate=dilation,
-                                               name="convolution")
+        self.convolution = Conv1D(size, kernel_size, strides=stride, dilation_rate=dilation, name="convolution")
         self.norm = batch_norm("norm")
 
     def build(self, inputs_shape, *_):
@@ -128,8 +128,8 @@ class SERes2Block(keras.layers.Layer):
         self.layer_1 = TimeDelayLayer(size, 1, name="layer_1")
         self.res2net = Res2NetConvolution(size, scale, dilation, name="res2net")
         self.layer_2 = TimeDelayLayer(size, 1, name="layer_2")
-        self.squeeze = keras.layers.Dense(squeeze_size, activation="relu", name="squeeze")
-        self.excite = keras.layers.Dense(size, activation="sigmoid", name="excite")
+        self.squeeze = Dense(squeeze_size, activation="relu", name="squeeze")
+        self.excite = Dense(size, activation="sigmoid", name="excite")
 
     def build(self, *_):
         for layer in (self.layer_1, self.res2net, self.layer_2):

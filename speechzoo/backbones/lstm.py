@@ -5,8 +5,8 @@ from keras import ops
 
 from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.recurrence import FrameLSTM
-from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
+from speechzoo.products import Conv1D, FrameDense
 from speechzoo.stream_state import pad_time, part_of
 
 _CLIP = 20.0  # equation 1 of Deep Speech
@@ -54,7 +54,7 @@ class LSTM(Backbone):
         self.dropout_rate = dropout
         self.causal = causal
         # A dense layer over a window of frames is a convolution.
-        self.window = keras.layers.Conv1D(size, 2 * context + 1, strides=subsampling, name="dense_1")
+        self.window = Conv1D(size, 2 * context + 1, strides=subsampling, name="dense_1")
         self.dense = [FrameDense(size, name=f"dense_{i}") for i in (2, 3)]
         self.blocks = [FrameLSTM(size, bidirectional, name=f"block_{i}") for i in range(1, num_blocks + 1)]
         self.last = FrameDense(size, name="dense_last")

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from speechzoo.dense import FrameDense
+from speechzoo.products import FrameDense
 
 
 class FrameLSTM(keras.layers.Layer):

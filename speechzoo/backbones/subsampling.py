@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from speechzoo.backbones.initializers import depthwise
-from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
+from speechzoo.products import Conv2D, DepthwiseConv2D, FrameDense
 from speechzoo.stream_state import pad_time
 
 
@@ -37,11 +37,11 @@ class ConvSubsampling(keras.layers.Layer):
         self.factor = factor
         self.channels = channels
         options = {"padding": "valid"}
-        self.stages = [(keras.layers.Conv2D(channels, 3, strides=2, name="conv_1", **options), None)]
+        self.stages = [(Conv2D(channels, 3, strides=2, name="conv_1", **options), None)]
         for number in range(2, factor.bit_length()):
-            self.stages.append((keras.layers.DepthwiseConv2D(3, strides=2, depthwise_initializer=depthwise(9),
-                                                             name=f"depthwise_{number}", **options),
-                                keras.layers.Conv2D(channels, 1, name=f"pointwise_{number}")))
+            self.stages.append((DepthwiseConv2D(3, strides=2, depthwise_initializer=depthwise(9),
+                                                name=f"depthwise_{number}", **options),
+                                Conv2D(channels, 1, name=f"pointwise_{number}")))
         self.projection = FrameDense(size, name="projection")
 
     def build(self, features_shape, *_):

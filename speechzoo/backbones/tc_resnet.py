@@ -6,6 +6,7 @@ from keras import ops
 from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.normalization import batch_norm
 from speechzoo.masking import sequence_mask
+from speechzoo.products import Conv1D
 
 
 class TCResNet(Backbone):
@@ -45,7 +46,7 @@ class TCResNet(Backbone):
         self.dropout_rate = dropout
         stages = len(channels) - 1
         self.num_blocks, self.subsampling, self.output_size = stages * stage_blocks, 2 ** stages, self.channels[-1]
-        self.first = keras.layers.Conv1D(self.channels[0], 3, use_bias=False, name="conv_1")
+        self.first = Conv1D(self.channels[0], 3, use_bias=False, name="conv_1")
         self.blocks = [TemporalBlock(size, kernel_size, stride=1 if number else 2,
                                      name=f"block_{stage * stage_blocks + number + 1}")
                        for stage, size in enumerate(self.channels[1:]) for number in range(stage_blocks)]
@@ -100,12 +101,12 @@ class TemporalBlock(keras.layers.Layer):
         self.channels = channels
         self.kernel_size = kernel_size
         self.stride = stride
-        self.conv_1 = keras.layers.Conv1D(channels, kernel_size, strides=stride, use_bias=False, name="conv_1")
+        self.conv_1 = Conv1D(channels, kernel_size, strides=stride, use_bias=False, name="conv_1")
         self.norm_1 = batch_norm("norm_1")
-        self.conv_2 = keras.layers.Conv1D(channels, kernel_size, use_bias=False, name="conv_2")
+        self.conv_2 = Conv1D(channels, kernel_size, use_bias=False, name="conv_2")
         self.norm_2 = batch_norm("norm_2")
         if stride > 1:
-            self.shortcut = keras.layers.Conv1D(channels, 1, strides=stride, use_bias=False, name="shortcut")
+            self.shortcut = Conv1D(channels, 1, strides=stride, use_bias=False, name="shortcut")
             self.shortcut_norm = batch_norm("shortcut_norm")
 
     def build(self, inputs_shape, *_):

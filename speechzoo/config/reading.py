@@ -76,7 +76,8 @@ def load_config(name_or_path: str | Path, overrides: typing.Iterable[str] = ()) 
 # Values that a type allows and no training can use, by key: what they must be, and the test of it.
 _LIMITS = {
     "above 0": (lambda value: 0 < value < math.inf, (
-        "sample_rate", "repeat", "seconds_per_batch", "source_temperature", "gradient_clip_norm")),
+        "sample_rate", "repeat", "seconds_per_batch", "source_temperature", "last_source_temperature",
+        "gradient_clip_norm")),
     "0 or more": (lambda value: 0 <= value < math.inf, (
         "loss_weight", "minimum_seconds", "crop_seconds", "epochs", "learning_rate", "warmup_steps", "weight_decay",
         "average_checkpoints", "early_stop_patience", "seed")),
@@ -93,7 +94,7 @@ def _check_limits(config, where):
     for item in dataclasses.fields(config):
         value, key = getattr(config, item.name), f"{where}.{item.name}"
         for text, (allows, names) in _LIMITS.items():
-            if item.name in names and not allows(value):
+            if item.name in names and value is not None and not allows(value):
                 raise ConfigError(f"{key}: must be {text}, got {value!r}")
         inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
         for name, part in [*inner, (None, value)]:

@@ -115,6 +115,10 @@ class DataConfig:
             `repeat`) to the power of 1 / temperature: 1 leaves sizes as they are, 5 is usual where small corpora stand
             beside large ones, a great one makes them equal (Arivazhagan et al. 2019, https://arxiv.org/abs/1907.05019,
             section 4.2).
+        last_source_temperature: Temperature of the last epoch; `source_temperature` is that of the first then, and
+            between them 1 / temperature changes evenly: from 1 to 5 is annealed sampling, which learns from what there
+            is most of at first and from all tasks alike in the end (Stickland and Murray 2019,
+            https://arxiv.org/abs/1902.02671). The same in all epochs when absent.
         minimum_seconds: Shorter utterances are left out.
         crop_seconds: Of a longer recording a part of this length is heard in training, another one every epoch, so that
             recordings of all corpora share a length bucket, and batch statistics are not those of one corpus. For
@@ -128,6 +132,7 @@ class DataConfig:
     seconds_per_batch: float = 96.0
     bucket_seconds: list[float] = field(default_factory=lambda: [1.05, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0])
     source_temperature: float = 1.0
+    last_source_temperature: float | None = None
     minimum_seconds: float = 0.2
     crop_seconds: float = 0.0
     augment: AugmentConfig = field(default_factory=AugmentConfig)
@@ -151,6 +156,8 @@ class TrainingConfig:
         early_stop_patience: Evaluations without improvement before training stops; 0 never stops early.
         sort_first_epoch: First epoch runs from short to long without augmentation, which gets CTC off its plateau: a
             curriculum by length (SortaGrad, Amodei et al. 2016, https://arxiv.org/abs/1512.02595, section 3.2).
+        quantization_aware: Train with weights and inputs of products rounded as in an int8 file, which the trained
+            model then loses less by; start from trained weights (Jacob et al. 2018, https://arxiv.org/abs/1712.05877).
         seed: Seed of weights, shuffling, augmentation and dropout.
     """
 
@@ -166,6 +173,7 @@ class TrainingConfig:
     early_stop_metric: str = "loss"
     early_stop_patience: int = 0
     sort_first_epoch: bool = True
+    quantization_aware: bool = False
     seed: int = 1
 
 

@@ -1,5 +1,6 @@
 """Which utterances stand together in which batch: NumPy only, and a pure function of the seed and the epoch."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class BatchPlan:
         labelled_only: Leave out utterances without a label of any head.
         first_epochs: Head -> epoch (1-based) in which it joins; the first for those not named. Until then it has no
             labels, and what has labels for no other head is left out.
+        epochs: How many there will be, for what changes from the first to the last.
 
     Attributes:
         examples: The utterances and their labels.
@@ -67,10 +69,11 @@ class BatchPlan:
 
     def __init__(self, sources: Sequence[SourceConfig], config: DataConfig, heads: dict, seed: int = 0,
                  frame_seconds: float | None = None, training: bool = True, sort_first_epoch: bool = False,
-                 sample_rate: int = 16000, labelled_only: bool = False, first_epochs: dict[str, int] | None = None):
+                 sample_rate: int = 16000, labelled_only: bool = False, first_epochs: dict[str, int] | None = None,
+                 epochs: int = 1):
         self.config, self.seed, self.sample_rate = config, seed, sample_rate
         self.sort_first_epoch = sort_first_epoch
-        self._first_epochs = first_epochs or {}
+        self._first_epochs, self._epochs = first_epochs or {}, epochs
         self._edges = np.asarray(sorted(config.bucket_seconds), np.float64)
         self._crop = config.crop_seconds if training else 0.0
         self._check_crop(heads)
@@ -134,12 +137,13 @@ class BatchPlan:
 
         Heads that wait count as joined, rows that fill batches don't count.
         """
+        amounts = np.mean([self._amounts(epoch) for epoch in range(self._epochs)], axis=0)
         classes, examples = self.examples.heads[head].classes, self.examples
         counts = np.zeros(len(classes))
-        for members, amount, _ in self._draws:
+        for members, share, (place, _) in self._draws:
             labelled = members[examples.labelled[head][members]]
             found = np.bincount(examples.targets(head, labelled), minlength=len(classes))
-            counts += amount / max(len(members), 1) * found
+            counts += amounts[place] * share / max(len(members), 1) * found
         return dict(zip(classes, counts.tolist()))
 
     def batch_shapes(self) -> list[tuple[int, int]]:
@@ -166,16 +170,21 @@ class BatchPlan:
         return np.random.default_rng([self.seed, *key])
 
     def _plan_draws(self):
-        """[(members, how many of them an epoch draws on average, key of their random numbers)] of every source's
-        classes."""
-        sources = self.examples.sources
-        amounts = [source.repeat * len(indices) for source, indices, _ in sources]
-        temperature = self.config.source_temperature
-        if temperature != 1.0:
-            shares = np.asarray(amounts) ** (1.0 / temperature)
-            amounts = (sum(amounts) * shares / shares.sum()).tolist()
-        return [(members, amounts[place] * share, (place, kind)) for place, source in enumerate(sources)
+        """[(members, their share of their source's draws, (number of the source, of the class))]."""
+        return [(members, share, (place, kind)) for place, source in enumerate(self.examples.sources)
                 for kind, (members, share) in enumerate(self._split_classes(*source))]
+
+    def _amounts(self, epoch):
+        """How many utterances of each source an epoch draws."""
+        amounts = [source.repeat * len(indices) for source, indices, _ in self.examples.sources]
+        power = last = 1.0 / self.config.source_temperature
+        if self.config.last_source_temperature is not None:
+            last = 1.0 / self.config.last_source_temperature
+        power += (last - power) * min(epoch / max(self._epochs - 1, 1), 1.0)
+        if power != 1.0:
+            shares = np.asarray(amounts) ** power
+            amounts = (sum(amounts) * shares / shares.sum()).tolist()
+        return amounts
 
     @staticmethod
     def _split_classes(source, indices, classes):
@@ -195,8 +204,11 @@ class BatchPlan:
         return np.ceil(np.asarray(longest) / LABEL_MULTIPLE).astype(int) * LABEL_MULTIPLE
 
     def _make_epoch(self, number):
-        drawn = np.concatenate([self._draw(members, number * amount, (number + 1) * amount, *key)
-                                for members, amount, key in self._draws])
+        amounts, parts = [self._amounts(epoch) for epoch in range(number + 1)], []
+        for members, share, (place, kind) in self._draws:
+            taken = [amount[place] * share for amount in amounts]
+            parts.append(self._draw(members, math.fsum(taken[:-1]), math.fsum(taken), place, kind))
+        drawn = np.concatenate(parts)
         waiting = tuple(name for name in self.examples.heads if self._first_epochs.get(name, 1) > number + 1)
         if waiting:
             labelled = [self.examples.labelled[name] for name in self.examples.heads if name not in waiting]

@@ -4,10 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from speechzoo.dense import FrameDense
 from speechzoo.heads.head import Head
 from speechzoo.heads.padding import mark_padding, not_padding
 from speechzoo.heads.units import PHONES
+from speechzoo.products import FrameDense
 
 SILENCE = "SIL"
 

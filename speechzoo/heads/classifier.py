@@ -6,6 +6,7 @@ import numpy as np
 from speechzoo.heads.head import Head, label_names
 from speechzoo.heads.pooling import AttentiveStatisticsPooling
 from speechzoo.heads.softmax_cross_entropy import SoftmaxCrossEntropy, effective_number_weights, log_priors
+from speechzoo.products import Dense
 
 UNKNOWN = "_unknown_"
 
@@ -73,9 +74,9 @@ class ClassifierHead(Head):
         self.memory = memory
         self.class_counts = class_counts
         self.pooling = AttentiveStatisticsPooling(memory=memory, name="pooling")
-        self.hidden = keras.layers.Dense(hidden_size, activation="relu", name="hidden") if hidden_size else None
+        self.hidden = Dense(hidden_size, activation="relu", name="hidden") if hidden_size else None
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        self.logits = keras.layers.Dense(len(classes), name="logits")
+        self.logits = Dense(len(classes), name="logits")
 
     def build(self, frames_shape, *_):
         self.pooling.build(frames_shape)

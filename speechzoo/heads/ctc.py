@@ -4,12 +4,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from speechzoo.dense import FrameDense
 from speechzoo.heads.ctc_loss import CTCLoss
 from speechzoo.heads.error_rate import TokenErrorRate
 from speechzoo.heads.head import Head
 from speechzoo.heads.padding import mark_padding
 from speechzoo.heads.units import CHARACTERS, PHONES, split_characters, split_phones, split_pieces
+from speechzoo.products import FrameDense
 
 
 class CTCHead(Head):

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
+from speechzoo.products import FrameDense
 
 
 class AttentiveStatisticsPooling(keras.layers.Layer):

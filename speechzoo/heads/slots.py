@@ -6,6 +6,7 @@ from keras import ops
 
 from speechzoo.heads.head import Head, label_names
 from speechzoo.heads.pooling import AttentiveStatisticsPooling
+from speechzoo.products import Dense
 from speechzoo.stream_state import part_of
 
 
@@ -37,7 +38,7 @@ class SlotsHead(Head):
         self.sizes = [len(values) + 1 for values in self.slots.values()]
         self.target_shape = (len(self.slots),)
         self.pooling = [AttentiveStatisticsPooling(name=f"{name}_pooling") for name in self.slots]
-        self.logits = [keras.layers.Dense(size, name=f"{name}_logits") for name, size in zip(self.slots, self.sizes)]
+        self.logits = [Dense(size, name=f"{name}_logits") for name, size in zip(self.slots, self.sizes)]
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
     def build(self, frames_shape, *_):

@@ -8,6 +8,7 @@ from keras import ops
 
 from speechzoo.heads.head import Head
 from speechzoo.heads.pooling import AttentiveStatisticsPooling
+from speechzoo.products import Dense
 
 
 class SpeakerHead(Head):
@@ -37,7 +38,7 @@ class SpeakerHead(Head):
         self.margin = margin
         self.scale = scale
         self.pooling = AttentiveStatisticsPooling(name="pooling")
-        self.embedding = keras.layers.Dense(embedding_size, name="embedding")
+        self.embedding = Dense(embedding_size, name="embedding")
 
     def build(self, frames_shape, *_):
         self.pooling.build(frames_shape)

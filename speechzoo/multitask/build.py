@@ -9,6 +9,7 @@ from speechzoo.heads import HEADS
 from speechzoo.multitask.model import MultiTaskModel
 from speechzoo.multitask.sharing import SHARINGS
 from speechzoo.multitask.weighting import WEIGHTINGS
+from speechzoo.products import quantization_aware
 
 
 def build_model(config: ZooConfig, heads: list[str] | None = None, speakers: list[str] | None = None,
@@ -19,7 +20,7 @@ def build_model(config: ZooConfig, heads: list[str] | None = None, speakers: lis
         config: The config.
         heads: Names of the heads to build; all of the config's when None, without the auxiliary ones unless training.
         speakers: Names of the training speakers, for the speaker heads; None for a model that only embeds.
-        training: The model is going to be trained.
+        training: The model is going to be trained; if the config says so, aware of how it will be quantized.
 
     Raises:
         ConfigError: A head that the config doesn't have, or a part or option that doesn't exist.
@@ -30,24 +31,29 @@ def build_model(config: ZooConfig, heads: list[str] | None = None, speakers: lis
     if not chosen:
         raise ConfigError(f"model '{config.name}' has no heads")
     try:
-        frontend = create(FRONTENDS, "front end", config.frontend, name="frontend", sample_rate=config.sample_rate)
-        backbone = create(BACKBONES, "backbone", config.backbone, name="backbone")
-        sharing = create(SHARINGS, "sharing", config.sharing, backbone=backbone, tasks=list(config.heads))
-        _check_causality(config, frontend, backbone, sharing)
-        layers = {}
-        for name, head in chosen.items():
-            extra = {"speakers": speakers} if head.type == "speaker" and speakers else {}
-            layers[name] = create(HEADS, "head", head, name=name, label=head.label, **extra)
-        weights = {name: head.loss_weight for name, head in chosen.items()}
-        weighting = create(WEIGHTINGS, "weighting", config.weighting, weights=weights, name="weighting")
-        blocks = {name: head.block for name, head in chosen.items() if head.block is not None}
-        return MultiTaskModel(frontend, sharing, layers, blocks, weighting, dataclasses.replace(config, heads=chosen),
-                              name=config.name)
+        with quantization_aware(training and config.training.quantization_aware):
+            return _build(config, chosen, speakers)
     except ConfigError:
         raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # Options of a wrong type or size; Keras explains over several lines.
         raise ConfigError(f"model '{config.name}': {' '.join(str(error).split())}") from error
+
+
+def _build(config, chosen, speakers):
+    frontend = create(FRONTENDS, "front end", config.frontend, name="frontend", sample_rate=config.sample_rate)
+    backbone = create(BACKBONES, "backbone", config.backbone, name="backbone")
+    sharing = create(SHARINGS, "sharing", config.sharing, backbone=backbone, tasks=list(config.heads))
+    _check_causality(config, frontend, backbone, sharing)
+    layers = {}
+    for name, head in chosen.items():
+        extra = {"speakers": speakers} if head.type == "speaker" and speakers else {}
+        layers[name] = create(HEADS, "head", head, name=name, label=head.label, **extra)
+    weights = {name: head.loss_weight for name, head in chosen.items()}
+    weighting = create(WEIGHTINGS, "weighting", config.weighting, weights=weights, name="weighting")
+    blocks = {name: head.block for name, head in chosen.items() if head.block is not None}
+    return MultiTaskModel(frontend, sharing, layers, blocks, weighting, dataclasses.replace(config, heads=chosen),
+                          name=config.name)
 
 
 def _check_causality(config, frontend, backbone, sharing):

@@ -42,7 +42,7 @@ class TrainingData:
         self.config = config
         self.plan = BatchPlan(config.data.train, config.data, model.heads, settings.seed, frame_seconds,
                               sort_first_epoch=settings.sort_first_epoch, sample_rate=config.sample_rate,
-                              labelled_only=True, first_epochs=self._first_epochs())
+                              labelled_only=True, first_epochs=self._first_epochs(), epochs=settings.epochs)
         self.epoch_steps = [len(self.plan.epoch(epoch)) for epoch in range(settings.epochs)]
         if not all(self.epoch_steps):
             raise ConfigError(f"model '{config.name}': epoch {self.epoch_steps.index(0) + 1} has nothing to train on: "
@@ -85,12 +85,14 @@ class TrainingData:
         # What came later is left out where it is off: runs from before it go on.
         if not self.config.data.augment.device.probability:
             settings["augment"].pop("device")
-        for name, off in (("source_temperature", 1.0), ("crop_seconds", 0.0)):
+        for name, off in (("source_temperature", 1.0), ("last_source_temperature", None), ("crop_seconds", 0.0)):
             if settings[name] == off:
                 settings.pop(name)
         settings = [settings, self.config.training.seed, self.config.training.sort_first_epoch]
         later = {name: epoch for name, epoch in self._first_epochs().items() if epoch > 1}
         settings += [later] if later else []
+        if "last_source_temperature" in settings[0]:
+            settings.append(self.config.training.epochs)
         digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
         for name in self.plan.examples.ids:
             digest.update(f"{name}\n".encode())

@@ -29,11 +29,12 @@ def make_train_step(model: keras.Model) -> Callable:
     inputs = {"audio": tf.TensorSpec([None, None], tf.float32), "audio_length": tf.TensorSpec([None], tf.int32)}
     targets = {name: tf.TensorSpec([None, *head.target_shape], tf.int32) for name, head in model.heads.items()}
     weights = {name: tf.TensorSpec([None], tf.float32) for name in model.heads}
-    graph = tf.function(lambda batch: model.train_step(batch), input_signature=[(inputs, targets, weights)],
-                        autograph=False, jit_compile=model.jit_compile)
 
-    def step(inputs, targets, weights):
-        model.reset_metrics()
-        return {name: float(value) for name, value in graph((inputs, targets, weights)).items()}
+    @functools.partial(tf.function, input_signature=[(inputs, targets, weights)], autograph=False,
+                       jit_compile=model.jit_compile)
+    def graph(batch):
+        model.reset_metrics()  # outside of the graph a small network's resets take half as long as its training
+        return model.train_step(batch)
 
-    return step
+    return lambda inputs, targets, weights: {name: float(value)
+                                             for name, value in graph((inputs, targets, weights)).items()}

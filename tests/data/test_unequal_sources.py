@@ -22,9 +22,10 @@ def source(folder, name, labels, **options):
     return SourceConfig(name, **options)
 
 
-def make_plan(folder, sources, first_epochs=None, **options):
+def make_plan(folder, sources, first_epochs=None, epochs=1, **options):
     config = DataConfig(root=str(folder), seconds_per_batch=1.0, bucket_seconds=[0.5], **options)
-    return BatchPlan(sources, config, {"keyword": WORDS, "gender": VOICES}, seed=2, first_epochs=first_epochs)
+    return BatchPlan(sources, config, {"keyword": WORDS, "gender": VOICES}, seed=2, first_epochs=first_epochs,
+                     epochs=epochs)
 
 
 def drawn(plan, epoch=0):
@@ -55,6 +56,24 @@ def test_a_temperature_of_one_changes_nothing(tmp_path):
     plans = [make_plan(tmp_path, sources), make_plan(tmp_path, sources, source_temperature=1.0)]
     assert [batch.indices.tolist() for batch in plans[0].epoch(3)] == [
         batch.indices.tolist() for batch in plans[1].epoch(3)]
+
+
+def test_temperature_is_annealed(tmp_path):
+    """Stickland and Murray 2019: in epoch e of E, sizes to the power of 1 - 0.8 (e - 1) / (E - 1) decide."""
+    sources = [source(tmp_path, "small.jsonl", [{"keyword": "no"}] * 10),
+               source(tmp_path, "large.jsonl", [{"keyword": "yes"}] * 100)]
+    plan = make_plan(tmp_path, sources, epochs=5, last_source_temperature=5.0)
+    powers = [1 - 0.8 * (epoch - 1) / 4 for epoch in range(1, 6)]
+    expected = [110 * 10 ** power / (10 ** power + 100 ** power) for power in powers]
+    epochs = [drawn(plan, epoch) for epoch in range(5)]
+    assert [(indices < 10).sum() for indices in epochs] == pytest.approx(expected, abs=1)
+    assert [len(indices) for indices in epochs] == pytest.approx([110] * 5, abs=2)
+    counts = Counter(np.concatenate(epochs).tolist())
+    assert set(range(110)) == set(counts)
+    assert max(counts[index] for index in range(10)) - min(counts[index] for index in range(10)) <= 1
+    mean = sum(expected) / 5
+    assert plan.class_counts("keyword") == pytest.approx({"yes": 110 - mean, "no": mean})
+    assert (drawn(plan, 7) < 10).sum() == pytest.approx(expected[-1], abs=1)  # trained on after the last
 
 
 def test_counts_are_what_epochs_draw(tmp_path):

@@ -39,8 +39,10 @@ def test_counts_come_from_the_manifests(corpus):
     model, _ = make_data(corpus, [SKEWED, "heads.keyword.class_balance=0.9", given])
     assert model.heads["keyword"].class_counts == {"low": 1, "high": 2}
     prints = {make_data(corpus, [SKEWED, *changes])[1].fingerprint()
-              for changes in ([], ["data.source_temperature=3"], ["heads.speaker.first_epoch=2"])}
-    assert len(prints) == 3
+              for changes in ([], ["data.source_temperature=3"], ["data.last_source_temperature=3"],
+                              ["data.last_source_temperature=3", "training.epochs=9"], ["training.epochs=9"],
+                              ["heads.speaker.first_epoch=2"])}
+    assert len(prints) == 5  # more epochs alone change no batch
 
 
 def test_an_epoch_without_heads_is_an_error(corpus):

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from speechzoo.masking import sequence_mask
+from speechzoo.products import Dense
 
 
 class ExpertGate(keras.layers.Layer):
@@ -18,7 +19,7 @@ class ExpertGate(keras.layers.Layer):
     """
 
     def build(self, inputs_shape, experts_shape, *_):
-        self.dense = keras.layers.Dense(len(experts_shape), use_bias=False, kernel_initializer="zeros", name="dense")
+        self.dense = Dense(len(experts_shape), use_bias=False, kernel_initializer="zeros", name="dense")
         self.dense.build((None, inputs_shape[-1]))
 
     def call(self, inputs, experts, lengths=None):

@@ -4,9 +4,9 @@ import keras
 from keras import ops
 
 from speechzoo.backbones.normalization import batch_norm
-from speechzoo.dense import FrameDense
 from speechzoo.masking import sequence_mask
 from speechzoo.multitask.sharing.sharing import Sharing
+from speechzoo.products import Conv1D, FrameDense
 
 
 class MTANSharing(Sharing):
@@ -72,7 +72,7 @@ class BlockAttention(keras.layers.Layer):
         self.squeeze_norm.build((None, None, inner))
         self.expand_norm.build((None, None, channels))
         if len(inputs_shape) > 1:
-            self.before = keras.layers.Conv1D(channels, 3, padding="same", use_bias=False, name="before")
+            self.before = Conv1D(channels, 3, padding="same", use_bias=False, name="before")
             self.before.build(inputs_shape[1])
             self.before_norm = batch_norm("before_norm")
             self.before_norm.build((None, None, channels))

@@ -1,8 +1,6 @@
 """A dense layer over channels, for hidden values with and without frequency bins."""
 
-import keras
-
-from speechzoo.dense import FrameDense
+from speechzoo.products import Conv2D, FrameDense
 
 
 def pointwise(size: int, rank: int, **options):
@@ -14,4 +12,4 @@ def pointwise(size: int, rank: int, **options):
         **options: As of `keras.layers.Dense`.
     """
     # A convolution of one point is one operator on a device; a dense layer over four dimensions is many.
-    return FrameDense(size, **options) if rank == 3 else keras.layers.Conv2D(size, 1, **options)
+    return FrameDense(size, **options) if rank == 3 else Conv2D(size, 1, **options)
