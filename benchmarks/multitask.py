@@ -18,7 +18,7 @@ trains a network for one head, for as many steps as show it its labelled recordi
 `alone, all steps` for as many steps as a shared training has. In the few-label part one head keeps some of its labels,
 the same ones alone and with the others; with the others, recordings that kept theirs are half of what is drawn of those
 that had one. `tuned` is `alone` from the weights of a network that was trained on the other heads (`others`), without a
-label of this one, at a lower learning rate.
+label of this one, for three times as many steps as a shared training.
 """
 
 import argparse

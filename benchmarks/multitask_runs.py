@@ -44,8 +44,8 @@ OPTIONS = {"dwa": {"window": 50}}
 ALONE, ALONE_LONG = "alone", "alone, all steps"
 # A network for the other heads, and one for a head alone that starts from it.
 OTHERS, TUNED = "others", "tuned"
-# Tuning moves what was learnt already; chosen on a seed that is not in the tables.
-LEARNING_RATE = {TUNED: 1e-3}
+# How often the others' network sees what a shared training sees: what others start from has time to learn.
+OTHERS_TIMES = 3
 # What `--relate` leaves in a folder of that name among the runs, and the most networks that it proposes.
 RELATED, RELATED_NETWORKS = "relatedness.json", 3
 
@@ -209,6 +209,8 @@ def make_sources(train: list[dict], run: Run) -> list[tuple[float, list[dict]]]:
 
 def count_steps(train: list[dict], run: Run, steps: int) -> int:
     """How many of the `steps` of a shared training a run takes."""
+    if run.method == OTHERS:
+        return OTHERS_TIMES * steps
     if run.method not in (ALONE, TUNED):
         return steps
     drawn = [(CORPORA[utterance["corpus"]].repeat, run.heads[0] in utterance) for utterance in train]
@@ -304,7 +306,7 @@ def make_config(run: Run, train: list[dict], test: list[dict], folder: Path):
                  "train": [{"manifest": f"{number}.jsonl", "repeat": repeat}
                            for number, (repeat, _) in enumerate(sources)],
                  "dev": [{"manifest": "test.jsonl"}] if "alignment" in run.heads else []},
-        "training": {"epochs": 1, "learning_rate": LEARNING_RATE.get(run.method, 4e-3), "warmup_steps": 50,
+        "training": {"epochs": 1, "learning_rate": 4e-3, "warmup_steps": 50,
                      "weight_decay": 1e-3, "seed": run.seed, "sort_first_epoch": False}})
 
 
