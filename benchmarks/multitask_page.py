@@ -48,15 +48,16 @@ def with_labels(results: list[dict], head: str, percent: int = 100) -> list[dict
             and head in result["errors"]]
 
 
-def delta_m(results: list[dict], method: str) -> dict[int, float]:
+def delta_m(results: list[dict], method: str, percent: int = 100) -> dict[int, float]:
     """Seed -> mean over the heads of the relative gain on training alone (Maninis et al. 2019), a fraction.
 
     All measures are errors; the baseline is the mean of `alone` over its seeds. Only seeds that have all heads count.
+    With less than 100 per cent each head is the one with so few labels in its turn.
     """
-    alone = {head: errors_by_seed(results, ALONE, head) for head in HEADS}
+    alone = {head: errors_by_seed(results, ALONE, head, percent) for head in HEADS}
     if not all(alone.values()):
         return {}
-    found = {head: errors_by_seed(results, method, head) for head in HEADS}
+    found = {head: errors_by_seed(results, method, head, percent) for head in HEADS}
     seeds = set.intersection(*(set(errors) for errors in found.values()))
     bases = {head: statistics.mean(errors.values()) for head, errors in alone.items()}
     return {seed: statistics.mean((bases[head] - found[head][seed]) / bases[head] for head in HEADS if bases[head] > 0)
@@ -65,11 +66,24 @@ def delta_m(results: list[dict], method: str) -> dict[int, float]:
 
 def gain(better: dict[int, float], base: dict[int, float]) -> tuple[float, float] | None:
     """Mean of base - better over the seeds that both have, and half its 95 % t interval; None with fewer than two."""
-    differences = [base[seed] - better[seed] for seed in sorted(base.keys() & better.keys())]
-    if len(differences) < 2:
+    return mean_and_half([base[seed] - better[seed] for seed in sorted(base.keys() & better.keys())])
+
+
+def mean_and_half(values: list[float]) -> tuple[float, float] | None:
+    """The mean and half its 95 % t interval; None of fewer than two values."""
+    if len(values) < 2:
         return None
-    spread = statistics.stdev(differences) / math.sqrt(len(differences))
-    return statistics.mean(differences), STUDENT.get(len(differences) - 1, 1.96) * spread
+    spread = statistics.stdev(values) / math.sqrt(len(values))
+    return statistics.mean(values), STUDENT.get(len(values) - 1, 1.96) * spread
+
+
+def interval_text(found: tuple[float, float] | None) -> str:
+    """What `mean_and_half` gives, times 100 with the ends of the interval; marked where that leaves out zero."""
+    if not found:
+        return ""
+    mean, half = 100 * found[0], 100 * found[1]
+    text = f"{mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f})"
+    return f"**{text}**" if mean > half else f"*{text}* ▲" if -mean > half else text
 
 
 def spread_text(values, sign: str = "") -> str:
@@ -157,15 +171,16 @@ def few_label_table(results: list[dict], method: str) -> list[str]:
     for head in HEADS:
         for percent in (*FEW, 100):
             alone, shared = (errors_by_seed(results, name, head, percent) for name in (ALONE, method))
-            counts = [result["labels"][head] for result in with_labels(results, head, percent)]
-            difference, text = gain(shared, alone), ""
-            if difference:
-                mean, half = 100 * difference[0], 100 * difference[1]
-                text = f"{mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f})"
-                text = f"**{text}**" if mean > half else f"*{text}* ▲" if -mean > half else text
             if shared:
-                lines.append(f"| {head} | {counts[0]} ({percent} %) | {len(alone.keys() & shared.keys())} | "
-                             f"{spread_text(alone.values())} | {spread_text(shared.values())} | {text} |")
+                count = with_labels(results, head, percent)[0]["labels"][head]
+                lines.append(f"| {head} | {count} ({percent} %) | {len(alone.keys() & shared.keys())} | "
+                             f"{spread_text(alone.values())} | {spread_text(shared.values())} | "
+                             f"{interval_text(gain(shared, alone))} |")
+    for percent in (*FEW, 100):
+        changes = delta_m(results, method, percent)
+        if len(changes) > 1:
+            lines.append(f"| all, Δm in % | {percent} % | {len(changes)} | | | "
+                         f"{interval_text(mean_and_half(list(changes.values())))} |")
     return lines
 
 

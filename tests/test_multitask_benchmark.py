@@ -157,6 +157,15 @@ def test_the_page_is_written_between_its_marks(results, tmp_path):
         multitask_page.write_page(results, page, tmp_path / "relatedness")
 
 
+def test_few_labels_are_summed_up_over_the_heads():
+    few = [result_of(method, seed, {head: error}, head, 25) for seed in (1, 2) for head in HEADS
+           for method, error in ((ALONE, 0.4), (TUNED, 0.3 + (0.05 * seed if head == "event" else 0)))]
+    # Five heads gain a quarter; event, of 0.35 and 0.4, gains an eighth and nothing.
+    assert multitask_page.delta_m(few, TUNED, 25) == pytest.approx({1: 1.375 / 6, 2: 1.25 / 6})
+    *rows, total = multitask_page.few_label_table(few, TUNED)
+    assert len(rows) == 2 + 6 and total == "| all, Δm in % | 25 % | 2 | | | **+21.9 (+8.6 to +35.1)** |"
+
+
 def test_a_part_without_runs_stays_as_it_is(results, tmp_path):
     page = tmp_path / "multitask.md"
     page.write_text(PAGE)
