@@ -43,8 +43,8 @@ def main(arguments):
     if arguments.relate:
         relate_heads(arguments.data, arguments.steps, related)
     part, parts = map(int, arguments.part.split("/"))
-    runs = [run for run in plan_runs(arguments.seeds)
-            if not arguments.relate and fnmatch.fnmatch(run.name, arguments.only)][part - 1::parts]
+    planned = [] if arguments.relate else plan_runs(arguments.seeds)
+    runs = [run for run in planned if fnmatch.fnmatch(run.name, arguments.only)][part - 1::parts]
     missing = [run for run in runs if not (arguments.runs / f"{run.name}.json").is_file()]
     print(f"{len(runs)} runs, {len(missing)} to do")
     started, failed = time.monotonic(), 0

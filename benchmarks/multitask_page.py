@@ -11,8 +11,8 @@ from multitask_runs import (ALONE, ALONE_LONG, FEW, HEADS, RELATED, RELATED_NETW
                             settings)
 
 # Parts of the page, each between marks of its own and written when there are runs for it.
-METHODS, RELATEDNESS = "methods", "relatedness"
-FEW_LABELS = {"hard": "few labels, together", TUNED: "few labels, tuned"}
+METHODS, FEW_LABELS, RELATEDNESS = "methods", "few labels, ", "relatedness"
+FEW_WAYS = {"hard": "together", TUNED: "tuned"}
 FEW_NAMES = {"hard": "with the others", TUNED: "tuned from the others"}
 # 97.5 % quantiles of Student's t, by degrees of freedom.
 STUDENT = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26, 10: 2.23}
@@ -78,12 +78,23 @@ def mean_and_half(values: list[float]) -> tuple[float, float] | None:
 
 
 def interval_text(found: tuple[float, float] | None) -> str:
-    """What `mean_and_half` gives, times 100 with the ends of the interval; marked where that leaves out zero."""
+    """What `mean_and_half` gives, times 100 with the ends of the interval, `marked`."""
     if not found:
         return ""
     mean, half = 100 * found[0], 100 * found[1]
-    text = f"{mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f})"
-    return f"**{text}**" if mean > half else f"*{text}* ▲" if -mean > half else text
+    return marked(f"{mean:+.1f} ({mean - half:+.1f} to {mean + half:+.1f})", found)
+
+
+def marked(text: str, found: tuple[float, float] | None) -> str:
+    """A text in bold where the whole interval of a gain is above zero, with a triangle where it is below."""
+    if found and found[0] > found[1]:
+        return f"**{text}**"
+    return f"*{text}* ▲" if is_loss(found) else text
+
+
+def is_loss(found: tuple[float, float] | None) -> bool:
+    """Whether the whole interval of a gain is below zero."""
+    return found is not None and -found[0] > found[1]
 
 
 def spread_text(values, sign: str = "") -> str:
@@ -96,7 +107,7 @@ def spread_text(values, sign: str = "") -> str:
 
 def methods_of(results: list[dict]) -> list[str]:
     """The methods that have results, in the order of the tables."""
-    there = {result["method"] for result in results if not result["few"]}
+    there = {result["method"] for result in results}
     return [method for method in (ALONE, ALONE_LONG, *SHARINGS, *WEIGHTINGS) if method in there]
 
 
@@ -117,12 +128,7 @@ def error_table(results: list[dict]) -> list[str]:
             errors = errors_by_seed(results, method, head)
             seeds = max(seeds, len(errors))
             difference = None if method == ALONE else gain(errors, errors_by_seed(results, ALONE, head))
-            text = spread_text(errors.values())
-            if difference and difference[0] > difference[1]:
-                text = f"**{text}**"
-            elif difference and -difference[0] > difference[1]:
-                text = f"*{text}* ▲"
-            cells.append(text)
+            cells.append(marked(spread_text(errors.values()), difference))
         change = "" if method == ALONE else spread_text(delta_m(results, method).values(), "+")
         lines.append(f"| {label_of(method)} | {seeds} | {' | '.join(cells)} | {change} |")
     return lines
@@ -133,7 +139,7 @@ def cost_table(results: list[dict]) -> list[str]:
     lines = ["| | parameters | million multiply-accumulates a second of audio | a training step, s of processor time | "
              "peak memory, MB |", "|---|---|---|---|---|"]
     for method in methods_of(results):
-        own = [result for result in results if result["method"] == method and not result["few"]]
+        own = [result for result in results if result["method"] == method]
         if method == ALONE_LONG:
             continue  # as alone
         networks = defaultdict(list)
@@ -156,7 +162,7 @@ def where_it_hurts(results: list[dict]) -> list[str]:
             losses = []
             for method in methods_of(results):
                 difference = gain(errors_by_seed(results, method, head), errors_by_seed(results, base, head))
-                if method not in (ALONE, ALONE_LONG) and difference and -difference[0] > difference[1]:
+                if method not in (ALONE, ALONE_LONG) and is_loss(difference):
                     losses.append(f"{label_of(method)} ({-100 * difference[0]:.1f} points)")
             if losses:
                 lines.append(f"- `{head}` is worse than {base} under {', '.join(losses)}.")
@@ -241,7 +247,7 @@ def plot_few_labels(results: list[dict], method: str, path: Path):
 
 
 def methods_section(results: list[dict], page: Path) -> list[str]:
-    """Errors and costs of all methods; their picture is put beside the page."""
+    """Errors and costs of all methods, from the runs with all labels; their picture is put beside the page."""
     common, seeds = results[0]["settings"], {result["seed"] for result in results}
     plot_methods(results, page.with_suffix(".png"))
     return [
@@ -257,9 +263,9 @@ def methods_section(results: list[dict], page: Path) -> list[str]:
 
 def few_label_section(results: list[dict], method: str, page: Path) -> list[str]:
     """What a head with few labels gets from the others under `method`; its picture is put beside the page."""
-    picture = page.with_name(f"{page.stem}_{FEW_LABELS[method].replace(', ', '_').replace(' ', '_')}.png")
+    picture = page.with_name(f"{page.stem}_few_labels_{FEW_WAYS[method]}.png")
     plot_few_labels(results, method, picture)
-    return [*few_label_table(results, method), "", f"![{FEW_LABELS[method].capitalize()}]({picture.name})"]
+    return [*few_label_table(results, method), "", f"![Few labels, {FEW_WAYS[method]}]({picture.name})"]
 
 
 def write_page(results: list[dict], page: Path, related: Path):
@@ -274,9 +280,9 @@ def write_page(results: list[dict], page: Path, related: Path):
     whole = [result for result in results if not result["few"]]
     if {result["method"] for result in whole} & {*SHARINGS, *WEIGHTINGS}:
         parts[METHODS] = methods_section(whole, page)
-    for method, part in FEW_LABELS.items():
+    for method, way in FEW_WAYS.items():
         if any(result["few"] and result["method"] == method for result in results):
-            parts[part] = few_label_section(results, method, page)
+            parts[FEW_LABELS + way] = few_label_section(results, method, page)
     if (related / RELATED).is_file():
         parts[RELATEDNESS] = relatedness_section(related, page)
     for part, lines in parts.items():
