@@ -1,11 +1,15 @@
-"""The zoo's figures: every head of every trained model beside the same network trained for that head alone.
+"""The zoo's figures: every head of every trained model, and what it gains or loses by sharing a network.
 
     python benchmarks/results.py --data PREPARED --runs RUNS
 
-evaluates each zoo model that has a checkpoint, and each single-task run found as RUNS/<model>-<head>, on the model's dev
-sources (speakers held out of training), in one go, and writes docs/results.md. The single-task runs come from
+evaluates each zoo model that has a checkpoint, and runs of its config from scratch, with all heads (RUNS/<model>-all) and
+with one (RUNS/<model>-<head>), as far as they are there, on the model's dev sources (speakers held out of training), in
+one go, and writes docs/results.md. The runs come from
 
-    speechzoo train <model> data.root=PREPARED --heads <head> --out RUNS/<model>-<head>
+    speechzoo train <model> data.root=PREPARED                                     --out RUNS/<model>-all
+    speechzoo train <model> data.root=PREPARED --heads <head> training.epochs=<n>  --out RUNS/<model>-<head>
+
+with one epoch, or as many as come to 1,200 steps for heads that few recordings have a label of.
 """
 
 import argparse
@@ -36,12 +40,13 @@ def main(data: Path, runs: Path, out: Path):
     sections = [section(name, data, runs) for name in trained_models()]
     page = ["# Results", "",
             "Figures on the dev splits, whose speakers were never trained on, with 95 % bootstrap intervals over speakers.",
-            "Written by `python benchmarks/results.py --data PREPARED --runs RUNS`; `single-task` is the same front end and",
-            "backbone trained from scratch with that head alone, on those of the same recordings that have its label, for so",
-            "many steps. A head in bold is at least as good together as alone. `wer, dictation` is `--dictation`: the words of",
-            "CMUdict found by the phones, with PocketSphinx's 3-gram of English.", "",
-            "The multi-task models were trained for many more steps than these (see their cards), so a bold head does not yet",
-            "say what sharing buys; [multitask.md](multitask.md) is for that, with equal budgets.", ""]
+            "Written by `python benchmarks/results.py --data PREPARED --runs RUNS`. `zoo` is the checkpoint that comes with the",
+            "package. The two columns behind it say what sharing buys: `together` is the same network trained from scratch with",
+            "all heads, `alone` with that head alone, on those of the same recordings that have its label; its steps are one",
+            "epoch too, or as many epochs as come to 1,200 steps where few recordings have the label. A head in bold is at least",
+            "as good together as alone. `wer, dictation` is `--dictation`: the words of CMUdict found by the phones, with",
+            "PocketSphinx's 3-gram of English. [multitask.md](multitask.md) compares ways of sharing with more care: several",
+            "seeds, equal budgets.", ""]
     out.write_text("\n".join(page + sections), encoding="utf-8")
 
 
@@ -66,17 +71,14 @@ def section(name: str, data: Path, runs: Path) -> str:
     if {"transcript", "phones"} <= model.heads.keys():
         search = LexiconSearch(model.spec(), "cmudict", load_language_model("pocketsphinx"))
         dictated = evaluate(model, sources, heads=["transcript"], decoder=search)
-    alone, steps = {}, {}
-    for head in model.heads:
-        run = runs / f"{name}-{head}"
-        if (run / "final.weights.h5").is_file():
-            alone[head] = evaluate(load(run), sources, heads=[head])
-            steps[head] = json.loads((run / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])["step"]
+    shared, shared_steps = scratch_run(runs / f"{name}-all", sources)
+    alone = {head: scratch_run(runs / f"{name}-{head}", sources, [head]) for head in model.heads}
     factor, megabytes = tflite_speed(model)
     lines = [f"## {name}", "", f"{model.count_params():,} parameters, {count_macs(model) / 1e6:.0f} million multiply-accumulates "
              f"a second of audio; as float32 TFLite {megabytes:.1f} MB, real-time factor {factor:.4f} on one thread "
              f"({CLIP_SECONDS:g} s clip).", "",
-             "| corpus | head | metric | utterances | multi-task | single-task | its steps |", "|---|---|---|---|---|---|---|"]
+             f"| corpus | head | metric | utterances | zoo | together, {shared_steps} steps | alone | its steps |",
+             "|---|---|---|---|---|---|---|---|"]
     for corpus, heads in together.items():
         if corpus in ("overall", "_skipped") and len([key for key in together if key != "_skipped"]) > 2:
             continue
@@ -84,18 +86,29 @@ def section(name: str, data: Path, runs: Path) -> str:
             for metric in METRICS.get(head, ("accuracy", "macro_f1")):
                 if metric not in figures:
                     continue
-                other = alone.get(head, {}).get(corpus, {}).get(head)
-                better = other and (figures[metric] <= other[metric] if metric in FALLING else figures[metric] >= other[metric])
+                sharing, (single, steps) = shared.get(corpus, {}).get(head), alone[head]
+                single = single.get(corpus, {}).get(head)
+                better = sharing and single and (1 if metric in FALLING else -1) * (sharing[metric] - single[metric]) <= 0
                 lines.append(f"| {corpus} | {f'**{head}**' if better else head} | {metric} | {figures['n']} | "
-                             f"{cell(figures, metric)} | {cell(other, metric) if other else 'not trained'} | {steps.get(head, '')} |")
+                             f"{cell(figures, metric)} | {cell(sharing, metric)} | {cell(single, metric)} | {steps} |")
                 if metric == "wer" and dictated:
                     lines.append(f"| {corpus} | {head} | wer, dictation | {figures['n']} | "
-                                 f"{cell(dictated[corpus][head], metric)} | | |")
+                                 f"{cell(dictated[corpus][head], metric)} | | | |")
     return "\n".join(lines) + "\n"
 
 
-def cell(figures: dict, metric: str) -> str:
-    """A figure in per cent with its interval."""
+def scratch_run(run: Path, sources: list, heads: list[str] | None = None) -> tuple[dict, str]:
+    """(what `evaluate` says of a run, its steps); nothing where there is no such run."""
+    if not (run / "final.weights.h5").is_file():
+        return {}, ""
+    steps = json.loads((run / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])["step"]
+    return evaluate(load(run), sources, heads=heads), f"{steps:,}"
+
+
+def cell(figures: dict | None, metric: str) -> str:
+    """A figure in per cent with its interval; "not trained" where there is none."""
+    if not figures:
+        return "not trained"
     bounds = figures.get(f"{metric}_interval")
     interval = f" ({100 * bounds[0]:.1f} to {100 * bounds[1]:.1f})" if bounds else ""
     return f"{100 * figures[metric]:.1f} %{interval}"
@@ -119,7 +132,7 @@ def tflite_speed(model, repetitions: int = 20) -> tuple[float, float]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the prepared corpora")
-    parser.add_argument("--runs", type=Path, required=True, help="folder of the single-task runs")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the runs from scratch")
     parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[1] / "docs" / "results.md")
     arguments = parser.parse_args()
     main(arguments.data, arguments.runs, arguments.out)
