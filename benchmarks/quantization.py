@@ -21,7 +21,8 @@ from marked_page import write_between
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "quantization.md"
 BEGIN, END = "<!-- written by benchmarks/quantization.py -->", "<!-- end of what it wrote -->"
-FORMATS = ("none", "float16", "dynamic", "int8", "int16x8")
+# What `--quantize` takes, and behind a comma `--quantizer`.
+FORMATS = ("none", "float16", "dynamic", "int8", "int16x8", "dynamic, ai-edge", "int8, ai-edge", "int16x8, ai-edge")
 BAR = 0.5  # points that a head may lose
 CALIBRATION = 40  # utterances of each training source to choose from
 # What is shown of a head's figures, and whether more is better; slots are rarely right all together.
@@ -88,7 +89,7 @@ def recordings_of(calibration: str, manifest: Path, sample_rate: int):
     return chosen + [0.1 * audio for audio in chosen[::2]] + noisy
 
 
-def measure(name: str, quantize: str, calibration: str, data: Path, seconds: float, files: Path) -> dict:
+def measure(name: str, format: str, calibration: str, data: Path, seconds: float, files: Path) -> dict:
     """One row: exports a model in one format, and measures the file."""
     import speechzoo
     from speechzoo.benchmarking import benchmark
@@ -97,17 +98,19 @@ def measure(name: str, quantize: str, calibration: str, data: Path, seconds: flo
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
         model = speechzoo.load(name)
-        folder = files / calibration
+        quantize, _, quantizer = format.partition(", ")
+        folder = files / calibration / quantizer
         path = folder / f"{name}{'' if quantize == 'none' else f'_{quantize}'}.tflite"
         if not path.is_file():
             manifest = calibration_manifest(model.zoo_config, data, scratch)
             speechzoo.export(model, folder, "tflite", quantize,
-                             recordings_of(calibration, manifest, model.zoo_config.sample_rate))
+                             recordings_of(calibration, manifest, model.zoo_config.sample_rate),
+                             quantizer=quantizer or "tensorflow")
         sources = [take(source, scratch, f"dev_{number}", seconds=seconds)
                    for number, source in enumerate(model.zoo_config.dev_sources(data))]
         figures = evaluate(str(path), sources)["overall"]
     timing, = benchmark(path, [LATENCY_SECONDS], [1], repeats=5).timings
-    return {"model": name, "format": quantize, "calibration": calibration, "seconds": seconds,
+    return {"model": name, "format": format, "calibration": calibration, "seconds": seconds,
             "file": str(path.resolve()), "size_mb": path.stat().st_size / 1e6, "peak_memory_mb": timing.peak_memory_mb,
             "heads": {head: {metric: values[metric] for metric in (*METRICS, "n") if metric in values}
                       for head, values in figures.items()}}
@@ -222,14 +225,14 @@ def main(arguments):
     arguments.runs.mkdir(parents=True, exist_ok=True)
     names = arguments.models or [name for name in list_models() if describe(name).metrics]
     for name in names:
-        plan = [(quantize, "chosen") for quantize in FORMATS]
+        plan = [(format, "chosen") for format in FORMATS]
         if name == CALIBRATED:
             plan += [(CALIBRATED_FORMAT, calibration) for calibration in CALIBRATIONS if calibration != "chosen"]
-        for quantize, calibration in plan:
-            place = arguments.runs / f"{name}-{quantize}-{calibration}.json"
+        for format, calibration in plan:
+            place = arguments.runs / f"{name}-{format.replace(', ', '-')}-{calibration}.json"
             if not place.is_file():
-                print(f"{name}, {quantize}, {calibration}", flush=True)
-                row = measure(name, quantize, calibration, arguments.data, arguments.seconds, arguments.runs)
+                print(f"{name}, {format}, {calibration}", flush=True)
+                row = measure(name, format, calibration, arguments.data, arguments.seconds, arguments.runs)
                 write_atomically(place, (json.dumps(row, indent=1) + "\n").encode())
     results = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(arguments.runs.glob("*.json"))]
     if {result["seconds"] for result in results} != {arguments.seconds}:

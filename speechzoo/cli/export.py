@@ -15,6 +15,9 @@ def add_arguments(parser):
     parser.add_argument("--quantize", choices=("none", "float16", "dynamic", "int8", "int16x8"), default="none",
                         help="TFLite only: float16 weights, int8 weights, int8 weights and activations, or int8 "
                              "weights and int16 activations (%(default)s)")
+    parser.add_argument("--quantizer", choices=("tensorflow", "ai-edge"), default="tensorflow",
+                        help="what makes dynamic, int8 and int16x8: TensorFlow's converter, or ai-edge-quantizer "
+                             "(%(default)s)")
     parser.add_argument("--keep-float", choices=("auto",), metavar="auto",
                         help="int8 only: leave layers in float32 where a head would lose over half a point by them")
     parser.add_argument("--representative", metavar="MANIFEST",
@@ -34,7 +37,7 @@ def run(arguments):
 
     path = export(arguments.model, arguments.out, arguments.format, arguments.quantize, arguments.representative,
                   arguments.heads, signatures=arguments.signatures, keep_float=arguments.keep_float,
-                  window_seconds=arguments.window)
+                  window_seconds=arguments.window, quantizer=arguments.quantizer)
     if arguments.format == "saved_model":
         print(path)
         return

@@ -12,7 +12,7 @@ __all__ = ["FORMATS", "ExportError", "export"]
 
 def export(model, directory: str | Path, format: str = "saved_model", quantize: str = "none", representative=None,
            heads: list[str] | None = None, card: str | None = None, signatures: list[str] | None = None,
-           keep_float: str | None = None, window_seconds: float = 1.0) -> Path:
+           keep_float: str | None = None, window_seconds: float = 1.0, quantizer: str = "tensorflow") -> Path:
     """Writes a model for the place where it will run.
 
     Args:
@@ -30,6 +30,8 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
             `learn`; when None, all that apply but `learn` of a model that can stream, and none of others.
         keep_float: `auto`, with `int8`: layers stay in float32 where a head would lose more than half a point by them.
         window_seconds: Micro only: how much audio the network hears at once.
+        quantizer: TFLite only, for `dynamic`, `int8` and `int16x8`: `tensorflow`, or `ai-edge` for Google's
+            ai-edge-quantizer (`pip install speechzoo[quantization]`).
 
     Returns:
         What was written: the folder of a version, the `.tflite` file, or the folder of sources.
@@ -49,6 +51,9 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
         raise ValueError(f"quantize '{quantize}' is for format 'tflite'; a SavedModel keeps float32, and micro is int8")
     if keep_float is not None and format != "tflite":
         raise ValueError("keep_float is for format 'tflite'; a SavedModel keeps float32, and micro is int8")
+    if quantizer != "tensorflow" and format != "tflite":
+        raise ValueError(f"quantizer '{quantizer}' is for format 'tflite'; a SavedModel keeps float32, and micro is "
+                         "int8 by TensorFlow's converter")
     if signatures is not None and format != "tflite":
         raise ValueError("signatures are for format 'tflite'; a SavedModel has those that TensorFlow Serving asks for, "
                          "and micro has one")
@@ -60,7 +65,8 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
         raise ValueError("the model is an exported file already; export a zoo model or a training run")
     if format == "tflite":
         from speechzoo.exporters.tflite import export_tflite
-        return export_tflite(model, directory, quantize, representative, heads, card, signatures, keep_float).path
+        return export_tflite(model, directory, quantize, representative, heads, card, signatures, keep_float,
+                             quantizer).path
     if format == "micro":
         from speechzoo.exporters.micro import export_micro
         return export_micro(model, directory, representative, heads, window_seconds).path

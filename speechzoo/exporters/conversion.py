@@ -15,7 +15,8 @@ SIGNATURE = "recognize"
 
 
 def convert(folder: Path, quantize: str, recordings: list[np.ndarray],
-            signatures: tuple[str, ...] = (SIGNATURE,), sensitivity_spec: dict | None = None) -> tuple[bytes, list]:
+            signatures: tuple[str, ...] = (SIGNATURE,), sensitivity_spec: dict | None = None,
+            quantizer: str = "tensorflow") -> tuple[bytes, list]:
     """Converts `folder/saved_model` in a child process.
 
     Args:
@@ -25,6 +26,7 @@ def convert(folder: Path, quantize: str, recordings: list[np.ndarray],
         recordings: float32 (samples,) each, to calibrate `int8` and `int16x8` with; for `micro` (frames, bins) each.
         signatures: Those of the SavedModel that the network shall have; they share its weights.
         sensitivity_spec: The model's spec, for `int8` to keep those layers in float32 that would lose answers.
+        quantizer: `tensorflow`, or `ai-edge` for `dynamic`, `int8` and `int16x8`.
 
     Returns:
         The network, and what `choose_float` says of its layers.
@@ -35,7 +37,7 @@ def convert(folder: Path, quantize: str, recordings: list[np.ndarray],
     for number, audio in enumerate(recordings):
         np.save(folder / f"recording_{number}.npy", audio)
     request = {"folder": str(folder), "quantize": quantize, "recordings": len(recordings),
-               "signatures": signatures, "spec": sensitivity_spec}
+               "signatures": signatures, "spec": sensitivity_spec, "quantizer": quantizer}
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
     child = subprocess.run([sys.executable, "-m", "speechzoo.exporters.conversion", json.dumps(request)],
                            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
@@ -53,10 +55,11 @@ def _why(code: int, said: str) -> str:
     return f"the converter failed: {lines[-1][:300] if lines else f'exit code {code}'}"
 
 
-def _run(folder: str, quantize: str, recordings: int, signatures: list[str], spec: dict | None):
+def _run(folder: str, quantize: str, recordings: int, signatures: list[str], spec: dict | None, quantizer: str):
     """The child's work: `network.tflite` and `sensitivity.json` beside the SavedModel."""
     import tensorflow as tf
 
+    from speechzoo.exporters.ai_edge import quantize_ai_edge
     from speechzoo.exporters.flatbuffer import custom_operators, share_buffers
     from speechzoo.exporters.int16 import quantize_int16
     from speechzoo.exporters.learning import LEARN
@@ -76,7 +79,14 @@ def _run(folder: str, quantize: str, recordings: int, signatures: list[str], spe
     calls, sensitivity = [], []
     if quantize in ("int8", "int16x8"):
         calls = list(_calls(tf.saved_model.load(str(folder / "saved_model")).signatures, signatures, examples))
-    if quantize in ("float16", "dynamic"):
+    if quantizer == "ai-edge":
+        if spec:
+            network, sensitivity = choose_float(lambda left: quantize_ai_edge(network, quantize, calls, left), network,
+                                                calibrated_nodes(network), examples, spec)
+        else:
+            network = quantize_ai_edge(network, quantize, calls)
+        network = quantize_weights(network, "float16")
+    elif quantize in ("float16", "dynamic"):
         network = quantize_weights(network, quantize)
     elif quantize == "int8":
         # The plain converter quantizes everything it can; the debugger's options are the public way to leave

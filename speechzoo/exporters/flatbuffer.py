@@ -31,8 +31,13 @@ class _AlignedBuffer(schema.BufferT):
 
 
 def parse(network: bytes) -> schema.ModelT:
-    """The flatbuffer as an object tree."""
-    return schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(network, 0))
+    """The flatbuffer as an object tree, with the weights in it that large files keep behind the flatbuffer."""
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(network, 0))
+    for buffer in model.buffers:
+        if buffer.offset > 1:  # 0 and 1 say that there are none
+            buffer.data = np.frombuffer(network, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    return model
 
 
 def serialize(model: schema.ModelT) -> bytes:

@@ -14,6 +14,7 @@ from speechzoo.exporters.flatbuffer import (count_operators, in_layer, operator_
                                             signature_graphs)
 
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "int16x8")
+QUANTIZERS = ("tensorflow", "ai-edge")
 FRONTEND, BACKBONE = "frontend", "backbone"
 # Operators that multiply with stored weights -> axis of the output channels in the weights.
 WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}

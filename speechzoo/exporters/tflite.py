@@ -18,7 +18,7 @@ from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.flatbuffer import count_operators
 from speechzoo.exporters.learning import LEARN, SIGNATURES, WordLearner, word_head
 from speechzoo.exporters.parity import HeadParity, check_parity, measure_parity
-from speechzoo.exporters.quantization import QUANTIZATIONS
+from speechzoo.exporters.quantization import QUANTIZATIONS, QUANTIZERS
 from speechzoo.exporters.recordings import read_recordings
 from speechzoo.exporters.selection import keep_heads
 from speechzoo.multitask.streaming import forward_step
@@ -44,7 +44,8 @@ class TFLiteExport:
 
 def export_tflite(model, directory: str | Path, quantize: str = "none", representative=None,
                   heads: list[str] | None = None, card: str | None = None,
-                  signatures: list[str] | None = None, keep_float: str | None = None) -> TFLiteExport:
+                  signatures: list[str] | None = None, keep_float: str | None = None,
+                  quantizer: str = "tensorflow") -> TFLiteExport:
     """Writes `directory/<name>.tflite`, with `_<quantize>` before the dot when quantized.
 
     The file's signatures share its weights:
@@ -72,14 +73,21 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
             that can stream, and none of others.
         keep_float: `auto`, with `int8`: keep those layers in float32 that it takes for no head to lose more than half a
             point (`speechzoo.exporters.sensitivity`).
+        quantizer: What makes integers of floats: `tensorflow` (its converter and our own passes) or `ai-edge`
+            (Google's ai-edge-quantizer), for `dynamic`, `int8` and `int16x8`.
 
     Raises:
         ExportError: The converter failed, or a head is beyond its tolerance.
-        ValueError: No such quantization or head, a signature that the model has no head for, or `learn` with `int8`
-            or `int16x8`.
+        ValueError: No such quantization, quantizer or head, a signature that the model has no head for, or `learn`
+            with `int8` or `int16x8`.
     """
     if quantize not in QUANTIZATIONS:
         raise ValueError(f"unknown quantization '{quantize}'; {nearest(quantize, QUANTIZATIONS)}")
+    if quantizer not in QUANTIZERS:
+        raise ValueError(f"unknown quantizer '{quantizer}'; {nearest(quantizer, QUANTIZERS)}")
+    if quantizer != "tensorflow" and quantize in ("none", "float16"):
+        raise ValueError(f"quantizer '{quantizer}' makes integers, quantize '{quantize}' has none; choose 'dynamic', "
+                         "'int8' or 'int16x8'")
     if keep_float is not None and (keep_float, quantize) != ("auto", "int8"):
         raise ValueError(f"keep_float '{keep_float}' with quantize '{quantize}': only 'auto' with 'int8' is possible")
     if keras.backend.backend() != "tensorflow":
@@ -102,7 +110,8 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
         learner = WordLearner(model, recordings) if LEARN in functions else None
         _write_saved_model(model, scratch / "saved_model", functions, learner)
         names = [name for name in functions if name != LEARN] + list(SIGNATURES if learner else ())
-        network, sensitivity = convert(scratch, quantize, recordings, tuple(names), spec if keep_float else None)
+        network, sensitivity = convert(scratch, quantize, recordings, tuple(names), spec if keep_float else None,
+                                       quantizer)
         artifact = Artifact(spec, minimum, quantize, card=card or "", sensitivity=sensitivity)
         trial = scratch / "trial.tflite"
         write_artifact(trial, network, artifact)
