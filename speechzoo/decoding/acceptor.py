@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from speechzoo.decoding.compiled_grammar import DEFAULT_BLANK_COST, DEFAULT_THRESHOLD, PRIOR_SCALE, CompiledGrammar
+from speechzoo.decoding.compiled_grammar import (DEFAULT_BLANK_COST, DEFAULT_THRESHOLD, PRIOR_SCALE, UNIT_BONUS,
+                                                  CompiledGrammar)
 from speechzoo.decoding.ctc import BLANK_INDEX
 from speechzoo.decoding.spelling import Lexicon, Spelling
 from speechzoo.decoding.unit_graph import unit_graph
@@ -49,6 +50,8 @@ def compile_graph(graph: WordGraph, name: str, head_spec: dict, lexicon: Lexicon
         unit_cost += PRIOR_SCALE * np.asarray(head_spec["log_prior"], np.float32)
     else:
         unit_cost[BLANK_INDEX] = DEFAULT_BLANK_COST
+    # A network is less sure of a unit than of its absence: of two sentences, the shorter one would win too often.
+    arrays["arc_weight"] = arrays["arc_weight"] + np.float32(UNIT_BONUS)
     compiled = CompiledGrammar(name, head_spec["kind"], list(head_spec["units"]), float(head_spec["frame_seconds"]),
                                DEFAULT_THRESHOLD, unit_cost=unit_cost, **arrays)
     return compiled.with_threshold(threshold)

@@ -17,6 +17,8 @@ DEFAULT_BLANK_COST = 3.0
 """Nats, where the head's priors were not measured."""
 PRIOR_SCALE = 0.9
 """Share of a unit's log prior that is subtracted."""
+UNIT_BONUS = 0.6
+"""Nats that a path gains by each of its units; `benchmarks/unit_bonus.py` measures what it does."""
 _KINDS = {"characters", "pieces", "phones"}
 _LABEL_SIZES = {"intent": 2, "slot": 4, "word": 3}
 
@@ -33,7 +35,7 @@ class CompiledGrammar:
         labels: What arcs and ends mean: ("word", text, units), ("slot", name, value, words), ("intent", name).
         node_unit: int32 (nodes,), unit of each node; node 0 is the beginning, with the blank.
         arc_source, arc_target: int32 (arcs,), nodes; sorted by target.
-        arc_weight: float32 (arcs,), log-probability, nats.
+        arc_weight: float32 (arcs,), log-probability and `UNIT_BONUS`, nats.
         arc_label_start, arc_label: int32 (arcs + 1,) and (labels of all arcs,); see `arc_labels`.
         final_node: int32 (ends,), nodes where a sentence may end; once for each meaning.
         final_weight: float32 (ends,), nats.

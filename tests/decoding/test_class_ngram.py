@@ -7,6 +7,7 @@ import pytest
 from speechzoo.decoding.acceptor import compile_grammar
 from speechzoo.decoding.alignment import align
 from speechzoo.decoding.class_ngram import compile_class_ngram
+from speechzoo.decoding.compiled_grammar import UNIT_BONUS
 from speechzoo.decoding.ctc import log_softmax
 from speechzoo.decoding.grammar import grammar_decode
 from speechzoo.decoding.ngram import build_ngram
@@ -60,5 +61,5 @@ def test_scores_are_those_of_the_n_gram_over_all_short_word_sequences(seed):
             for spoken in itertools.product(*(["a", "b a"] if token == "{s}" else [token] for token in tokens)):
                 units = [spec["units"].index(letter) + 1 for letter in " ".join(spoken)]
                 if len(units) <= len(log_probs):
-                    best = max(best, align(log_probs, units)[1] + 0.7 * log_prob(tokens))
+                    best = max(best, align(log_probs, units)[1] + UNIT_BONUS * len(units) + 0.7 * log_prob(tokens))
     assert TokenPassing(compiled, log_probs, math.inf).scores.max() == pytest.approx(best, abs=1e-4)

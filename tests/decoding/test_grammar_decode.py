@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies as st
 
 from speechzoo.decoding.acceptor import compile_grammar
 from speechzoo.decoding.alignment import align
-from speechzoo.decoding.compiled_grammar import PRIOR_SCALE
+from speechzoo.decoding.compiled_grammar import PRIOR_SCALE, UNIT_BONUS
 from speechzoo.decoding.ctc import log_softmax
 from speechzoo.decoding.grammar import WORST_SCORE, grammar_decode, prior_cost
 from speechzoo.decoding.token_passing import TokenPassing
@@ -35,7 +35,7 @@ def spellings(text, spec):
 
 
 def brute_force(logits, grammar, spec):
-    """Best log-probability of a path that spells a sentence, over all paths; and the sentences it may be."""
+    """Best score of a path that spells a sentence, over all paths; and the sentences it may be."""
     log_probs = log_softmax(logits)
     meant = {}
     for sentence in sentences(grammar):
@@ -45,7 +45,8 @@ def brute_force(logits, grammar, spec):
     for path in itertools.product(range(log_probs.shape[1]), repeat=len(log_probs)):
         units = tuple(unit for unit, _ in itertools.groupby(path) if unit)
         if units in meant:
-            best = max(best, (sum(log_probs[frame, unit] for frame, unit in enumerate(path)), units))
+            score = sum(log_probs[frame, unit] for frame, unit in enumerate(path)) + UNIT_BONUS * len(units)
+            best = max(best, (score, units))
     return best[0], meant.get(best[1])
 
 
@@ -76,7 +77,7 @@ def test_longer_recordings_against_forced_alignment_of_every_sentence(seed):
     for sentence in sentences(grammar):
         (units,) = spellings(sentence[0], LETTERS)
         spans, score = align(log_probs, units)
-        best.setdefault(score, []).append((sentence, spans))
+        best.setdefault(score + UNIT_BONUS * len(units), []).append((sentence, spans))
     highest = max(best)
     compiled = compile_grammar(grammar, LETTERS).with_unit_cost(np.zeros(4))
     passing = TokenPassing(compiled, log_probs, math.inf)
@@ -95,12 +96,12 @@ def test_weights_count_as_log_probabilities():
     grammar = Grammar("g", {"x": Choice((Words("a"), Sequence((Words("b"), Choice((Words("a"), Words("b")))))))})
     log_probs = log_softmax(np.random.default_rng(0).standard_normal((7, 4)))
     scores = TokenPassing(compile_grammar(grammar, LETTERS, weighted=True), log_probs, math.inf).scores
-    expected = max(align(log_probs, spellings("a", LETTERS)[0])[1] - math.log(2),
-                   align(log_probs, spellings("b a", LETTERS)[0])[1] - math.log(4),
-                   align(log_probs, spellings("b b", LETTERS)[0])[1] - math.log(4))
+    expected = max(align(log_probs, spellings("a", LETTERS)[0])[1] - math.log(2) + UNIT_BONUS,
+                   align(log_probs, spellings("b a", LETTERS)[0])[1] - math.log(4) + 3 * UNIT_BONUS,
+                   align(log_probs, spellings("b b", LETTERS)[0])[1] - math.log(4) + 3 * UNIT_BONUS)
     assert scores.max() == pytest.approx(expected, abs=1e-5)
     # A rare name costs more than a common word that sounds as good.
-    names = Choice(tuple(Words("a" * length) for length in range(1, 9)))
+    names = Choice(tuple(Words("a" * length) for length in range(1, 30)))
     rare = Grammar("g", {"x": Choice((Words("a"), Sequence((Words("b"), names))))})
     logits = np.log([[0.02, 0.02, 0.48, 0.48], [0.02, 0.4, 0.06, 0.52], [0.48, 0.02, 0.48, 0.02],
                      [0.98, 0.01, 0.01, 0.01]])
