@@ -21,9 +21,10 @@ def convert(folder: Path, quantize: str, recordings: list[np.ndarray],
 
     Args:
         folder: Scratch folder, where the child reads and writes.
-        quantize: `none`, `float16`, `dynamic`, `int8`, `int16x8`, or `micro`: all operators in int8, from `features`
-            to answers.
-        recordings: float32 (samples,) each, to calibrate `int8` and `int16x8` with; for `micro` (frames, bins) each.
+        quantize: `none`, `float16`, `dynamic`, `int8`, `int16x8`, or all operators in int8, from `features` to answers:
+            `micro`, or `esphome`, whose state is in variables of the network.
+        recordings: float32 (samples,) each, to calibrate `int8` and `int16x8` with; for `micro` (frames, bins) each,
+            for `esphome` (frames of a step, bins), one step after the other.
         signatures: Those of the SavedModel that the network shall have; they share its weights.
         sensitivity_spec: The model's spec, for `int8` to keep those layers in float32 that would lose answers.
         quantizer: `tensorflow`, or `ai-edge` for `dynamic`, `int8` and `int16x8`.
@@ -72,10 +73,10 @@ def _run(folder: str, quantize: str, recordings: int, signatures: list[str], spe
     def converter():
         result = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved_model"), signature_keys=signatures)
         result.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        result.experimental_enable_resource_variables = LEARN in signatures
+        result.experimental_enable_resource_variables = LEARN in signatures or quantize == "esphome"
         return result
 
-    network = converter().convert()
+    network = None if quantize in ("micro", "esphome") else converter().convert()
     calls, sensitivity = [], []
     if quantize in ("int8", "int16x8"):
         calls = list(_calls(tf.saved_model.load(str(folder / "saved_model")).signatures, signatures, examples))
@@ -113,11 +114,15 @@ def _run(folder: str, quantize: str, recordings: int, signatures: list[str], spe
     elif quantize == "int16x8":
         # What is inside of loops over time can't be calibrated: the weights alone.
         network = quantize_weights(quantize_int16(network, calls), "dynamic")
-    elif quantize == "micro":
+    elif quantize in ("micro", "esphome"):
         whole = converter()
         whole.optimizations = [tf.lite.Optimize.DEFAULT]
         whole.representative_dataset = lambda: ((SIGNATURE, {"features": features}) for features in examples)
         whole.inference_input_type = whole.inference_output_type = tf.int8
+        if quantize == "esphome":
+            whole.inference_output_type = tf.uint8
+            # The converter's only way to variables in int8; without it they stay in float32.
+            whole._experimental_variable_quantization = True
         network = drop_names(whole.convert())
     if len(signatures) > 1:
         network = share_buffers(network)

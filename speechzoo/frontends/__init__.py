@@ -1,9 +1,10 @@
 """Front ends: waveform -> features, as Keras layers inside the model, the same on every platform."""
 
 from speechzoo.frontends.log_mel import LogMel
+from speechzoo.frontends.micro_features import MicroFeatures
 from speechzoo.frontends.spec_augment import SpecAugment
 
 # Name in a zoo config -> class.
-FRONTENDS = {"log_mel": LogMel}
+FRONTENDS = {"log_mel": LogMel, "micro_features": MicroFeatures}
 
-__all__ = ["FRONTENDS", "LogMel", "SpecAugment"]
+__all__ = ["FRONTENDS", "LogMel", "MicroFeatures", "SpecAugment"]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from speechzoo.frontends.log_mel import LogMel
+
 SAMPLE_BITS = 15        # a sample is an int16: 1.0 is 2^15
 PREEMPHASIS_BITS = 15
 WINDOW_BITS = 15
@@ -66,6 +68,9 @@ class FixedPointLogMel:
         Raises:
             ValueError: A layer that has no fixed-point form; the message names the option.
         """
+        if not isinstance(layer, LogMel):
+            raise ValueError("the front end has no form in C sources here: log_mel has; for micro_features, which a device "
+                             "brings itself, use --format esphome")
         if layer.normalization == "utterance":
             raise ValueError("log_mel: normalization 'utterance' needs the whole utterance before its first frame; a "
                              "microcontroller needs 'stored' or 'none'")

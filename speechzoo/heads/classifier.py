@@ -73,14 +73,20 @@ class ClassifierHead(Head):
         self.hard_bootstrap = hard_bootstrap
         self.memory = memory
         self.class_counts = class_counts
-        self.pooling = AttentiveStatisticsPooling(memory=memory, name="pooling")
+        self.pooling = self.make_pooling()
         self.hidden = Dense(hidden_size, activation="relu", name="hidden") if hidden_size else None
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         self.logits = Dense(len(classes), name="logits")
 
+    def make_pooling(self):
+        """The layer that makes one vector of all frames; None for a head that does without."""
+        return AttentiveStatisticsPooling(memory=self.memory, name="pooling")
+
     def build(self, frames_shape, *_):
-        self.pooling.build(frames_shape)
-        size = 2 * frames_shape[-1]
+        size = frames_shape[-1]
+        if self.pooling is not None:
+            self.pooling.build(frames_shape)
+            size = 2 * size
         if self.hidden is not None:
             self.hidden.build((None, size))
             size = self.hidden_size

@@ -15,6 +15,10 @@ CASES = {
         ({"num_mel_bins": 12, "causal": True, **MASKS}, 12, 0.01),
         ({"num_mel_bins": 12, "normalization": "none", "floor": 1e-4, "maximum_hertz": 6000.0}, 12, 0.01),
     ],
+    "micro_features": [
+        ({}, 40, 0.01),
+        (MASKS, 40, 0.01),
+    ],
 }
 
 

@@ -32,6 +32,11 @@ CASES = {
         ({}, [[["SIL", 0.5], ["B", 0.6]], [["AH", 0.2]], [["ZH", 0.1], ["SIL", 0.2], ["ZH", 0.3]], [["M", 3.0]]], (4, 12, 40)),
         ({"dropout": 0.0, "label": "phone_times"}, [[], [["AH", 0.2]], [], [["M", 3.0]]], (4, 12, 40)),
     ],
+    "spotter": [
+        ({"classes": ["alexa", "computer", "_unknown_"], "window": 4}, ["alexa", "maybe", "computer", "_unknown_"], (4, 3)),
+        ({"classes": ["alexa", "_silence_"], "window": 1, "memory": 3.0, "hidden_size": 7},
+         ["alexa", "_silence_", "alexa", "_silence_"], (4, 2)),
+    ],
     "svm": [
         ({"classes": ["yes", "no", "maybe"]}, ["yes", "no", "yes", "yes"], (4, 3)),
         ({"classes": ["yes", "no", "_unknown_"], "hinge": "one_vs_rest", "fourier_features": 9, "label": "keyword"},

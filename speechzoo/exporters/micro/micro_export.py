@@ -89,6 +89,9 @@ def export_micro(model, directory: str | Path, representative=None, heads: list[
         if head["type"] != "classifier":
             raise ValueError(f"head '{name}' is of type {head['type']}; a micro export has classifier heads only: "
                              "choose them with --heads")
+        if model.heads[name].pooling is None:
+            raise ValueError(f"head '{name}' listens to one short window after the other, not to one second at once; "
+                             "use --format esphome")
     FixedPointLogMel.from_layer(model.frontend, 1.0, 0)  # refuses what has no fixed-point form before the long part
     if not 0.2 <= window_seconds <= 10:
         raise ValueError(f"a window of {window_seconds:g} s; it may be 0.2 to 10 s long")
