@@ -1,4 +1,4 @@
-"""`speechzoo export`: a model -> a SavedModel for TensorFlow Serving, a `.tflite` file for a device, or C sources."""
+"""`speechzoo export`: a model -> a SavedModel for TensorFlow Serving, a file for a device, C sources, or a wake word."""
 
 from speechzoo.cli.decoder_options import split_names
 
@@ -10,7 +10,7 @@ MICRO_MACS_PER_SECOND = 20e6
 def add_arguments(parser):
     """Adds the arguments of the command to its parser."""
     parser.add_argument("model", metavar="NAME_OR_DIR", help="a model of the zoo, or the folder of a training run")
-    parser.add_argument("--format", choices=("saved_model", "tflite", "micro"), default="saved_model",
+    parser.add_argument("--format", choices=("saved_model", "tflite", "micro", "esphome"), default="saved_model",
                         help="what to write (%(default)s)")
     parser.add_argument("--quantize", choices=("none", "float16", "dynamic", "int8", "int16x8"), default="none",
                         help="TFLite only: float16 weights, int8 weights, int8 weights and activations, or int8 "
@@ -28,6 +28,7 @@ def add_arguments(parser):
                              "learn; when absent, all but learn for a model that can stream and none for others")
     parser.add_argument("--window", type=float, default=1.0, metavar="SECONDS",
                         help="micro only: how much audio the network hears at once (%(default)s)")
+    parser.add_argument("--wake-word", metavar="WORD", help="esphome only: the word to wait for, one of the model's")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder to write to")
 
 
@@ -37,12 +38,15 @@ def run(arguments):
 
     path = export(arguments.model, arguments.out, arguments.format, arguments.quantize, arguments.representative,
                   arguments.heads, signatures=arguments.signatures, keep_float=arguments.keep_float,
-                  window_seconds=arguments.window, quantizer=arguments.quantizer)
+                  window_seconds=arguments.window, quantizer=arguments.quantizer, wake_word=arguments.wake_word)
     if arguments.format == "saved_model":
         print(path)
         return
     if arguments.format == "micro":
         _show_micro(path)
+        return
+    if arguments.format == "esphome":
+        _show_esphome(path)
         return
     from speechzoo.edge.artifact import read_artifact
     from speechzoo.exporters.flatbuffer import count_operators
@@ -71,3 +75,17 @@ def _show_micro(path):
           f"{MICRO_MACS_PER_SECOND / report['macs']:.1f} runs in {MICRO_MACS_PER_SECOND / 1e6:.0f} million; front end "
           f"{report['frontend_multiplications'] / 1e6:.2f} million multiplications a second")
     print(path)
+
+
+def _show_esphome(path):
+    import json
+
+    from speechzoo.exporters.parity import HeadParity, parity_table
+
+    report = json.loads(path.with_name(f"{path.stem}_report.json").read_text(encoding="utf-8"))
+    print(parity_table([HeadParity(**row) for row in report["parity"]]))
+    print(f"measured in {report['runtime']}; operators: {', '.join(report['operators'])}")
+    print(f"network {report['network_bytes']:,} bytes, arena {report['arena_bytes']:,} bytes; a step every "
+          f"{1000 * report['step_seconds']:.0f} ms, {report['macs_per_second'] / 1e6:.1f} million multiply-accumulates a "
+          "second")
+    print(f"{path}\n{path.with_suffix('.tflite')}")

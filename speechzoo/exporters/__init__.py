@@ -5,21 +5,23 @@ from pathlib import Path
 
 from speechzoo.exporters.errors import ExportError
 
-FORMATS = ("saved_model", "tflite", "micro")
+FORMATS = ("saved_model", "tflite", "micro", "esphome")
 
 __all__ = ["FORMATS", "ExportError", "export"]
 
 
 def export(model, directory: str | Path, format: str = "saved_model", quantize: str = "none", representative=None,
            heads: list[str] | None = None, card: str | None = None, signatures: list[str] | None = None,
-           keep_float: str | None = None, window_seconds: float = 1.0, quantizer: str = "tensorflow") -> Path:
+           keep_float: str | None = None, window_seconds: float = 1.0, quantizer: str = "tensorflow",
+           wake_word: str | None = None) -> Path:
     """Writes a model for the place where it will run.
 
     Args:
         model: A `MultiTaskModel`, or the name of a zoo model or the folder of a training run.
         directory: Folder to write to.
-        format: `saved_model` (TensorFlow Serving's versioned layout), `tflite` (one file for a device) or `micro` (int8
-            network and front end as C sources for a microcontroller).
+        format: `saved_model` (TensorFlow Serving's versioned layout), `tflite` (one file for a device), `micro` (int8
+            network and front end as C sources for a microcontroller) or `esphome` (a wake word's int8 network and
+            manifest for ESPHome's micro_wake_word).
         quantize: TFLite only: `none`, `float16`, `dynamic` (int8 weights), `int8` (int8 weights and activations) or
             `int16x8` (int8 weights, int16 activations).
         representative: Recordings that the export is measured on, and `int8` and `int16x8` are calibrated with: a
@@ -32,9 +34,10 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
         window_seconds: Micro only: how much audio the network hears at once.
         quantizer: TFLite only, for `dynamic`, `int8` and `int16x8`: `tensorflow`, or `ai-edge` for Google's
             ai-edge-quantizer (`pip install speechzoo[quantization]`).
+        wake_word: ESPHome only: the word, one of the model's.
 
     Returns:
-        What was written: the folder of a version, the `.tflite` file, or the folder of sources.
+        What was written: the folder of a version, the `.tflite` file, the folder of sources, or the manifest.
 
     Raises:
         ExportError: The model can't be converted, or a head differs from Keras by more than is allowed.
@@ -48,15 +51,19 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
     if format not in FORMATS:
         raise ValueError(f"unknown format '{format}'; {nearest(format, FORMATS)}")
     if quantize != "none" and format != "tflite":
-        raise ValueError(f"quantize '{quantize}' is for format 'tflite'; a SavedModel keeps float32, and micro is int8")
+        raise ValueError(f"quantize '{quantize}' is for format 'tflite'; a SavedModel keeps float32, and micro is int8, as "
+                         "is esphome")
     if keep_float is not None and format != "tflite":
-        raise ValueError("keep_float is for format 'tflite'; a SavedModel keeps float32, and micro is int8")
+        raise ValueError("keep_float is for format 'tflite'; a SavedModel keeps float32, and micro is int8, as "
+                         "is esphome")
     if quantizer != "tensorflow" and format != "tflite":
-        raise ValueError(f"quantizer '{quantizer}' is for format 'tflite'; a SavedModel keeps float32, and micro is "
-                         "int8 by TensorFlow's converter")
+        raise ValueError(f"quantizer '{quantizer}' is for format 'tflite'; a SavedModel keeps float32, and micro and "
+                         "esphome are int8 by TensorFlow's converter")
     if signatures is not None and format != "tflite":
         raise ValueError("signatures are for format 'tflite'; a SavedModel has those that TensorFlow Serving asks for, "
-                         "and micro has one")
+                         "and micro and esphome have one")
+    if wake_word is not None and format != "esphome":
+        raise ValueError("a wake word is for format 'esphome'; the others export all of a model's words")
     if isinstance(model, (str, Path)):
         from speechzoo.opening import open_model
         card = card or _card_of(model)
@@ -70,6 +77,9 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
     if format == "micro":
         from speechzoo.exporters.micro import export_micro
         return export_micro(model, directory, representative, heads, window_seconds).path
+    if format == "esphome":
+        from speechzoo.exporters.esphome import export_esphome
+        return export_esphome(model, directory, wake_word, representative, heads).path
     from speechzoo.exporters.recordings import read_recordings
     from speechzoo.exporters.saved_model import export_saved_model
     from speechzoo.exporters.selection import keep_heads

@@ -24,7 +24,7 @@ def convert(folder: Path, quantize: str, recordings: list[np.ndarray],
         quantize: `none`, `float16`, `dynamic`, `int8`, `int16x8`, or all operators in int8, from `features` to answers:
             `micro`, or `esphome`, whose state is in variables of the network.
         recordings: float32 (samples,) each, to calibrate `int8` and `int16x8` with; for `micro` (frames, bins) each,
-            for `esphome` (frames of a step, bins), one step after the other.
+            for `esphome` (steps, frames of a step, bins).
         signatures: Those of the SavedModel that the network shall have; they share its weights.
         sensitivity_spec: The model's spec, for `int8` to keep those layers in float32 that would lose answers.
         quantizer: `tensorflow`, or `ai-edge` for `dynamic`, `int8` and `int16x8`.
@@ -117,7 +117,8 @@ def _run(folder: str, quantize: str, recordings: int, signatures: list[str], spe
     elif quantize in ("micro", "esphome"):
         whole = converter()
         whole.optimizations = [tf.lite.Optimize.DEFAULT]
-        whole.representative_dataset = lambda: ((SIGNATURE, {"features": features}) for features in examples)
+        calls = examples if quantize == "micro" else [step[None] for recording in examples for step in recording[0]]
+        whole.representative_dataset = lambda: ((SIGNATURE, {"features": features}) for features in calls)
         whole.inference_input_type = whole.inference_output_type = tf.int8
         if quantize == "esphome":
             whole.inference_output_type = tf.uint8

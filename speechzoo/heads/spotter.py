@@ -27,6 +27,9 @@ class SpotterHead(ClassifierHead):
             forgets it; 0 remembers the whole utterance.
         hidden_size, label_smoothing, dropout, focal_gamma: See `ClassifierHead`.
 
+    Attributes:
+        wake_words: The classes that are words.
+
     Returns:
         Logits (batch, classes).
 
@@ -44,6 +47,7 @@ class SpotterHead(ClassifierHead):
         self._check("classes", self.classes, any(background) and not all(background),
                     f"words, and {UNKNOWN}, {SILENCE} or both")
         self.window = window
+        self.wake_words = [name for name, own in zip(self.classes, background) if not own]
         # Added to logits, they leave the words, or the background.
         self._of_words = [_NEVER * own for own in background]
         self._of_background = [_NEVER * (not own) for own in background]
