@@ -1,4 +1,4 @@
-"""`speechzoo export`: a model -> a SavedModel for TensorFlow Serving, a file for a device, C sources, or a wake word."""
+"""`speechzoo export`: a model -> a SavedModel for TensorFlow Serving, a file for a device, C sources or a wake word."""
 
 from speechzoo.cli.decoder_options import split_names
 
@@ -86,6 +86,6 @@ def _show_esphome(path):
     print(parity_table([HeadParity(**row) for row in report["parity"]]))
     print(f"measured in {report['runtime']}; operators: {', '.join(report['operators'])}")
     print(f"network {report['network_bytes']:,} bytes, arena {report['arena_bytes']:,} bytes; a step every "
-          f"{1000 * report['step_seconds']:.0f} ms, {report['macs_per_second'] / 1e6:.1f} million multiply-accumulates a "
-          "second")
+          f"{1000 * report['step_seconds']:.0f} ms, {report['macs_per_second'] / 1e6:.1f} million multiply-accumulates "
+          "a second")
     print(f"{path}\n{path.with_suffix('.tflite')}")

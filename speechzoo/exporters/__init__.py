@@ -51,11 +51,11 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
     if format not in FORMATS:
         raise ValueError(f"unknown format '{format}'; {nearest(format, FORMATS)}")
     if quantize != "none" and format != "tflite":
-        raise ValueError(f"quantize '{quantize}' is for format 'tflite'; a SavedModel keeps float32, and micro is int8, as "
-                         "is esphome")
+        raise ValueError(f"quantize '{quantize}' is for format 'tflite'; a SavedModel keeps float32, and micro is "
+                         "int8, as is esphome")
     if keep_float is not None and format != "tflite":
-        raise ValueError("keep_float is for format 'tflite'; a SavedModel keeps float32, and micro is int8, as "
-                         "is esphome")
+        raise ValueError("keep_float is for format 'tflite'; a SavedModel keeps float32, and micro is int8, as is "
+                         "esphome")
     if quantizer != "tensorflow" and format != "tflite":
         raise ValueError(f"quantizer '{quantizer}' is for format 'tflite'; a SavedModel keeps float32, and micro and "
                          "esphome are int8 by TensorFlow's converter")

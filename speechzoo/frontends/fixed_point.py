@@ -69,8 +69,8 @@ class FixedPointLogMel:
             ValueError: A layer that has no fixed-point form; the message names the option.
         """
         if not isinstance(layer, LogMel):
-            raise ValueError("the front end has no form in C sources here: log_mel has; for micro_features, which a device "
-                             "brings itself, use --format esphome")
+            raise ValueError("only the front end log_mel has C sources here; for micro_features, which ESPHome's "
+                             "devices compute by themselves, use --format esphome")
         if layer.normalization == "utterance":
             raise ValueError("log_mel: normalization 'utterance' needs the whole utterance before its first frame; a "
                              "microcontroller needs 'stored' or 'none'")

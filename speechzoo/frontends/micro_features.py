@@ -18,8 +18,8 @@ MINIMUM_REMAINING = int(0.05 * 2 ** 14) / 2 ** 14
 GAIN_OFFSET, GAIN_STRENGTH = 80.0, 0.95
 # log_scale.c: 64 to a neper, in integers; microWakeWord's scale of them.
 FEATURES_PER_NEPER = 64 * 0.0390625
-# A signal of the front end is the root of an energy, scaled as its 16-bit transform of 512 points and filters of 12 bits
-# leave it: divided by 512, times 64. Before the gain control and the logarithm the 8 that is left of that is undone.
+# A signal of the front end is the root of an energy, scaled as its 16-bit transform of 512 points and its filters of 12
+# bits leave it: divided by 512, times 64. For the gain control and the logarithm the 8 that remains of that is undone.
 _SIGNAL_SCALE = 32768 * 64 / 512
 _CORRECTION = 8.0
 # Of what is cut to a whole number half a unit is lost on average.
@@ -76,7 +76,7 @@ class MicroFeatures(keras.layers.Layer):
                  time_masks: int = 0, time_mask_fraction: float = 0.05, **kwargs):
         super().__init__(**kwargs)
         if sample_rate != SAMPLE_RATE:
-            raise ValueError(f"micro_features: sample_rate {sample_rate} is not {SAMPLE_RATE}, which ESPHome records at")
+            raise ValueError(f"micro_features: sample_rate {sample_rate} is not {SAMPLE_RATE}, which ESPHome has")
         self.sample_rate = sample_rate
         self.spec_augment = SpecAugment(frequency_masks, frequency_mask_width, time_masks, time_mask_fraction,
                                         name="spec_augment")

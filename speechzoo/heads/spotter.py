@@ -10,7 +10,7 @@ _NEVER = -1e9
 
 
 class SpotterHead(ClassifierHead):
-    """The mean of the last frames, then a softmax over classes, at every frame; the likeliest word of all speaks for it.
+    """The mean of the last frames, then a softmax over classes, at every frame; the one with the likeliest word counts.
 
     An answer is that of the frame at which one of the words is most above `_unknown_` and `_silence_`, so training
     finds by itself where in a recording its word is, and in recordings without one the worst frame is what learns:
