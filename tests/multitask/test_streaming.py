@@ -12,7 +12,7 @@ from speechzoo.decoding.stepper import Stepper
 from speechzoo.multitask.build import build_model
 from speechzoo.multitask.streaming import step_samples
 from tests.multitask.streams import BACKBONES as CAUSAL
-from tests.multitask.streams import streaming_config, streaming_model
+from tests.multitask.streams import spread, streaming_config, streaming_model
 
 TOLERANCE = 1e-4
 
@@ -86,6 +86,22 @@ def test_front_ends(transform, window):
     frontend = {"transform": transform, "window_seconds": window, "hop_seconds": 0.02}
     model = build_model(streaming_config("ds_cnn", frontend=frontend))
     check_streamed_equals_offline(model, noise(5 * 640 + 3), [1, 2, 700])
+
+
+@pytest.mark.parametrize("memory", [0.0, 5.0])
+def test_a_spotter_behind_the_features_of_a_device(memory):
+    spotter = {"type": "spotter", "classes": ["yes", "no", "_unknown_"], "window": 4, "memory": memory}
+    model = spread(build_model(from_dict(ZooConfig, {
+        "name": "tiny_spotter_streaming", "summary": "Hears what ESPHome hears.",
+        "frontend": {"type": "micro_features"},
+        "backbone": {"type": "ds_cnn", "causal": True, "channels": 6, "num_blocks": 2, "stride_frames": 4},
+        "heads": {"keyword": spotter}})))
+    audio, stream, step = noise(9 * 640 + 50), stepper(model), step_samples(model)
+    assert step == 640
+    for number, outputs in enumerate(stream.feed(audio), 1):
+        offline = as_arrays(model.forward_unpadded(audio[None, :number * step]))
+        np.testing.assert_allclose(outputs["keyword"], offline["keyword"][0], atol=TOLERANCE, rtol=0)
+    assert number == 9
 
 
 @settings(max_examples=8, deadline=None, database=None, derandomize=True)
