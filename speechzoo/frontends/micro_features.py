@@ -45,7 +45,8 @@ class MicroFeatures(keras.layers.Layer):
 
     Args:
         sample_rate: 16000 Hz.
-        frequency_masks, frequency_mask_width, time_masks, time_mask_fraction: see `SpecAugment`; in training only.
+        frequency_masks, frequency_mask_width, time_masks, time_mask_fraction: see `SpecAugment`; in training only. What
+            is masked is as silent as the noise.
 
     Call arguments:
         audio: float32 (batch, samples) in [-1, 1], at 16 kHz.

@@ -182,6 +182,8 @@ def test_wake_words_that_are_not_there(model, tmp_path):
         export(model, tmp_path, format="micro", wake_word=WORD)
     with pytest.raises(ValueError, match="use --format esphome"):
         export(model, tmp_path, format="micro", heads=["gender"])
+    with pytest.raises(ValueError, match="no recording is as long as a step of the network, 640 samples"):
+        export(model, tmp_path, format="esphome", wake_word=WORD, representative=[np.zeros(639, np.float32)])
     assert not list(tmp_path.iterdir())
 
 
@@ -199,7 +201,7 @@ def test_a_network_that_esphome_does_not_load_is_refused(network):
         check_network(serialize(model))
     model = parse(network)
     model.subgraphs[0].outputs = model.subgraphs[0].inputs
-    with pytest.raises(ExportError, match="inputs and outputs .* ESPHome takes"):
+    with pytest.raises(ExportError, match="inputs and outputs of shapes .* ESPHome takes"):
         check_network(serialize(model))
 
 

@@ -23,7 +23,8 @@ from speechzoo.exporters.selection import keep_heads
 from speechzoo.files import write_atomically
 from speechzoo.frontends import MicroFeatures
 from speechzoo.heads import SpotterHead
-from speechzoo.stream_state import StreamState
+from speechzoo.multitask.streaming import step_samples
+from speechzoo.stream_state import StreamState, part_of
 
 # What `register_streaming_ops_` of ESPHome's `streaming_model.cpp` adds to its interpreter, by TFLite's names.
 OPERATORS = frozenset({
@@ -93,9 +94,12 @@ def export_esphome(model, directory: str | Path, wake_word: str | None, represen
                           f"'{keras.backend.backend()}'; save the weights and load them with KERAS_BACKEND=tensorflow")
     model = keep_heads(model, heads)
     head = _head_of(model, wake_word)
-    recordings = read_recordings(representative, model.frontend.sample_rate)
+    recordings = [audio for audio in read_recordings(representative, model.frontend.sample_rate)
+                  if len(audio) >= step_samples(model)]
+    if not recordings:
+        raise ValueError(f"no recording is as long as a step of the network, {step_samples(model)} samples")
     features = [np.asarray(model.frontend(audio[None], None)[0])[0] for audio in recordings]
-    # As the device rounds them and no louder, so that a step of int8 is one of the device's.
+    # int8 ends there, on the device too.
     features = [np.clip(each, 0.0, _GREATEST_FEATURE) for each in features]
     expected = [_keras_probabilities(model, head, wake_word, each) for each in features]
     with tempfile.TemporaryDirectory() as scratch:
@@ -119,9 +123,9 @@ def export_esphome(model, directory: str | Path, wake_word: str | None, represen
     path = Path(directory) / f"{name}.json"
     written = EsphomeExport(path, [parity], runner.runtime, len(network), arena, step_seconds,
                             round(count_graph_macs(flatbuffer, graph, shapes) / step_seconds), operators)
-    for file, content in ((f"{name}_report.json", written.report()), (path.name, manifest(wake_word, name, arena))):
-        write_atomically(path.with_name(file), (json.dumps(content, indent=2) + "\n").encode())
     write_atomically(path.with_suffix(".tflite"), network)
+    for file, content in ((f"{name}_report.json", written.report()), (path.name, manifest(wake_word, name, arena))):
+        write_atomically(path.with_name(file), (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
     return written
 
 
@@ -152,10 +156,10 @@ def check_network(network: bytes) -> list[str]:
     if variables > MAXIMUM_VARIABLES:
         raise ExportError(f"{variables} variables, and ESPHome has room for {MAXIMUM_VARIABLES}; use fewer blocks")
     tensors = [graph.tensors[index] for index in (*graph.inputs, *graph.outputs)]
-    found = [(tuple(int(size) for size in tensor.shape), tensor.type) for tensor in tensors]
-    right = [((1, found[0][0][1], 40), types.INT8), ((1, 1), types.UINT8)] if len(found[0][0]) == 3 else None
-    if found != right:
-        raise ExportError(f"inputs and outputs {found}; ESPHome takes int8 (1, frames, 40) and uint8 (1, 1)")
+    shapes = [tuple(int(size) for size in tensor.shape) for tensor in tensors]
+    fits = [tensor.type for tensor in tensors] == [types.INT8, types.UINT8]
+    if not fits or shapes != [(1, *shapes[0][1:2], 40), (1, 1)]:
+        raise ExportError(f"inputs and outputs of shapes {shapes}; ESPHome takes int8 (1, frames, 40) and uint8 (1, 1)")
     scale = tensors[0].quantization
     if not (np.isclose(scale.scale[0], FEATURE_SCALE) and scale.zeroPoint[0] == FEATURE_ZERO_POINT):
         raise ExportError(f"features of scale {scale.scale[0]:.5f} and zero point {scale.zeroPoint[0]}; ESPHome's are "
@@ -183,8 +187,8 @@ def _head_of(model, wake_word):
 
 def _window_logits(model, head, features, state):
     """Logits (1, frames, classes) of every window that ends in `features` (1, frames, 40)."""
-    frames, _ = model.backbone(features, None, training=False, state=state and state.within("backbone"))
-    return head.window_logits(frames[model.blocks[head.name] - 1], state=state and state.within(head.name))
+    frames, _ = model.backbone(features, None, training=False, state=part_of(state, "backbone"))
+    return head.window_logits(frames[model.blocks[head.name] - 1], state=part_of(state, head.name))
 
 
 def _keras_probabilities(model, head, wake_word, features):
