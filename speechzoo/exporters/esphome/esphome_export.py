@@ -34,7 +34,7 @@ OPERATORS = frozenset({
 # ESPHome spreads features of 0 to 26 over the 256 values of int8.
 FEATURE_SCALE, FEATURE_ZERO_POINT = 26 / 256, -128
 _GREATEST_FEATURE = FEATURE_SCALE * 255
-# What microWakeWord's own models come with; both can be changed in the manifest, or in ESPHome's configuration.
+# What ESPHome's own hey_jarvis comes with; both can be changed in the manifest, or in ESPHome's configuration.
 PROBABILITY_CUTOFF = 0.97
 SLIDING_WINDOW_SIZE = 5
 MINIMUM_ESPHOME_VERSION = "2024.7.0"  # the first that reads version 2 of the manifest
