@@ -26,6 +26,7 @@ from speechzoo.decoding.commands import CommandDecoder
 from speechzoo.evaluation import evaluate
 from speechzoo.files import write_atomically
 from speechzoo.registry import load
+from speechzoo.training.run_log import read_log
 from speechzoo.training.trainer import train
 
 MODEL, READING = "mtl_conformer_small", ["transcript", "phones", "alignment"]
@@ -88,7 +89,7 @@ def measure(run: Path, data: Path, grammar: str, orders: Path, noise: Path) -> d
     clean, noisy = (evaluate(model, orders, ["phones"], grammar=commands, **mixed)["overall"]["command"]
                     for mixed in ({}, {"noise": noise, "snr": RATIOS}))
     read = evaluate(model, [SourceConfig(str(data.resolve() / "librispeech" / "manifest.jsonl"), "dev")], ["phones"])
-    steps = json.loads((run / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])["step"]
+    steps = read_log(run / "log.jsonl")[-1]["step"]
     return {"clean": clean, "noisy": noisy, "phones": read["overall"]["phones"], "steps": steps}
 
 

@@ -19,6 +19,7 @@ from speechzoo.evaluation import evaluate
 from speechzoo.exporters.recordings import bundled_recordings
 from speechzoo.profiling import count_macs
 from speechzoo.registry import METRICS, WEIGHTS, load
+from speechzoo.training.run_log import read_log
 from speechzoo.weights import load_weights, save_weights, sha256_of, write_atomically
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "speechzoo" / "checkpoints"
@@ -34,7 +35,7 @@ def publish(run: Path, name: str, data: Path, command: str | None = None) -> dic
     load_weights(model, folder / WEIGHTS)
     np.savez_compressed(folder / "golden.npz", **golden(model))
     config = load_config(run / "config.yaml")
-    steps = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()][-1]["step"]
+    steps = read_log(run / "log.jsonl")[-1]["step"]
     metrics = {
         "name": name,
         "weights": {"file": WEIGHTS, "dtype": "float16", "sha256": sha256_of(folder / WEIGHTS),

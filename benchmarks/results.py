@@ -13,7 +13,6 @@ with one epoch, or as many as come to 1,200 steps for heads that few recordings 
 """
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -28,6 +27,7 @@ from speechzoo.evaluation import evaluate
 from speechzoo.exporters import export
 from speechzoo.profiling import count_macs
 from speechzoo.registry import checkpoint_weights, list_models, load
+from speechzoo.training.run_log import read_log
 
 # Head type -> metrics of the table, and whether less is better.
 METRICS = {"transcript": ("wer", "cer"), "phones": ("per",), "speaker": ("eer",)}
@@ -102,7 +102,7 @@ def scratch_run(run: Path, sources: list, heads: list[str] | None = None) -> tup
     """(what `evaluate` says of a run, its steps); nothing where there is no such run."""
     if not (run / "final.weights.h5").is_file():
         return {}, ""
-    steps = json.loads((run / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])["step"]
+    steps = read_log(run / "log.jsonl")[-1]["step"]
     return evaluate(load(run), sources, heads=heads), f"{steps:,}"
 
 

@@ -29,13 +29,15 @@ def count_tflite_macs(path: str | Path, seconds: float = 1.0) -> int:
         detail["index"]: tuple(detail["shape"]) for detail in interpreter.get_tensor_details(graph)})
 
 
-def count_graph_macs(model, graph, shapes: dict) -> int:
+def count_graph_macs(model, graph, shapes: dict | None = None) -> int:
     """Multiply-accumulates of one run of a subgraph.
 
     Args:
         model, graph: A parsed flatbuffer, and one of its subgraphs.
-        shapes: Number of a tensor -> its shape in the run.
+        shapes: Number of a tensor -> its shape in the run; when None, the shapes are those that the file says.
     """
+    if shapes is None:
+        shapes = {index: tuple(int(size) for size in tensor.shape) for index, tensor in enumerate(graph.tensors)}
     total = 0
     for operator in graph.operators:
         name = operator_name(model, operator)

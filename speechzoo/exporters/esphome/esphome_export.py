@@ -16,7 +16,7 @@ from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.esphome.esphome_model import MAXIMUM_VARIABLES, EsphomeModel
 from speechzoo.exporters.flatbuffer import operator_name, parse, schema
 from speechzoo.exporters.macs import count_graph_macs
-from speechzoo.exporters.micro.arena import estimate_arena
+from speechzoo.exporters.micro.arena import estimate_arena, with_headroom
 from speechzoo.exporters.parity import TOLERANCES, HeadParity, check_parity
 from speechzoo.exporters.recordings import read_recordings
 from speechzoo.exporters.selection import keep_heads
@@ -114,15 +114,13 @@ def export_esphome(model, directory: str | Path, wake_word: str | None, represen
 
     flatbuffer = parse(network)
     graph = flatbuffer.subgraphs[0]
-    shapes = {index: tuple(int(size) for size in tensor.shape) for index, tensor in enumerate(graph.tensors)}
-    variables = sum(math.prod(shapes[operator.outputs[0]]) for operator in graph.operators
+    variables = sum(math.prod(graph.tensors[operator.outputs[0]].shape) for operator in graph.operators
                     if operator_name(flatbuffer, operator) == "READ_VARIABLE")
-    # While it plans, the interpreter needs more than the estimate: a fifth.
-    arena = -(-(estimate_arena(network) + variables) * 6 // 5 // 1024) * 1024
+    arena = with_headroom(estimate_arena(network) + int(variables))
     step_seconds = runner.step_frames * model.frontend.hop_seconds
     path = Path(directory) / f"{name}.json"
     written = EsphomeExport(path, [parity], runner.runtime, len(network), arena, step_seconds,
-                            round(count_graph_macs(flatbuffer, graph, shapes) / step_seconds), operators)
+                            round(count_graph_macs(flatbuffer, graph) / step_seconds), operators)
     write_atomically(path.with_suffix(".tflite"), network)
     for file, content in ((f"{name}_report.json", written.report()), (path.name, manifest(wake_word, name, arena))):
         write_atomically(path.with_name(file), (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())

@@ -3,8 +3,8 @@
 import numpy as np
 
 from speechzoo.exporters.flatbuffer import parse
+from speechzoo.exporters.micro.interpreter import choose_runtime
 
-_ARENA_BYTES = 1 << 20
 MAXIMUM_VARIABLES = 20
 """So many ESPHome makes room for (`streaming_model.cpp`)."""
 
@@ -27,12 +27,7 @@ class EsphomeModel:
         graph = parse(network).subgraphs[0]
         self.step_frames = int(graph.tensors[graph.inputs[0]].shape[1])
         self.network = network
-        try:
-            import tflite_micro  # noqa: F401
-        except ImportError:
-            self.runtime = "LiteRT"
-        else:
-            self.runtime = "TensorFlow Lite Micro"
+        self.runtime, self._start = choose_runtime()
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """What the network says of a recording: from features (frames, 40), float32 (frames // step frames,).
@@ -41,8 +36,8 @@ class EsphomeModel:
         """
         steps = len(features) // self.step_frames
         quantized = quantize_features(features[:steps * self.step_frames])
-        run = _tensorflow_lite_micro(self.network) if self.runtime != "LiteRT" else _litert(self.network)
-        answers = [run(step[None]) for step in quantized.reshape(steps, self.step_frames, features.shape[1])]
+        run = self._start(self.network)
+        answers = [run(step[None])[0] for step in quantized.reshape(steps, self.step_frames, features.shape[1])]
         return np.array(answers, np.float32).reshape(steps) / 256
 
 
@@ -50,32 +45,3 @@ def quantize_features(features: np.ndarray) -> np.ndarray:
     """Features as int8, as `micro_wake_word.cpp` makes them of the front end's whole numbers (25.6 to a unit)."""
     whole = np.rint(np.asarray(features) * 25.6).astype(np.int32)
     return np.clip((whole * 256 + 333) // 666 - 128, -128, 127).astype(np.int8)
-
-
-def _tensorflow_lite_micro(network):
-    from tflite_micro import runtime
-
-    interpreter = runtime.Interpreter.from_bytes(network, arena_size=_ARENA_BYTES)
-
-    def run(step):
-        interpreter.set_input(step, 0)
-        interpreter.invoke()
-        return interpreter.get_output(0)
-
-    return run
-
-
-def _litert(network):
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    interpreter = Interpreter(model_content=network,
-                              experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
-    interpreter.allocate_tensors()
-    inputs, outputs = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
-
-    def run(step):
-        interpreter.set_tensor(inputs, step)
-        interpreter.invoke()
-        return interpreter.get_tensor(outputs)
-
-    return run

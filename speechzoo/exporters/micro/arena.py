@@ -37,6 +37,11 @@ def estimate_arena(network: bytes) -> int:
             + _BYTES_PER_OPERATOR * len(graph.operators) + _BYTES_PER_CHANNEL * int(channels) + _BYTES_FIXED)
 
 
+def with_headroom(estimate: int) -> int:
+    """Bytes to set aside: a fifth above the estimate, for what the interpreter needs while it plans; whole kilobytes."""
+    return -(-estimate * 6 // 5 // 1024) * 1024
+
+
 def _elements(graph, index):
     return math.prod(int(size) for size in graph.tensors[index].shape)
 

@@ -109,11 +109,9 @@ def export_micro(model, directory: str | Path, representative=None, heads: list[
     check_parity(parity, path.name)
 
     flatbuffer = parse(network)
-    graph = flatbuffer.subgraphs[0]
-    shapes = {index: tuple(int(size) for size in tensor.shape) for index, tensor in enumerate(graph.tensors)}
     per_second = round(micro.frontend.multiplications / model.frontend.hop_seconds)
     written = MicroExport(path, parity, micro.runtime, len(network), estimate_arena(network),
-                          window_seconds, count_graph_macs(flatbuffer, graph, shapes), per_second, operators)
+                          window_seconds, count_graph_macs(flatbuffer, flatbuffer.subgraphs[0]), per_second, operators)
     files = {**sources.hand_written(), **sources.model_data(network),
              "frontend_tables.h": sources.frontend_tables(micro.frontend, spec["sample_rate"]),
              "model_settings.h": sources.model_settings(micro, features.shape[1], written.arena_bytes, operators),

@@ -3,9 +3,8 @@
 import numpy as np
 
 from speechzoo.exporters.flatbuffer import parse
+from speechzoo.exporters.micro.interpreter import choose_runtime
 from speechzoo.frontends.fixed_point import FixedPointLogMel
-
-_ARENA_BYTES = 4 << 20
 
 
 class MicroModel:
@@ -40,7 +39,8 @@ class MicroModel:
         self.feature_quantization = _quantization(graph, graph.inputs[0])
         self.quantization = {head: _quantization(graph, outputs[head]) for head in names}
         self.frontend = FixedPointLogMel.from_layer(model.frontend, *self.feature_quantization)
-        self.runtime, self._run = _runner(network, len(order))
+        self.runtime, start = choose_runtime()
+        self._run = start(network)
 
     def outputs(self, audio: np.ndarray, heads: list[str] | None = None) -> dict[str, np.ndarray]:
         """Every head's logits for one window: float32 (samples,) in [-1, 1], cut or completed with silence.
@@ -61,34 +61,3 @@ def _quantization(graph, index):
     """Scale and zero point of a tensor."""
     parameters = graph.tensors[index].quantization
     return float(parameters.scale[0]), int(parameters.zeroPoint[0])
-
-
-def _runner(network, output_count):
-    """What runs the network, and a function from its input to its outputs."""
-    try:
-        from tflite_micro import runtime
-    except ImportError:
-        return "LiteRT", _litert(network)
-    interpreter = runtime.Interpreter.from_bytes(network, arena_size=_ARENA_BYTES)
-
-    def run(features):
-        interpreter.set_input(features, 0)
-        interpreter.invoke()
-        return [interpreter.get_output(index) for index in range(output_count)]
-
-    return "TensorFlow Lite Micro", run
-
-
-def _litert(network):
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    interpreter = Interpreter(model_content=network,
-                              experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
-    interpreter.allocate_tensors()
-
-    def run(features):
-        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], features)
-        interpreter.invoke()
-        return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
-
-    return run

@@ -5,6 +5,7 @@ from importlib import resources
 
 import numpy as np
 
+from speechzoo.exporters.micro.arena import with_headroom
 from speechzoo.exporters.micro.operators import resolver_method
 from speechzoo.frontends import fixed_point
 
@@ -51,7 +52,7 @@ def model_settings(micro, num_frames: int, arena: int, operators: list[str]) -> 
              f"#define SPEECHZOO_FEATURE_SCALE {micro.feature_quantization[0]!r}f",
              f"#define SPEECHZOO_FEATURE_ZERO_POINT {micro.feature_quantization[1]}", "",
              "/* A fifth above the estimate, for what the interpreter needs while it plans; cut it to what works. */",
-             f"#define SPEECHZOO_ARENA_BYTES {-(-arena * 6 // 5 // 1024) * 1024}", "",
+             f"#define SPEECHZOO_ARENA_BYTES {with_headroom(arena)}", "",
              f"#define SPEECHZOO_NUM_HEADS {len(heads)}", "typedef struct {", "  const char* name;",
              "  int num_classes;", "  const char* const* classes;", "  float scale;", "  int zero_point;",
              "} SpeechzooHead;", ""]
