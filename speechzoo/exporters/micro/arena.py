@@ -38,7 +38,7 @@ def estimate_arena(network: bytes) -> int:
 
 
 def with_headroom(estimate: int) -> int:
-    """Bytes to set aside: a fifth above the estimate, for what the interpreter needs while it plans; whole kilobytes."""
+    """Bytes to set aside, in whole kilobytes: a fifth more, for what the interpreter needs while it plans."""
     return -(-estimate * 6 // 5 // 1024) * 1024
 
 
