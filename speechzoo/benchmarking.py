@@ -65,6 +65,7 @@ class Benchmark:
         macs_per_second: Multiply-accumulates for one second of audio.
         timings: One for each length and number of threads.
         streams: One for each number of threads, of a `.tflite` file with the signature `stream_step`.
+        operators: What each kind of operator takes of an answer, where that was asked for.
     """
 
     model: str
@@ -72,13 +73,15 @@ class Benchmark:
     macs_per_second: int
     timings: list[Timing]
     streams: list[StreamTiming] = field(default_factory=list)
+    operators: list = field(default_factory=list)
 
     def to_dict(self) -> dict:
         """Plain values that JSON can hold."""
         return asdict(self)
 
 
-def benchmark(source: str | Path, seconds: list[float], threads: list[int], repeats: int = 30) -> Benchmark:
+def benchmark(source: str | Path, seconds: list[float], threads: list[int], repeats: int = 30,
+              operators: bool = False) -> Benchmark:
     """Measures a model.
 
     Args:
@@ -86,16 +89,22 @@ def benchmark(source: str | Path, seconds: list[float], threads: list[int], repe
         seconds: Lengths of audio to measure.
         threads: Numbers of threads to measure.
         repeats: Utterances timed for each, after three that are not.
+        operators: Whether to time every operator of a `.tflite` file by itself, with the longest of the lengths.
 
     Raises:
-        ValueError: The model can't be opened.
+        ValueError: The model can't be opened, or its operators were asked for and it isn't a `.tflite` file.
     """
-    source = str(source)
+    source, operator_times = str(source), []
     if source.endswith(".tflite"):
         from speechzoo.edge.artifact import read_artifact
         from speechzoo.exporters.macs import count_tflite_macs
         streaming = "stream" in read_artifact(source).spec
         size, macs = Path(source).stat().st_size, count_tflite_macs(source)
+        if operators:
+            from speechzoo.exporters.operator_times import time_operators
+            operator_times = time_operators(source, max(seconds), repeats)
+    elif operators:
+        raise ValueError(f"{source}: operators are those of a .tflite file; export the model first")
     else:
         from speechzoo.opening import open_model
         from speechzoo.profiling import count_macs
@@ -103,7 +112,7 @@ def benchmark(source: str | Path, seconds: list[float], threads: list[int], repe
         size, macs, streaming = 4 * model.count_params(), count_macs(model), False
     timings = [_measure(source, length, number, repeats) for number in threads for length in seconds]
     streams = [_measure(source, 0, number, repeats) for number in threads] if streaming else []
-    return Benchmark(source, round(size / 1e6, 3), macs, timings, streams)
+    return Benchmark(source, round(size / 1e6, 3), macs, timings, streams, operator_times)
 
 
 def _measure(source, seconds, threads, repeats) -> Timing | StreamTiming:

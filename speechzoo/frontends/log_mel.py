@@ -148,7 +148,8 @@ class LogMel(keras.layers.Layer):
         others = self.hops_per_window - 1
         before, after = (others, 0) if self.causal else (0, others)
         audio = pad_time(audio, before * self.hop_length, after * self.hop_length, state=state, name="samples")
-        audio = audio[:, :(num_frames + others) * self.hop_length]
+        # `ops.slice`, because indexing becomes TFLite's STRIDED_SLICE, which copies a value at a time.
+        audio = ops.slice(audio, (0, 0), (batch, (num_frames + others) * self.hop_length))
         return ops.reshape(audio, (batch, num_frames + others, self.hop_length)), num_frames
 
     def output_length(self, samples: int) -> int:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from speechzoo.cli import main
+from speechzoo.exporters.flatbuffer import count_operators
 from speechzoo.exporters.macs import count_tflite_macs
+from speechzoo.exporters.operator_times import operators_of
 from speechzoo.profiling import count_macs
 from tests.exporters.tiny_tflite import tiny_tflite
 from tests.serving.tiny import tiny_model
@@ -34,7 +36,8 @@ def test_figures_of_a_tflite_file(path, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (["nothing.tflite"], "no such file"), (["mtl_conformer_smal"], "did you mean 'mtl_conformer_small'")])
+    (["nothing.tflite"], "no such file"), (["mtl_conformer_smal"], "did you mean 'mtl_conformer_small'"),
+    (["mtl_conformer_small", "--operators"], "operators are those of a .tflite file")])
 def test_wrong_models_are_one_line(arguments, message, capsys):
     with pytest.raises(SystemExit) as exit_code:
         main(["benchmark", *arguments])
@@ -46,6 +49,32 @@ def test_wrong_numbers_are_refused(path, option, capsys):
     with pytest.raises(SystemExit) as exit_code:
         main(["benchmark", str(path), *option])
     assert exit_code.value.code == 2 and "list of numbers" in capsys.readouterr().err
+
+
+def test_time_by_operator(path, tmp_path, capsys):
+    with pytest.raises(SystemExit) as exit_code:
+        main(["benchmark", str(path), "--seconds", "0.5", "--repeats", "2", "--operators",
+              "--json", str(tmp_path / "b.json")])
+    assert exit_code.value.code == 0
+    rows = json.loads((tmp_path / "b.json").read_text())["operators"]
+    times = [row["milliseconds"] for row in rows]
+    assert times == sorted(times, reverse=True) and times[0] > 0
+    in_file = count_operators(path.read_bytes())
+    assert {row["name"]: row["count"] for row in rows}["CONV_2D"] == in_file["CONV_2D"]
+    said = capsys.readouterr().out
+    assert all(f" {row['name']} " in said for row in rows) and f"together {sum(row['count'] for row in rows):6d}" in said
+
+
+def test_an_operator_alone_gives_what_it_gives_in_the_network(path):
+    names = set()
+    for name, make, expected in operators_of(path, 0.5):
+        interpreter = make(2)
+        interpreter.invoke()
+        outputs = [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
+        for output, value in zip(outputs, 2 * expected, strict=True):
+            np.testing.assert_allclose(output, value, rtol=1e-4, atol=1e-4, err_msg=name)
+        names.add(name)
+    assert {"CONV_2D", "FULLY_CONNECTED", "SOFTMAX", "BATCH_MATMUL"} <= names
 
 
 def test_macs_are_those_of_the_layers():
