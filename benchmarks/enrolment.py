@@ -9,12 +9,10 @@ the other way round; the figures at the default threshold are of all. The speake
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
+from parts import Part, read_part
 
-from speechzoo.data.manifest import read_manifest
-from speechzoo.data.reading import read_utterance_audio
 from speechzoo.edge.voices import VOICE_THRESHOLD
 from speechzoo.metrics.verification import equal_error_rate, error_rates
 from speechzoo.opening import batch_outputs, model_spec, open_model
@@ -22,17 +20,16 @@ from speechzoo.opening import batch_outputs, model_spec, open_model
 FALSE_ACCEPTS = 0.01
 
 
-def embeddings(model, source: str) -> dict[str, np.ndarray]:
+def embeddings(model, part: Part) -> dict[str, np.ndarray]:
     """Speaker -> (recordings, size)."""
-    path, _, split = source.partition(":")
     spec, found = model_spec(model), {}
     head = next(name for name, item in spec["heads"].items() if item["type"] == "speaker")
-    utterances = [item for item in read_manifest(path) if split in ("", item.get("split")) and "speaker" in item]
-    utterances.sort(key=lambda item: item["duration"])  # little padding in a batch
+    # By length, so that there is little padding in a batch.
+    utterances = sorted((item for item in part.utterances if "speaker" in item), key=lambda item: item["duration"])
     for first in range(0, len(utterances), 8):
-        part = utterances[first:first + 8]
-        audio = [read_utterance_audio(item, Path(path).parent, spec["sample_rate"]) for item in part]
-        for item, outputs in zip(part, batch_outputs(model, audio)):
+        batch = utterances[first:first + 8]
+        audio = [part.audio(item, spec["sample_rate"]) for item in batch]
+        for item, outputs in zip(batch, batch_outputs(model, audio)):
             found.setdefault(item["speaker"], []).append(outputs[head])
     return {speaker: np.array(vectors) for speaker, vectors in sorted(found.items())}
 
@@ -58,10 +55,9 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     model = open_model(arguments.model)
-    found = {source: embeddings(model, source) for source in arguments.manifests}
-    sets = {Path(source.partition(":")[0]).parent.name: voices for source, voices in found.items()}
+    sets = {part.name: embeddings(model, part) for part in map(read_part, arguments.manifests)}
     if len(sets) > 1:
-        sets["together"] = {name: vectors for voices in found.values() for name, vectors in voices.items()}
+        sets["together"] = {name: vectors for voices in sets.values() for name, vectors in voices.items()}
     print(f"{'':16s} speakers enrolled    EER  | at {VOICE_THRESHOLD:.2f}: accepted refused | chosen for 1 %: accepted refused  threshold")
     for title, voices in sets.items():
         names = list(voices)

@@ -14,12 +14,11 @@ signature `learn` makes of it.
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
+from parts import Part, read_part
+from wake_word import REFRACTORY_SECONDS, count_alarms
 
-from speechzoo.data.manifest import read_manifest
-from speechzoo.data.reading import read_utterance_audio
 from speechzoo.edge.custom_words import STEPS, WORD_THRESHOLD, CustomWords
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.exporters.learning import SCALE
@@ -28,7 +27,6 @@ from speechzoo.listening.listener import HOP_SECONDS, WINDOW_SECONDS
 WORDS = 5
 TESTED = 4  # recordings of a word by one speaker that are kept for testing
 SILENCE_SECONDS = 0.6
-REFRACTORY_SECONDS = 2.0
 ALLOWED = 0.5  # false alarms per hour
 HOMOPHONES = {"one": ["won"], "two": ["to", "too"], "four": ["for", "fore"], "eight": ["ate"]}
 
@@ -47,23 +45,13 @@ def smoothed_scores(embeddings: np.ndarray, weights: dict) -> np.ndarray:
     return (scores + np.concatenate([np.zeros_like(scores[:1]), scores[:-1]])) / 2
 
 
-def count_alarms(scores: np.ndarray, threshold: float) -> int:
-    """How often the score of a word (windows,) wakes the device."""
-    alarms, asleep = 0, 0
-    for number in np.flatnonzero(scores >= threshold):
-        if number >= asleep:
-            alarms, asleep = alarms + 1, number + round(REFRACTORY_SECONDS / HOP_SECONDS)
-    return alarms
-
-
-def read_corpus(model, source: str, known: set, generator) -> tuple[dict, dict, set]:
+def read_corpus(model, part: Part, known: set, generator) -> tuple[dict, dict, set]:
     """{(word, speaker): recordings to learn from}, {(word, speaker): embeddings of streams to test with}, and the (word,
     speaker) with so few recordings that these are the same."""
-    path, _, split = source.partition(":")
     rate, found = model.spec["sample_rate"], {}
-    for utterance in read_manifest(path):
+    for utterance in part.utterances:
         word = utterance.get("keyword", "_")
-        if split in ("", utterance.get("split")) and not word.startswith("_") and word not in known:
+        if not word.startswith("_") and word not in known:
             found.setdefault((word, utterance["speaker"]), []).append(utterance)
     # Words of a handful of recordings say nothing.
     words = {word for word, _ in found if sum(len(items) for key, items in found.items() if key[0] == word) >= 20}
@@ -72,7 +60,7 @@ def read_corpus(model, source: str, known: set, generator) -> tuple[dict, dict, 
         if key[0] not in words:
             continue
         order = generator.permutation(len(utterances))
-        audio = [read_utterance_audio(utterances[index], Path(path).parent, rate) for index in order[:TESTED + 10]]
+        audio = [part.audio(utterances[index], rate) for index in order[:TESTED + 10]]
         silence = generator.standard_normal(round(SILENCE_SECONDS * rate)).astype(np.float32) * 1e-4
         learn[key] = audio[TESTED:]
         if not learn[key]:
@@ -144,24 +132,23 @@ def main():
     arguments = parser.parse_args()
     model = EdgeModel(arguments.model)
     known = set(model.spec["heads"].get("keyword", {}).get("classes", ()))
-    path, _, split = arguments.other.partition(":")
-    other = [(set(utterance.get("transcript", "").split()), window_embeddings(
-        model, read_utterance_audio(utterance, Path(path).parent, model.spec["sample_rate"])))
-        for utterance in read_manifest(path) if split in ("", utterance.get("split")) and utterance["duration"] > 2]
+    others = read_part(arguments.other)
+    other = [(set(utterance.get("transcript", "").split()),
+              window_embeddings(model, others.audio(utterance, model.spec["sample_rate"])))
+             for utterance in others.utterances if utterance["duration"] > 2]
     hours = sum(len(windows) for _, windows in other) * HOP_SECONDS / 3600
     print(f"{hours:.2f} hours of other speech, {arguments.draws} draws, seed {arguments.seed}")
     print("corpus                   shots layer     threshold   owner  others other words alarms/h")
-    for source in arguments.words:
-        learn, test, scarce = read_corpus(model, source, known, np.random.default_rng(arguments.seed))
-        name = Path(source.partition(":")[0]).parent.name
-        print(f"{name}: {len({word for word, _ in test})} words, {len({who for _, who in test})} speakers")
+    for part in map(read_part, arguments.words):
+        learn, test, scarce = read_corpus(model, part, known, np.random.default_rng(arguments.seed))
+        print(f"{part.name}: {len({word for word, _ in test})} words, {len({who for _, who in test})} speakers")
         for shots in arguments.shots:
             for layer, steps in (("prototype", 0), ("trained", STEPS)):
                 results = measure(model, learn, test, scarce, other, shots, steps, arguments.draws, arguments.seed)
                 quiet = next((line for line in np.linspace(0.05, 0.99, 48) if
                               alarm_rate(results["alarms"], line) <= ALLOWED), 0.99)
                 for threshold in (WORD_THRESHOLD, quiet):
-                    print(f"{name:24s} {shots:5d} {layer:9s} {row(results, threshold)}", flush=True)
+                    print(f"{part.name:24s} {shots:5d} {layer:9s} {row(results, threshold)}", flush=True)
 
 
 if __name__ == "__main__":

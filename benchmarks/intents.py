@@ -16,11 +16,10 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from parts import read_part
 
 from speechzoo.audio import load_audio
-from speechzoo.data.manifest import read_manifest
 from speechzoo.data.mixing import mix_at_snr
-from speechzoo.data.reading import read_utterance_audio
 from speechzoo.decoding.commands import NO_INTENT, CommandDecoder
 from speechzoo.decoding.recognition import class_probabilities, recognize_outputs
 from speechzoo.metrics.commands import score_commands
@@ -32,14 +31,9 @@ SHARE_OF_HEAD = 0.125
 
 def read_all(manifest: str, rate: int, intent: str | None) -> list[tuple[dict, np.ndarray]]:
     """(utterance with its intent and slots, its audio) of a manifest, or of one split of it."""
-    path, _, split = manifest.partition(":")
-    found = []
-    for utterance in read_manifest(path):
-        if split in ("", utterance.get("split")):
-            if intent:
-                utterance = {**utterance, "intent": intent, "slots": {}}
-            found.append((utterance, read_utterance_audio(utterance, Path(path).parent, rate, 60.0)))
-    return found
+    part = read_part(manifest)
+    changed = {"intent": intent, "slots": {}} if intent else {}
+    return [({**utterance, **changed}, part.audio(utterance, rate)) for utterance in part.utterances]
 
 
 def answers_of(outputs: dict, spec: dict, commands: CommandDecoder) -> dict:

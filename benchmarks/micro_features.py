@@ -7,15 +7,13 @@ features, which go from 0 to about 26.
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 from pymicro_features import MicroFrontend
 from rich.console import Console
 from rich.table import Table
+from parts import evenly, read_part
 
-from speechzoo.data.manifest import read_manifest
-from speechzoo.data.reading import read_utterance_audio
 from speechzoo.exporters.recordings import bundled_recordings
 from speechzoo.frontends.micro_features import HOP_LENGTH, SAMPLE_RATE, WINDOW_LENGTH, MicroFeatures
 
@@ -44,17 +42,16 @@ def compare(recordings: list[np.ndarray]) -> list[str]:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("manifests", nargs="*", type=Path)
+    parser.add_argument("manifests", nargs="*", metavar="MANIFEST[:SPLIT]")
     parser.add_argument("--maximum", type=int, default=60, help="recordings of each manifest, %(default)s")
     arguments = parser.parse_args()
     table = Table("recordings", "frames", "mean of the features", "mean difference", "90 % differ by less than",
                   "correlation")
     table.add_row("bundled", *compare(bundled_recordings(SAMPLE_RATE)))
     for manifest in arguments.manifests:
-        utterances = read_manifest(manifest)
-        chosen = utterances[::max(1, -(-len(utterances) // arguments.maximum))]
-        recordings = [read_utterance_audio(utterance, manifest.parent, SAMPLE_RATE) for utterance in chosen]
-        table.add_row(f"{manifest.parent.name}, {len(chosen)}", *compare(recordings))
+        part = read_part(manifest)
+        recordings = [part.audio(utterance, SAMPLE_RATE) for utterance in evenly(part.utterances, arguments.maximum)]
+        table.add_row(f"{part.name}, {len(recordings)}", *compare(recordings))
     Console(width=120).print(table)
 
 

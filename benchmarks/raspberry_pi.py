@@ -24,11 +24,12 @@ BEGIN, END = "<!-- written by benchmarks/raspberry_pi.py -->", "<!-- end of what
 # MobileNet v1 1.0, float32, 224 x 224: https://github.com/google/XNNPACK, README, "Raspberry Pi" (12 February 2020).
 BOARD_MS, BOARD_CORES = 75.0, 4
 YARDSTICK = "mobilenet"
+FORMATS = {"none": "float32", "dynamic": "dynamic"}
 
 
 def make_files(folder: Path) -> dict[str, float]:
-    """Writes MobileNet and every streaming model of the zoo, float32; million multiply-accumulates of each, for one
-    image or for a second of audio."""
+    """Writes MobileNet in float32 and every streaming model of the zoo in each format; million multiply-accumulates of
+    each file, for one image or for a second of audio."""
     import keras
     import tensorflow as tf
 
@@ -46,8 +47,12 @@ def make_files(folder: Path) -> dict[str, float]:
                                                               signature_keys=["classify"]).convert())
     macs = {YARDSTICK: 569.0}  # Howard et al. 2017, table 8
     for name in speechzoo.list_models("*_streaming"):
-        path = speechzoo.export(speechzoo.load(name, weights=None), folder, format="tflite", signatures=["stream_step"])
-        macs[name] = count_tflite_macs(path) / 1e6
+        model = speechzoo.load(name, weights=None)
+        for quantize in FORMATS:
+            path = speechzoo.export(model, folder / quantize, format="tflite", quantize=quantize,
+                                    signatures=["stream_step"])
+            path = path.rename(folder / f"{name} {quantize}.tflite")
+            macs[path.stem] = count_tflite_macs(path) / 1e6
     return macs
 
 
@@ -87,13 +92,14 @@ def table(best: dict[str, dict], macs: dict[str, float]) -> list[str]:
     slower = BOARD_CORES * BOARD_MS / best[YARDSTICK]["ms"]
     lines = [f"A core of this machine: MobileNet v1 in {best[YARDSTICK]['ms']:.1f} ms; one of the board: "
              f"{BOARD_CORES * BOARD_MS:.0f} ms at the most, {slower:.0f} times as long.", "",
-             "| | million multiply-accumulates a second of audio | step, ms of audio | computed here in, ms | "
-             "on the board, ms | share of one of its cores |", "|---|---|---|---|---|---|"]
-    for name, figures in best.items():
-        if name != YARDSTICK:
+             "| | format | million multiply-accumulates a second of audio | step, ms of audio | computed here in, ms | "
+             "on the board, ms | share of one of its cores |", "|---|---|---|---|---|---|---|"]
+    for file, figures in best.items():
+        if file != YARDSTICK:
+            name, quantize = file.split()
             there = figures["ms"] * slower
-            lines.append(f"| `{name}` | {macs[name]:.0f} | {1e3 * figures['seconds']:.0f} | {figures['ms']:.2f} | "
-                         f"{there:.1f} | {there / (1e3 * figures['seconds']):.0%} |")
+            lines.append(f"| `{name}` | {FORMATS[quantize]} | {macs[file]:.0f} | {1e3 * figures['seconds']:.0f} | "
+                         f"{figures['ms']:.2f} | {there:.1f} | {there / (1e3 * figures['seconds']):.0%} |")
     return lines
 
 

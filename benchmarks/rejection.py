@@ -13,9 +13,8 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from parts import Part, evenly, read_part
 
-from speechzoo.data.manifest import read_manifest
-from speechzoo.data.reading import read_utterance_audio
 from speechzoo.decoding.commands import CommandDecoder
 from speechzoo.metrics.rejection import calibrate_threshold
 from speechzoo.opening import batch_outputs, model_spec, open_model
@@ -23,16 +22,11 @@ from speechzoo.opening import batch_outputs, model_spec, open_model
 FALSE_ACCEPTS = 0.01
 
 
-def parses(model, commands: CommandDecoder, manifest: str, maximum: int) -> list[tuple[dict, object]]:
+def parses(model, commands: CommandDecoder, part: Part, maximum: int) -> list[tuple[dict, object]]:
     """(utterance, parse) of at most so many utterances of a manifest, evenly over it."""
-    path, _, split = manifest.partition(":")
-    utterances = [utterance for utterance in read_manifest(path) if split in ("", utterance.get("split"))]
-    utterances = utterances[::max(1, -(-len(utterances) // maximum))]
-    rate, found = model_spec(model)["sample_rate"], []
-    for utterance in utterances:
-        audio = read_utterance_audio(utterance, Path(path).parent, rate, 60.0)
-        found.append((utterance, commands(batch_outputs(model, [audio])[0])))
-    return found
+    rate = model_spec(model)["sample_rate"]
+    return [(utterance, commands(batch_outputs(model, [part.audio(utterance, rate)])[0]))
+            for utterance in evenly(part.utterances, maximum)]
 
 
 def right(utterance: dict, parse) -> bool:
@@ -70,16 +64,15 @@ def main():
     arguments = parser.parse_args()
     model = open_model(arguments.model)
     commands = CommandDecoder(arguments.grammar, model_spec(model), arguments.lexicon)
-    orders = parses(model, commands, arguments.inside, arguments.maximum)
+    orders = parses(model, commands, read_part(arguments.inside), arguments.maximum)
     inside = np.array([parse.score for _, parse in orders])
     understood = np.array([right(*order) for order in orders])
     outside, accepted = {}, {}
-    for manifest in arguments.outside:
-        found = [parse for _, parse in parses(model, commands, manifest, arguments.maximum)]
-        name = Path(manifest.partition(":")[0]).parent.name
+    for part in map(read_part, arguments.outside):
+        found = [parse for _, parse in parses(model, commands, part, arguments.maximum)]
         # What free decoding hears too little of is rejected whatever its score.
-        outside[name] = np.array([parse.score if parse.confidence else -np.inf for parse in found])
-        accepted[name] = np.mean([parse.accepted for parse in found])
+        outside[part.name] = np.array([parse.score if parse.confidence else -np.inf for parse in found])
+        accepted[part.name] = np.mean([parse.accepted for parse in found])
     threshold = commands.compiled.threshold
     print(f"threshold {threshold:g}: {np.mean(understood & (inside >= threshold)):.1%} of {len(inside)} commands understood, "
           f"{np.mean(inside < threshold):.1%} rejected; accepted of other speech: "

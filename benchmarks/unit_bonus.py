@@ -19,11 +19,10 @@ import jiwer
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from parts import evenly, read_part
 
 from speechzoo.audio import load_audio
-from speechzoo.data.manifest import read_manifest
 from speechzoo.data.mixing import mix_at_snr
-from speechzoo.data.reading import read_utterance_audio
 from speechzoo.decoding.acceptor import compile_grammar
 from speechzoo.decoding.compiled_grammar import UNIT_BONUS
 from speechzoo.decoding.grammar import grammar_decode
@@ -52,12 +51,11 @@ def random_grammar(words: list[str], others: list[str], random: random.Random) -
 
 def sentences(manifest: str, lexicon: dict, maximum: int) -> list[tuple[list[str], np.ndarray]]:
     """(words, audio) of at most so many utterances of a manifest, evenly over those whose words the lexicon has."""
-    path, _, split = manifest.partition(":")
-    found = [utterance for utterance in read_manifest(path) if split in ("", utterance.get("split"))
-             and utterance["duration"] <= LONGEST and len(utterance.get("transcript", "").split()) >= 4
+    part = read_part(manifest)
+    found = [utterance for utterance in part.utterances if utterance["duration"] <= LONGEST and len(utterance.get("transcript", "").split()) >= 4
              and lexicon.keys() >= set(utterance["transcript"].lower().split())]
-    return [(utterance["transcript"].lower().split(), read_utterance_audio(utterance, Path(path).parent, 16000))
-            for utterance in found[::max(1, -(-len(found) // maximum))]]
+    return [(utterance["transcript"].lower().split(), part.audio(utterance, 16000))
+            for utterance in evenly(found, maximum)]
 
 
 def count_errors(model, lexicon: dict, spoken: list, noise: np.ndarray) -> dict[float | None, dict[float, Counter]]:

@@ -14,9 +14,8 @@ import json
 from pathlib import Path
 
 import numpy as np
+from parts import read_part
 
-from speechzoo.data.manifest import read_manifest
-from speechzoo.data.reading import read_utterance_audio
 from speechzoo.decoding.heard import KEYWORD_THRESHOLD
 from speechzoo.decoding.recognition import class_probabilities
 from speechzoo.files import write_atomically
@@ -51,10 +50,10 @@ def count_alarms(posteriors: np.ndarray, threshold: float) -> int:
 def recordings(sources: list[str], rate: int, words=None):
     """(keyword, audio) of the utterances of manifests; of these words only, if given."""
     for source in sources:
-        path, _, split = source.partition(":")
-        for utterance in read_manifest(path):
-            if split in ("", utterance.get("split")) and (words is None or utterance.get("keyword") in words):
-                yield utterance.get("keyword"), read_utterance_audio(utterance, Path(path).parent, rate)
+        part = read_part(source)
+        for utterance in part.utterances:
+            if words is None or utterance.get("keyword") in words:
+                yield utterance.get("keyword"), part.audio(utterance, rate)
 
 
 def measure(model, words: list[str], other: list[str], maximum_hours: float) -> tuple[dict, float]:
