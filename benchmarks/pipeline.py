@@ -67,7 +67,7 @@ def synthetic_corpus(folder: Path, seconds: float) -> tuple[Path, Path]:
 def augmentation(noises: Path, probability: float = 1.0, only: str | None = None) -> AugmentConfig:
     """Every augmentation, or one of them, with the same probability."""
     bounds = {"speed": (0.9, 1.1), "reverberation": (0.15, 0.6), "noise": (0, 20), "device": (1, 5),
-              "gain": (-10, 6), "band_limit": (3000, 7000), "shift": (-0.1, 0.1)}
+              "gain": (-10, 6), "band_limit": (3000, 7000), "shift": (-0.1, 0.1), "silence": (0.1, 2)}
     chosen = {name: RangeConfig(probability, *edges) for name, edges in bounds.items() if only in (None, name)}
     return AugmentConfig(noise_manifest=str(noises.resolve()), **chosen)
 
@@ -90,10 +90,11 @@ def stages(plan: BatchPlan, noises: Path, budget: float) -> dict[str, float]:
     results = {"read": measure(lambda: [reader.read_bytes(index) for index in indices], total)[0],
                "read + decode": measure(lambda: [reader.read(index) for index in indices], total)[0]}
     audio = [reader.read(index) for index in indices]
-    for name in ("speed", "reverberation", "noise", "device", "gain", "band_limit", "shift", None):
+    for name in ("silence", "speed", "reverberation", "noise", "device", "gain", "band_limit", "shift", None):
         augmenter = Augmenter(augmentation(noises, only=name), seed=1)
         speeds = np.full(len(audio), 0.93 if name in ("speed", None) else 1.0, np.float32)
-        numbers = augmenter.draw(0, 0, speeds)
+        silences = np.full(len(audio), 1.0 if name in ("silence", None) else 0.0, np.float32)
+        numbers = augmenter.draw(0, 0, speeds, silences)
         signature = [tf.TensorSpec([None]), tf.TensorSpec(numbers.shape[1:])]
         graph = tf.function(GraphAugmenter(augmenter), input_signature=signature)
         graph(audio[0], numbers[0])

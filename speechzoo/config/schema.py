@@ -86,6 +86,9 @@ class AugmentConfig:
         noise: Signal-to-noise ratio, dB; the noises come from `noise_manifest`.
         noise_manifest: Manifest of noises, relative to `data.root`.
         reverberation: Reverberation time (RT60), seconds; rooms are simulated by the image method.
+        silence: Silence behind the recording, seconds, as far as the last bucket leaves room; noise fills it as it
+            does the rest. Without it a network that learns from sentences cut at their ends hears words in the noise
+            behind one.
         shift: Time shift, seconds; what leaves at one end is dropped, the other end is silent.
         band_limit: Upper edge of the telephone or codec band, Hz.
         device: Unevenness of a loudspeaker's or microphone's response, dB; devices are simulated.
@@ -96,6 +99,7 @@ class AugmentConfig:
     noise: RangeConfig = field(default_factory=RangeConfig)
     noise_manifest: str | None = None
     reverberation: RangeConfig = field(default_factory=RangeConfig)
+    silence: RangeConfig = field(default_factory=RangeConfig)
     shift: RangeConfig = field(default_factory=RangeConfig)
     band_limit: RangeConfig = field(default_factory=RangeConfig)
     device: RangeConfig = field(default_factory=RangeConfig)

@@ -20,9 +20,9 @@ from speechzoo.data.rooms import make_rooms
 
 LOGGER = logging.getLogger(__name__)
 
-# Columns of the numbers. Neutral: speed 1, room -1, noise place -1, gain 0 dB, band 0, shift 0, device -1.
-SPEED, ROOM, NOISE_PLACE, NOISE_SNR, GAIN, BAND, SHIFT, DEVICE = range(8)
-NEUTRAL = np.array([1, -1, -1, 0, 0, 0, 0, -1], np.float32)
+# Columns of the numbers. Neutral: speed 1, room -1, noise place -1, gain 0 dB, band 0, shift 0, device -1, silence 0 s.
+SPEED, ROOM, NOISE_PLACE, NOISE_SNR, GAIN, BAND, SHIFT, DEVICE, SILENCE = range(9)
+NEUTRAL = np.array([1, -1, -1, 0, 0, 0, 0, -1, 0], np.float32)
 NUM_ROOMS = 48
 NUM_DEVICES = 256
 # A place in the noises is a number of milliseconds, exact in float32; half an hour of 16-bit samples takes 58 MB.
@@ -69,7 +69,7 @@ class Augmenter:
     def __init__(self, config: AugmentConfig, seed: int, root: str | Path = "", sample_rate: int = 16000):
         self.config, self.seed, self.sample_rate = config, seed, sample_rate
         for name, positive in (("speed", True), ("reverberation", True), ("band_limit", True), ("gain", False),
-                               ("noise", False), ("shift", False), ("device", True)):
+                               ("noise", False), ("shift", False), ("device", True), ("silence", True)):
             bounds = getattr(config, name)
             if bounds.probability > 0 and (bounds.minimum > bounds.maximum or positive and bounds.minimum <= 0):
                 raise ConfigError(f"augment.{name}: bounds {bounds.minimum:g} to {bounds.maximum:g} can't be used; "
@@ -88,24 +88,25 @@ class Augmenter:
             self.devices = make_devices(NUM_DEVICES, (bounds.minimum, bounds.maximum), seed, sample_rate)
 
     def neutral(self, rows: int) -> np.ndarray:
-        """Numbers that change nothing, float32 (rows, 8)."""
+        """Numbers that change nothing, float32 (rows, 9)."""
         return np.tile(NEUTRAL, (rows, 1))
 
-    def draw(self, epoch: int, step: int, speeds: np.ndarray) -> np.ndarray:
+    def draw(self, epoch: int, step: int, speeds: np.ndarray, silences: np.ndarray) -> np.ndarray:
         """The numbers of one batch, a pure function of seed, epoch and step.
 
         Args:
             epoch: Number of the epoch.
             step: Number of the batch in it.
             speeds: Playing speed of each row, which the batch plan has drawn, float (rows,).
+            silences: Seconds of silence behind each row, which the batch plan has drawn, float (rows,).
 
         Returns:
-            float32 (rows, 8), the columns as named above.
+            float32 (rows, 9), the columns as named above.
         """
         random = np.random.default_rng([self.seed, 100, epoch, step])
         rows = len(speeds)
         numbers = self.neutral(rows)
-        numbers[:, SPEED] = speeds
+        numbers[:, SPEED], numbers[:, SILENCE] = speeds, silences
 
         def uniform(bounds):
             chosen, value = random.random((2, rows))
@@ -125,18 +126,20 @@ class Augmenter:
     def __call__(self, audio: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Augments one utterance.
 
-        The order is that of the world: the talker speaks, the room answers, noise joins, the device colours, amplifies,
-        limits the band and cuts.
+        The order is that of the world: the talker speaks and falls silent, the room answers, noise joins, the device
+        colours, amplifies, limits the band and cuts.
 
         Args:
             audio: float32 (samples,).
-            numbers: float32 (8,), one row of `draw`.
+            numbers: float32 (9,), one row of `draw`.
 
         Returns:
-            float32 (samples,) in [-1, 1]; another number of samples when the speed changes.
+            float32 (samples,) in [-1, 1]; another number of samples when the speed changes or silence follows.
         """
         if not len(audio):
             return audio
+        if numbers[SILENCE] > 0:
+            audio = np.pad(audio, (0, int(np.rint(numbers[SILENCE] * numbers[SPEED] * np.float32(self.sample_rate)))))
         room = self.rooms[int(numbers[ROOM])] if numbers[ROOM] >= 0 else None
         if numbers[SPEED] != 1 or room is not None:
             audio = change_speed(audio, numbers[SPEED], room)

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from speechzoo.data.augment import (BAND, DEVICE, FFT_SIZES, GAIN, NOISE_PLACE, NOISE_SNR, RINGING, ROOM, SHIFT, SPEED,
-                                    TELEPHONE_LOWER, TELEPHONE_UPPER, TRANSITION, Augmenter)
+from speechzoo.data.augment import (BAND, DEVICE, FFT_SIZES, GAIN, NOISE_PLACE, NOISE_SNR, RINGING, ROOM, SHIFT,
+                                    SILENCE, SPEED, TELEPHONE_LOWER, TELEPHONE_UPPER, TRANSITION, Augmenter)
 
 
 class GraphAugmenter:
@@ -22,11 +22,12 @@ class GraphAugmenter:
         self.rooms, self.devices = tf.constant(augmenter.rooms), tf.constant(augmenter.devices)
 
     def __call__(self, audio: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
-        """Augments one utterance: float32 (samples,) and (8,) -> float32 (samples,)."""
+        """Augments one utterance: float32 (samples,) and (9,) -> float32 (samples,)."""
         return tf.cond(tf.size(audio) > 0, lambda: self._augment(audio, numbers), lambda: audio)
 
     def _augment(self, audio, numbers):
         stages = [
+            ((self.config.silence,), numbers[SILENCE] > 0, self._add_silence),
             ((self.config.speed, self.config.reverberation), (numbers[SPEED] != 1) | (numbers[ROOM] >= 0), self._play),
             ((self.config.noise,), numbers[NOISE_PLACE] >= 0, self._add_noise),
             ((self.config.device,), numbers[DEVICE] >= 0,
@@ -40,6 +41,10 @@ class GraphAugmenter:
             if any(bound.probability > 0 for bound in bounds):
                 audio = tf.ensure_shape(tf.cond(chosen, lambda: apply(audio, numbers), lambda: audio), [None])
         return tf.clip_by_value(audio, -1.0, 1.0)
+
+    def _add_silence(self, audio, numbers):
+        samples = tf.cast(tf.round(numbers[SILENCE] * numbers[SPEED] * self.sample_rate), tf.int32)
+        return tf.pad(audio, [[0, samples]])
 
     def _play(self, audio, numbers):
         if not self.config.reverberation.probability:

@@ -11,7 +11,7 @@ from speechzoo.config import ConfigError, DataConfig, SourceConfig
 from speechzoo.data.examples import Examples
 
 # Independent streams of random numbers under one seed.
-_DRAW, _ORDER, _SPEED, _FILL, _BATCHES, _CROP = range(6)
+_DRAW, _ORDER, _SPEED, _FILL, _BATCHES, _CROP, _SILENCE = range(7)
 # Samples: more than any recording has.
 _ALL = np.iinfo(np.int32).max
 # Sequence labels are padded to a multiple of this many units, so that few distinct shapes exist.
@@ -26,6 +26,7 @@ class Batch:
         indices: Utterances, int64 (rows,).
         weights: 1, or 0 for a row that only fills the batch, float32 (rows,).
         speeds: Playing speed of each row, float32 (rows,).
+        silences: Seconds of silence that follow each row's recording, float32 (rows,).
         crops: First sample and number of samples of the part of each recording that is heard, int32 (rows, 2).
         num_samples: Samples that the audio is padded to.
         bucket: Number of the length bucket.
@@ -35,6 +36,7 @@ class Batch:
     indices: np.ndarray
     weights: np.ndarray
     speeds: np.ndarray
+    silences: np.ndarray
     crops: np.ndarray
     num_samples: int
     bucket: int
@@ -46,8 +48,8 @@ class BatchPlan:
 
     Utterances of similar length share a batch. Each length bucket has one batch size, one padded length and one padded
     label length, so that only as many shapes exist as buckets, and memory is bounded by `config.seconds_per_batch`.
-    The speed augmentation and the part of a long recording that is heard are drawn here, because they decide in which
-    bucket an utterance falls.
+    The speed augmentation, the silence behind a recording and the part of a long one that is heard are drawn here,
+    because they decide in which bucket an utterance falls.
 
     Args:
         sources: Manifests to read: `config.train`, `config.dev`, or others.
@@ -55,7 +57,7 @@ class BatchPlan:
         heads: Head name -> head.
         seed: Seed of everything random.
         frame_seconds: Seconds of one output frame, see `Examples`.
-        training: Whether epochs are shuffled and the speed changed.
+        training: Whether epochs are shuffled, the speed changed and silence added.
         sort_first_epoch: Epoch 0 runs from short to long without augmentation.
         sample_rate: Hz.
         labelled_only: Leave out utterances without a label of any head.
@@ -78,6 +80,7 @@ class BatchPlan:
         self._crop = config.crop_seconds if training else 0.0
         self._check_crop(heads)
         self._speed = config.augment.speed if training and config.augment.speed.probability > 0 else None
+        self._silence = config.augment.silence if training and config.augment.silence.probability > 0 else None
         fastest = max(1.0, self._speed.maximum) if self._speed else 1.0
         self.examples = Examples(sources, heads, config.root, config.minimum_seconds,
                                  np.inf if self._crop else float(self._edges[-1]), frame_seconds, fastest,
@@ -98,15 +101,16 @@ class BatchPlan:
         return not (self.sort_first_epoch and number == 0)
 
     def check_augmenter(self, number: int | None, augmenter):
-        """Raises ValueError when epoch `number` counts on another speed and there is no augmenter to change it."""
-        if augmenter is None and number is not None and self._speed and self.augmented(number):
-            raise ValueError("the plan's batches count on another playing speed: give an Augmenter, or leave "
-                             "augment.speed out")
+        """Raises ValueError when epoch `number` counts on another speed or on silence, and no augmenter makes them."""
+        if augmenter is None and number is not None and (self._speed or self._silence) and self.augmented(number):
+            raise ValueError("the plan's batches count on another playing speed or on silence: give an Augmenter, or "
+                             "leave augment.speed and augment.silence out")
 
     def sequential(self) -> list[Batch]:
         """Every utterance exactly once, from short to long; the last batch of a bucket is filled up with weight 0."""
         order = np.argsort(self.examples.seconds, kind="stable")
-        return self._cut(order, np.ones(len(order), np.float32), np.zeros(len(order)), None)
+        nothing = np.zeros(len(order), np.float32)
+        return self._cut(order, nothing + 1, nothing, nothing, None)
 
     def targets(self, batch: Batch) -> tuple[dict, dict]:
         """Labels and weights of a batch: ({head: int32 (rows, ...)}, {head: float32 (rows,)})."""
@@ -215,6 +219,7 @@ class BatchPlan:
             drawn = drawn[np.any([column[drawn] for column in labelled], axis=0)] if labelled else drawn[:0]
         drawn = drawn[self._random(_ORDER, number).permutation(len(drawn))]
         speeds, shares = np.ones(len(drawn), np.float32), self._random(_CROP, number).random(len(drawn))
+        silences = np.zeros(len(drawn), np.float32)
         if self._speed and self.augmented(number):
             random = self._random(_SPEED, number)
             chosen = random.random(len(drawn)) < self._speed.probability
@@ -223,10 +228,14 @@ class BatchPlan:
                 # Never so slow that the utterance outgrows the last bucket.
                 factors = np.maximum(factors, self.examples.seconds[drawn] / self._edges[-1])
             speeds = np.where(chosen, factors, 1.0).astype(np.float32)
+        if self._silence and self.augmented(number):
+            random = self._random(_SILENCE, number)
+            chosen = random.random(len(drawn)) < self._silence.probability
+            silences = chosen * random.uniform(self._silence.minimum, self._silence.maximum, len(drawn))
         if not self.augmented(number):
             order = np.argsort(self.examples.seconds[drawn], kind="stable")
-            return self._cut(drawn[order], speeds, shares, self._random(_FILL, number), waiting)
-        batches = self._cut(drawn, speeds, shares, self._random(_FILL, number), waiting)
+            return self._cut(drawn[order], speeds, silences, shares, self._random(_FILL, number), waiting)
+        batches = self._cut(drawn, speeds, silences, shares, self._random(_FILL, number), waiting)
         return [batches[place] for place in self._random(_BATCHES, number).permutation(len(batches))]
 
     def _draw(self, members, start, stop, *key):
@@ -249,11 +258,13 @@ class BatchPlan:
             crops[longer] = parts[longer].round()
         return crops
 
-    def _cut(self, indices, speeds, shares, random, waiting=()):
+    def _cut(self, indices, speeds, silences, shares, random, waiting=()):
         """Batches of the utterances, bucket by bucket, in the order given; `random` fills the last one of a bucket."""
         whole = self.examples.seconds[indices]
         crops = self._crops(whole, speeds, shares)
         seconds = np.minimum(whole / speeds, self._crop) if self._crop else whole / speeds
+        silences = np.maximum(np.minimum(silences, self._edges[-1] - seconds), 0).astype(np.float32)
+        seconds = seconds + silences
         buckets = np.minimum(np.searchsorted(self._edges, seconds - 1e-6), len(self._edges) - 1)
         batches = []
         for bucket in range(len(self._edges)):
@@ -268,8 +279,8 @@ class BatchPlan:
                     # Too few utterances: repeating one with weight 0 keeps the shape and changes no mean.
                     weights[len(chosen):] = 0.0
                     chosen = np.concatenate([chosen, np.repeat(chosen[:1], size - len(chosen))])
-                batches.append(Batch(indices[chosen], weights, speeds[chosen], crops[chosen], self._num_samples(bucket),
-                                     bucket, waiting))
+                batches.append(Batch(indices[chosen], weights, speeds[chosen], silences[chosen], crops[chosen],
+                                     self._num_samples(bucket), bucket, waiting))
         return batches
 
     @staticmethod

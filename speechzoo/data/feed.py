@@ -41,8 +41,9 @@ def _feed(plan, epoch, step, augmenter, reader, threads, prefetch):
     augmented = augmenter is not None and epoch is not None and plan.augmented(epoch)
 
     def prepare(number):
-        numbers = augmenter.draw(epoch, number, batches[number].speeds) if augmented else None
-        return _prepare(plan, batches[number], reader, augmenter, numbers)
+        batch = batches[number]
+        numbers = augmenter.draw(epoch, number, batch.speeds, batch.silences) if augmented else None
+        return _prepare(plan, batch, reader, augmenter, numbers)
 
     with ThreadPoolExecutor(threads) as pool:
         waiting = deque()

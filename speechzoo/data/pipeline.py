@@ -104,7 +104,8 @@ def _dataset(plan, batches: Callable[[], Iterator], augmenter, reader=None, deco
             numbers = np.zeros((len(batch.indices), 0), np.float32)
             if augmenter is not None:
                 on = epoch is not None and plan.augmented(epoch)
-                numbers = augmenter.draw(epoch, step, batch.speeds) if on else augmenter.neutral(len(batch.indices))
+                numbers = (augmenter.draw(epoch, step, batch.speeds, batch.silences) if on
+                           else augmenter.neutral(len(batch.indices)))
             yield batch.indices, batch.crops, numbers, batch.num_samples, targets, weights
 
     def load(index, crop, numbers, num_samples):

@@ -10,7 +10,8 @@ class TokenPassing:
     """The best paths through a compiled grammar, under the rules of CTC (Graves et al. 2006, section 3.1).
 
     Every node holds two tokens: one that is in the node's unit, and one in a blank after it. From a unit a path may go
-    on to another unit at once, and to the same unit only over a blank.
+    on to another unit at once, and to the same unit only over a blank; but phones need none: two alike meet where words
+    do, and people say them as one long sound ("roast triple", "some milk").
 
     Args:
         grammar: The grammar.
@@ -25,7 +26,8 @@ class TokenPassing:
     def __init__(self, grammar: CompiledGrammar, log_probs: np.ndarray, beam: float):
         self.grammar = grammar
         self._first_arcs = np.searchsorted(grammar.arc_target, np.arange(1, len(grammar.node_unit) + 1))
-        self._needs_blank = grammar.node_unit[grammar.arc_source] == grammar.node_unit[grammar.arc_target]
+        same = grammar.node_unit[grammar.arc_source] == grammar.node_unit[grammar.arc_target]
+        self._needs_blank = same & (grammar.kind != "phones")
         self._tokens = []  # of every frame: nodes that hold one, and the scores in unit and blank
         final_unit, final_blank = self._pass_tokens(log_probs, beam)
         self.scores = np.maximum(final_unit, final_blank)[grammar.final_node] + grammar.final_weight

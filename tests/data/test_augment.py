@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from speechzoo.config import AugmentConfig, ConfigError, RangeConfig
 from speechzoo.data import augment, augment_graph
-from speechzoo.data.augment import BAND, DEVICE, GAIN, NOISE_PLACE, NOISE_SNR, ROOM, SHIFT, SPEED, Augmenter
+from speechzoo.data.augment import BAND, DEVICE, GAIN, NOISE_PLACE, NOISE_SNR, ROOM, SHIFT, SILENCE, SPEED, Augmenter
 from speechzoo.data.augment_graph import GraphAugmenter
 from speechzoo.data.manifest import write_manifest
 from speechzoo.data.rooms import impulse_response, make_rooms
@@ -29,7 +29,8 @@ def full(tmp_path):
     config = AugmentConfig(speed=RangeConfig(0.7, 0.8, 1.2), gain=RangeConfig(0.7, -10, 6),
                            noise=RangeConfig(0.7, 0, 20), noise_manifest="noises.jsonl",
                            reverberation=RangeConfig(0.7, 0.15, 0.4), shift=RangeConfig(0.7, -0.1, 0.1),
-                           band_limit=RangeConfig(0.7, 3000, 7000), device=RangeConfig(0.7, 1, 4))
+                           band_limit=RangeConfig(0.7, 3000, 7000), device=RangeConfig(0.7, 1, 4),
+                           silence=RangeConfig(0.7, 0.1, 1))
     return Augmenter(config, seed=4, root=tmp_path)
 
 
@@ -52,15 +53,30 @@ def test_graph_and_numpy_agree(white, name, arguments):
 
 
 def test_whole_chain_agrees(full, white):
-    in_graph = tf.function(GraphAugmenter(full), input_signature=[tf.TensorSpec([None]), tf.TensorSpec([8])])
+    in_graph = tf.function(GraphAugmenter(full), input_signature=[tf.TensorSpec([None]), tf.TensorSpec([9])])
     lengths = [16000, 12345, 7001, 1, 0]
     changed = 0
-    for row, numbers in enumerate(full.draw(2, 9, np.linspace(0.8, 1.2, 20, dtype=np.float32))):
+    for row, numbers in enumerate(full.draw(2, 9, np.linspace(0.8, 1.2, 20, dtype=np.float32), np.tile([0, 0.3], 10))):
         audio = white[:lengths[row % 5]]
         expected = full(audio, numbers)
         np.testing.assert_allclose(in_graph(audio, numbers), expected, atol=1e-4)
         changed += len(audio) > 1000 and not np.array_equal(expected, audio)
     assert changed == 12
+
+
+def test_silence_follows_at_every_speed(full, white):
+    numbers = full.neutral(1)[0]
+    numbers[[SPEED, SILENCE]] = 1.1, 0.5
+    heard = full(white, numbers)
+    assert len(heard) / 16000 == pytest.approx(1 / 1.1 + 0.5, rel=0.01)
+    assert np.abs(heard[int(16000 / 1.1) + 200:]).max() < 0.05 * np.abs(heard[:14000]).mean()
+
+
+def test_noise_fills_the_silence(full, white):
+    numbers = full.neutral(1)[0]
+    numbers[[SILENCE, NOISE_PLACE, NOISE_SNR]] = 0.5, 0, 0
+    heard = full(white, numbers)
+    assert len(heard) == 24000 and power(heard[16000:]) > 0.3 * power(heard[:16000])
 
 
 def test_neutral_numbers_change_nothing(full, white):
@@ -69,9 +85,9 @@ def test_neutral_numbers_change_nothing(full, white):
 
 def test_draws_are_a_function_of_seed_epoch_and_step(full):
     speeds = np.ones(5000, np.float32)
-    numbers = full.draw(1, 2, speeds)
-    np.testing.assert_array_equal(numbers, full.draw(1, 2, speeds))
-    for other in (full.draw(1, 3, speeds), full.draw(2, 2, speeds)):
+    numbers = full.draw(1, 2, speeds, 0 * speeds)
+    np.testing.assert_array_equal(numbers, full.draw(1, 2, speeds, 0 * speeds))
+    for other in (full.draw(1, 3, speeds, 0 * speeds), full.draw(2, 2, speeds, 0 * speeds)):
         assert np.mean(numbers[:, NOISE_SNR] == other[:, NOISE_SNR]) < 0.01
     for column, neutral in ((ROOM, -1), (NOISE_PLACE, -1), (GAIN, 0), (BAND, 0), (SHIFT, 0), (DEVICE, -1)):
         assert np.mean(numbers[:, column] != neutral) == pytest.approx(0.7, abs=0.03)

@@ -92,6 +92,19 @@ def test_speed_decides_the_bucket(tmp_path, durations):
         assert (plan.examples.seconds[batch.indices] / batch.speeds * 16000 <= batch.num_samples + 1).all()
 
 
+def test_silence_decides_the_bucket(tmp_path, durations):
+    augment = AugmentConfig(silence=RangeConfig(0.6, 0.5, 2.0))
+    plan = BatchPlan([manifest(tmp_path, durations)], settings(tmp_path, augment=augment), HEADS)
+    batches = plan.epoch(0)
+    silences = np.concatenate([batch.silences for batch in batches])
+    assert 0.5 < np.mean(silences > 0) < 0.7 and silences.max() <= 2.0
+    for batch in batches:
+        assert ((plan.examples.seconds[batch.indices] + batch.silences) * 16000 <= batch.num_samples + 1).all()
+    assert all((batch.silences == 0).all() for batch in plan.sequential())
+    with pytest.raises(ValueError, match="on silence: give an Augmenter"):
+        plan.check_augmenter(0, None)
+
+
 def test_parts_of_long_recordings_are_heard(tmp_path, durations):
     source, words = manifest(tmp_path, [*durations, 9.0]), {"keyword": HEADS["keyword"]}
     augment = AugmentConfig(speed=RangeConfig(0.8, 0.8, 1.25))
