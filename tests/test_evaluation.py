@@ -197,8 +197,8 @@ def test_commands_at_every_ratio(make_manifest, tmp_path):
         Value("up", Words("up")), Value("left", Words("left now")))))))})
     clean = evaluate(Steadfast(), manifest, grammar=grammar)
     assert clean["overall"]["command"] == {
-        "accuracy": pytest.approx(2 / 3, abs=1e-6), "accuracy_interval": [0.5, 1.0], "rejected": 0.0,
-        "slots": {"way": 0.5}, "n": 3, "false_accepts": 0.0, "n_none": 1}
+        "accuracy": pytest.approx(2 / 3, abs=1e-6), "accuracy_interval": [0.5, 1.0], "exact": pytest.approx(2 / 3, abs=1e-6),
+        "rejected": 0.0, "slots": {"way": 0.5}, "n": 3, "false_accepts": 0.0, "n_none": 1}
     noisy = evaluate(Steadfast(), manifest, grammar=grammar, noise=tmp_path / "noise.wav", snr=[12, 6],
                      predictions=tmp_path / "answers.jsonl")
     command = noisy["overall"]["command"]

@@ -17,9 +17,10 @@ def score_commands(references: list[tuple[str, dict[str, str]]], answers: list[t
         none: Intent of what is no command.
 
     Returns:
-        Of the commands: `accuracy` with `accuracy_interval`, `rejected` (the share taken for no command), `slots` (slot
-        -> share of its labels answered right), `n`, and where `snrs` are given `by_snr` (SNR -> accuracy) over the mean
-        of which `accuracy` is. Of the utterances that are none: `false_accepts`, the share answered with a command, and
+        Of the commands: `accuracy` with `accuracy_interval`, `exact` (the share in which no slot was filled besides,
+        either: the benchmark forgives a "with cream" that nobody said), `rejected` (the share taken for no command),
+        `slots` (slot -> share of its labels answered right), `n`, and where `snrs` are given `by_snr` (SNR -> accuracy)
+        over the mean of which `accuracy` is. Of the utterances that are none: `false_accepts`, the share answered with a command, and
         `n_none`. Keys without utterances are left out.
     """
     commands = [row for row, (intent, _) in enumerate(references) if intent != none]
@@ -38,6 +39,9 @@ def score_commands(references: list[tuple[str, dict[str, str]]], answers: list[t
             means = {f"{snr:g}": float(right[heard == snr].mean()) for snr in np.unique(heard)}
             scores["accuracy"] = round(float(np.mean(list(means.values()))), 6)
             scores["by_snr"] = {snr: round(mean, 6) for snr, mean in means.items()}
+        exact = [right[place] and answers[row][1].keys() == references[row][1].keys()
+                 for place, row in enumerate(commands)]
+        scores["exact"] = round(float(np.mean(exact)), 6)
         scores["rejected"] = round(float(np.mean([answers[row][0] == none for row in commands])), 6)
         scores["slots"] = _slots(references, answers, commands)
         scores["n"] = len(commands)
