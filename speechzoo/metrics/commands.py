@@ -20,8 +20,8 @@ def score_commands(references: list[tuple[str, dict[str, str]]], answers: list[t
         Of the commands: `accuracy` with `accuracy_interval`, `exact` (the share in which no slot was filled besides,
         either: the benchmark forgives a "with cream" that nobody said), `rejected` (the share taken for no command),
         `slots` (slot -> share of its labels answered right), `n`, and where `snrs` are given `by_snr` (SNR -> accuracy)
-        over the mean of which `accuracy` is. Of the utterances that are none: `false_accepts`, the share answered with a command, and
-        `n_none`. Keys without utterances are left out.
+        over the mean of which `accuracy` is. Of the utterances that are none: `false_accepts`, the share answered with
+        a command, and `n_none`. Keys without utterances are left out.
     """
     commands = [row for row, (intent, _) in enumerate(references) if intent != none]
     others = [row for row, (intent, _) in enumerate(references) if intent == none]
