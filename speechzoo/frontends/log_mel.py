@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from speechzoo.frontends.mel import fourier_matrix, mel_filterbank
+from speechzoo.frontends.mel import folded_fourier_matrices, mel_filterbank
 from speechzoo.frontends.spec_augment import SpecAugment
 from speechzoo.masking import sequence_mask
 from speechzoo.stream_state import pad_time
@@ -91,10 +91,9 @@ class LogMel(keras.layers.Layer):
         self.hops_per_window = -(-self.window_length // self.hop_length)
         window = np.hanning(self.window_length + 1)[:-1]  # periodic, as librosa and torchaudio
         missing = self.hops_per_window * self.hop_length - self.window_length
-        window = np.pad(window, (missing, 0) if self.causal else (0, missing))
-        self.window = window.astype(np.float32)
-        fourier = fourier_matrix(window, self.fft_length)
-        self.fourier = fourier.reshape(self.hops_per_window, self.hop_length, -1)
+        self.window = np.pad(window, (missing, 0) if self.causal else (0, missing)).astype(np.float32)
+        self.window_start = missing if self.causal else 0
+        self.cosines, self.sines = folded_fourier_matrices(self.window_length, self.fft_length)
         self.filters = mel_filterbank(self.num_mel_bins, self.fft_length, self.sample_rate, self.minimum_hertz,
                                       self.maximum_hertz or self.sample_rate / 2, self.mel_scale)
         if self.normalization == "stored":
@@ -127,22 +126,22 @@ class LogMel(keras.layers.Layer):
             audio = audio - self.preemphasis * pad_time(audio, 1, state=state, name="last_sample")[:, :-1]
             if mask is not None:
                 audio = audio * mask[..., 0]  # the sample after the end would hold -a x[end]
-        hops, num_frames = self._hops(audio, state)
+        frames = self._frames(audio, state)
         if self.transform == "fft":
-            # Overlapping windows without gather: hops side by side.
-            frames = ops.concatenate([hops[:, i:i + num_frames] for i in range(self.hops_per_window)], axis=-1)
             kept = slice(-self.fft_length, None) if self.causal else slice(self.fft_length)
             frames = (frames * self.window)[..., kept]
             real, imaginary = ops.rfft(frames, fft_length=self.fft_length)
         else:
-            # The same windows times the matrix, without their copies.
-            spectrum = ops.conv(hops, self.fourier, 1, "valid")
-            real, imaginary = spectrum[..., :self.fft_length // 2 + 1], spectrum[..., self.fft_length // 2 + 1:]
+            half, end = self.window_length // 2, self.window_start + self.window_length
+            first = _part(frames, self.window_start + 1, half)
+            second = ops.flip(_part(frames, end - half, half), axis=-1)
+            real = ops.matmul(first + second, self.cosines)
+            imaginary = ops.matmul(first - second, self.sines)
         energies = ops.matmul(ops.square(real) + ops.square(imaginary), self.filters)
         return ops.log(ops.maximum(energies, self.floor))
 
-    def _hops(self, audio, state):
-        """The hops of all windows, (batch, frames + hops per window - 1, hop length), and the number of frames."""
+    def _frames(self, audio, state):
+        """Overlapping windows, completed to whole hops: (batch, frames, hops per window * hop length)."""
         batch, samples = ops.shape(audio)
         num_frames = samples // self.hop_length
         others = self.hops_per_window - 1
@@ -150,7 +149,10 @@ class LogMel(keras.layers.Layer):
         audio = pad_time(audio, before * self.hop_length, after * self.hop_length, state=state, name="samples")
         # `ops.slice`, because indexing becomes TFLite's STRIDED_SLICE, which copies a value at a time.
         audio = ops.slice(audio, (0, 0), (batch, (num_frames + others) * self.hop_length))
-        return ops.reshape(audio, (batch, num_frames + others, self.hop_length)), num_frames
+        hops = ops.reshape(audio, (batch, num_frames + others, self.hop_length))
+        # Without gather: hops side by side.
+        return ops.concatenate([ops.slice(hops, (0, i, 0), (batch, num_frames, self.hop_length))
+                                for i in range(self.hops_per_window)], axis=-1)
 
     def output_length(self, samples: int) -> int:
         """Frames that `samples` samples give."""
@@ -192,3 +194,9 @@ class LogMel(keras.layers.Layer):
         masks = ("frequency_masks", "frequency_mask_width", "time_masks", "time_mask_fraction")
         return {**super().get_config(), **{name: getattr(self, name) for name in names},
                 **{name: getattr(self.spec_augment, name) for name in masks}}
+
+
+def _part(frames, start, length):
+    """`frames[..., start:start + length]`, as the operator that copies runs and not values."""
+    batch, num_frames, _ = ops.shape(frames)
+    return ops.slice(frames, (0, 0, start), (batch, num_frames, length))
