@@ -9,11 +9,12 @@ from pathlib import Path
 
 import keras
 
-from speechzoo.config import ConfigError, ZooConfig
+from speechzoo.config import ConfigError, SourceConfig, ZooConfig
 from speechzoo.data.augment import Augmenter
 from speechzoo.data.batching import BatchPlan
 from speechzoo.data.manifest import read_manifest
 from speechzoo.data.reader import AudioReader
+from speechzoo.heads.speaker import SpeakerHead
 
 # Batches that the front end's stored mean and variance are computed from.
 ADAPTATION_BATCHES = 40
@@ -29,7 +30,8 @@ class TrainingData:
     Attributes:
         plan: `BatchPlan` of the training sources.
         epoch_steps: Number of batches of each epoch.
-        dev_steps: Number of dev batches; 0 without dev sources.
+        dev_steps: Number of dev batches; 0 without dev sources, and where only speaker heads train and dev has none of
+            their speakers: `evaluate` compares voices afterwards.
         loss_weights: Head -> factor of its loss, for the heads that dev has labels of.
     """
 
@@ -51,7 +53,7 @@ class TrainingData:
         self._reader = AudioReader(self.plan.examples, config.sample_rate)
         self._dev = self._dev_reader = None
         self.dev_steps, self.loss_weights = 0, {}
-        if config.data.dev:
+        if config.data.dev and not self._dev_is_strangers(model):
             self._dev = BatchPlan(config.data.dev, config.data, model.heads, settings.seed, frame_seconds,
                                   training=False, sample_rate=config.sample_rate, labelled_only=True)
             self.dev_steps = len(self._dev.sequential())
@@ -83,8 +85,9 @@ class TrainingData:
         for name in ("root", "dev"):  # a run may move to another folder, and dev trains nothing
             settings.pop(name)
         # What came later is left out where it is off: runs from before it go on.
-        if not self.config.data.augment.device.probability:
-            settings["augment"].pop("device")
+        for name in ("device", "silence"):
+            if not settings["augment"][name]["probability"]:
+                settings["augment"].pop(name)
         for name, off in (("source_temperature", 1.0), ("last_source_temperature", None), ("crop_seconds", 0.0)):
             if settings[name] == off:
                 settings.pop(name)
@@ -97,6 +100,13 @@ class TrainingData:
         for name in self.plan.examples.ids:
             digest.update(f"{name}\n".encode())
         return digest.hexdigest()
+
+    def _dev_is_strangers(self, model):
+        heads = list(model.heads.values())
+        if not all(isinstance(head, SpeakerHead) for head in heads):
+            return False
+        known = {speaker for head in heads for speaker in head.index}
+        return not known.intersection(read_speakers(self.config, self.config.data.dev))
 
     def _first_epochs(self):
         return {name: head.first_epoch for name, head in self.config.heads.items()}
@@ -112,9 +122,14 @@ class TrainingData:
 
 def training_speakers(config: ZooConfig) -> list[str]:
     """Names of the speakers in the training sources of `config`, sorted: the classes of its speaker heads."""
+    return sorted(read_speakers(config, config.data.train))
+
+
+def read_speakers(config: ZooConfig, sources: list[SourceConfig]) -> set[str]:
+    """Names of the speakers in some sources of `config`; none when it has no speaker head."""
     labels = {head.label or name for name, head in config.heads.items() if head.type == "speaker"}
     speakers = set()
-    for source in config.data.train if labels else []:
+    for source in sources if labels else []:
         path = Path(config.data.root) / source.manifest
         if not path.is_file():
             continue  # BatchPlan says so
@@ -122,7 +137,7 @@ def training_speakers(config: ZooConfig) -> list[str]:
             if source.split is None or utterance.get("split") == source.split:
                 values = {source.label_of(utterance, label) for label in labels}
                 speakers.update(str(value) for value in values if value is not None)
-    return sorted(speakers)
+    return speakers
 
 
 def count_classes(model: keras.Model, plan: BatchPlan):

@@ -177,6 +177,17 @@ def test_a_head_alone_stops_by_the_loss_where_the_config_stops_by_another_head(c
     assert result.best_step == result.step and "keyword/loss" not in result.metrics
 
 
+def test_speakers_alone_train_where_dev_has_none_of_them(corpus, tmp_path):
+    lines = [json.loads(line) for line in (corpus.parent / "tones.jsonl").read_text().splitlines()]
+    strangers = [{**line, "audio": str(corpus.parent / line["audio"]), "speaker": f"stranger_{number}"}
+                 for number, line in enumerate(lines) if line["split"] == "dev"]
+    (tmp_path / "strangers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in strangers))
+    dev = f"data.dev=[{{manifest: {tmp_path / 'strangers.jsonl'}}}]"
+    result = train(corpus, tmp_path / "run", heads=["speaker"], overrides=[dev, "training.epochs=1"])
+    assert (result.output / "final.weights.h5").is_file() and result.metrics == {}
+    assert "speaker/loss" not in train(corpus, tmp_path / "both", overrides=[dev, "training.epochs=1"]).metrics
+
+
 @pytest.mark.jax
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
 def test_jax_trains_without_tensorflow_and_its_weights_load_here(corpus, tmp_path):
