@@ -25,8 +25,8 @@ class LoudestWindow:
     def __init__(self, spec: dict, outputs, samples: int):
         self.spec, self.outputs_of, self.length = spec, outputs, samples
 
-    def outputs(self, audio: np.ndarray) -> dict:
-        """Every head's output for the loudest window of float32 (samples,)."""
+    def outputs(self, audio: np.ndarray, heads=None) -> dict:
+        """Every head's output for the loudest window of float32 (samples,), whichever `heads` are asked for."""
         audio = np.pad(audio, (0, max(0, self.length - len(audio))))
         energy = np.concatenate([[0.0], np.cumsum(np.square(audio, dtype=np.float64))])
         starts = np.arange(0, len(audio) - self.length + 1, self.spec["sample_rate"] // 100)
