@@ -52,7 +52,8 @@ def random_grammar(words: list[str], others: list[str], random: random.Random) -
 def sentences(manifest: str, lexicon: dict, maximum: int) -> list[tuple[list[str], np.ndarray]]:
     """(words, audio) of at most so many utterances of a manifest, evenly over those whose words the lexicon has."""
     part = read_part(manifest)
-    found = [utterance for utterance in part.utterances if utterance["duration"] <= LONGEST and len(utterance.get("transcript", "").split()) >= 4
+    found = [utterance for utterance in part.utterances
+             if utterance["duration"] <= LONGEST and len(utterance.get("transcript", "").split()) >= 4
              and lexicon.keys() >= set(utterance["transcript"].lower().split())]
     return [(utterance["transcript"].lower().split(), part.audio(utterance, 16000))
             for utterance in evenly(found, maximum)]
