@@ -77,9 +77,11 @@ def section(name: str, data: Path, runs: Path) -> str:
     factor, megabytes = tflite_speed(model)
     lines = [f"## {name}", "", f"{model.count_params():,} parameters, {count_macs(model) / 1e6:.0f} million multiply-accumulates "
              f"a second of audio; as float32 TFLite {megabytes:.1f} MB, real-time factor {factor:.4f} on one thread "
-             f"({CLIP_SECONDS:g} s clip).", "",
-             f"| corpus | head | metric | utterances | zoo | together{shared_steps and f', {shared_steps} steps'} | alone | its steps |",
-             "|---|---|---|---|---|---|---|---|"]
+             f"({CLIP_SECONDS:g} s clip).", ""]
+    from_scratch = shared or any(figures for figures, _ in alone.values())
+    columns = ["corpus", "head", "metric", "utterances", "zoo"]
+    columns += [f"together{shared_steps and f', {shared_steps} steps'}", "alone", "its steps"] if from_scratch else []
+    lines += [row(columns), row(["---"] * len(columns))]
     for corpus, heads in together.items():
         if corpus in ("overall", "_skipped") and len([key for key in together if key != "_skipped"]) > 2:
             continue
@@ -90,11 +92,11 @@ def section(name: str, data: Path, runs: Path) -> str:
                 sharing, (single, steps) = shared.get(corpus, {}).get(head), alone[head]
                 single = single.get(corpus, {}).get(head)
                 better = sharing and single and (1 if metric in FALLING else -1) * (sharing[metric] - single[metric]) <= 0
-                lines.append(f"| {corpus} | {f'**{head}**' if better else head} | {metric} | {figures['n']} | "
-                             f"{cell(figures, metric)} | {cell(sharing, metric)} | {cell(single, metric)} | {steps} |")
+                cells = [corpus, f"**{head}**" if better else head, metric, figures["n"], cell(figures, metric)]
+                lines.append(row(cells + ([cell(sharing, metric), cell(single, metric), steps] if from_scratch else [])))
                 if metric == "wer" and dictated:
-                    lines.append(f"| {corpus} | {head} | wer, dictation | {figures['n']} | "
-                                 f"{cell(dictated[corpus][head], metric)} | | | |")
+                    cells = [corpus, head, "wer, dictation", figures["n"], cell(dictated[corpus][head], metric)]
+                    lines.append(row(cells + ([""] * 3 if from_scratch else [])))
     return "\n".join(lines) + "\n"
 
 
@@ -104,6 +106,11 @@ def scratch_run(run: Path, sources: list, heads: list[str] | None = None) -> tup
         return {}, ""
     steps = read_log(run / "log.jsonl")[-1]["step"]
     return evaluate(load(run), sources, heads=heads), f"{steps:,}"
+
+
+def row(cells: list) -> str:
+    """A row of a table."""
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def cell(figures: dict | None, metric: str) -> str:
