@@ -14,9 +14,9 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from parts import read_part
 from rich.console import Console
 from rich.table import Table
-from parts import read_part
 
 from speechzoo.audio import load_audio
 from speechzoo.data.mixing import mix_at_snr

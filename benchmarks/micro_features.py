@@ -9,10 +9,10 @@ features, which go from 0 to about 26.
 import argparse
 
 import numpy as np
+from parts import evenly, read_part
 from pymicro_features import MicroFrontend
 from rich.console import Console
 from rich.table import Table
-from parts import evenly, read_part
 
 from speechzoo.exporters.recordings import bundled_recordings
 from speechzoo.frontends.micro_features import HOP_LENGTH, SAMPLE_RATE, WINDOW_LENGTH, MicroFeatures

@@ -6,6 +6,7 @@ from collections import Counter
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 # Operators that the interpreter does not have by itself.
 _CUSTOM = schema.BuiltinOperator.CUSTOM
@@ -47,6 +48,12 @@ def serialize(model: schema.ModelT) -> bytes:
     builder = flatbuffers.Builder(1 << 20)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def interpreter_that_keeps_tensors(network: bytes) -> Interpreter:
+    """An interpreter without delegates: every tensor keeps the shape and value that it had in the last run."""
+    return Interpreter(model_content=network, experimental_preserve_all_tensors=True,
+                       experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
 
 
 def operator_name(model: schema.ModelT, operator: schema.OperatorT) -> str:

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from speechzoo.exporters.flatbuffer import operator_name, parse, serialize, signature_graphs
+from speechzoo.exporters.flatbuffer import (interpreter_that_keeps_tensors, operator_name, parse, serialize,
+                                            signature_graphs)
 from speechzoo.exporters.quantization import (WEIGHTED, constant, frontend_operators, operator_code, replace_data,
                                               symmetric_int8)
 
@@ -48,9 +48,7 @@ def _products(model, graph, left) -> set[int]:
 
 def _peaks(network, model, chosen, calls) -> dict[int, dict[int, float]]:
     """Subgraph -> tensor -> greatest magnitude that any call gave it, of what the products take and give."""
-    # Without delegates every tensor keeps its value.
-    interpreter = Interpreter(model_content=network, experimental_preserve_all_tensors=True,
-                              experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    interpreter = interpreter_that_keeps_tensors(network)
     graphs = signature_graphs(model)
     peaks = {number: {int(tensor): 0.0 for index in operators for tensor in
                       (model.subgraphs[number].operators[index].inputs[0],

@@ -4,11 +4,10 @@ import math
 from pathlib import Path
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from speechzoo.edge.artifact import read_artifact
 from speechzoo.exporters.conversion import SIGNATURE
-from speechzoo.exporters.flatbuffer import operator_name, parse, signature_graphs
+from speechzoo.exporters.flatbuffer import interpreter_that_keeps_tensors, operator_name, parse, signature_graphs
 
 
 def count_tflite_macs(path: str | Path, seconds: float = 1.0) -> int:
@@ -18,10 +17,8 @@ def count_tflite_macs(path: str | Path, seconds: float = 1.0) -> int:
         path: A `.tflite` file that `speechzoo.export` wrote.
         seconds: Length of the utterance.
     """
-    model = parse(Path(path).read_bytes())
-    # Without delegates every tensor keeps the shape that it had in the run.
-    interpreter = Interpreter(model_path=str(path), experimental_preserve_all_tensors=True,
-                              experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    network = Path(path).read_bytes()
+    model, interpreter = parse(network), interpreter_that_keeps_tensors(network)
     samples = round(seconds * read_artifact(path).spec["sample_rate"])
     interpreter.get_signature_runner(SIGNATURE)(audio=np.zeros((1, samples), np.float32))
     graph = signature_graphs(model)[SIGNATURE]

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
+from ai_edge_litert.interpreter import Interpreter
 
 from speechzoo.edge.artifact import read_artifact
 from speechzoo.exporters.conversion import SIGNATURE
-from speechzoo.exporters.flatbuffer import operator_name, parse, serialize, signature_graphs
+from speechzoo.exporters.flatbuffer import (interpreter_that_keeps_tensors, operator_name, parse, serialize,
+                                            signature_graphs)
 
 # A network of this many more copies of an operator is timed against one of a single copy: the call itself drops out.
 _COPIES = 8
@@ -64,9 +65,7 @@ def operators_of(path: str | Path, seconds: float) -> Iterator[tuple[str, Callab
     """The operators of an answer: name, what makes a network of so many copies of it, values of its outputs."""
     samples = round(seconds * read_artifact(path).spec["sample_rate"])
     network = Path(path).read_bytes()
-    # Without delegates every tensor keeps the value that it had in the run.
-    interpreter = Interpreter(model_content=network, experimental_preserve_all_tensors=True,
-                              experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    interpreter = interpreter_that_keeps_tensors(network)
     audio = (0.1 * np.random.default_rng(1).standard_normal((1, samples))).astype(np.float32)
     interpreter.get_signature_runner(SIGNATURE)(audio=audio)
     model = parse(network)

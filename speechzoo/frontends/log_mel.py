@@ -93,7 +93,7 @@ class LogMel(keras.layers.Layer):
         missing = self.hops_per_window * self.hop_length - self.window_length
         self.window = np.pad(window, (missing, 0) if self.causal else (0, missing)).astype(np.float32)
         self.window_start = missing if self.causal else 0
-        self.cosines, self.sines = folded_fourier_matrices(self.window_length, self.fft_length)
+        self.cosines, self.sines = folded_fourier_matrices(window, self.fft_length)
         self.filters = mel_filterbank(self.num_mel_bins, self.fft_length, self.sample_rate, self.minimum_hertz,
                                       self.maximum_hertz or self.sample_rate / 2, self.mel_scale)
         if self.normalization == "stored":

@@ -40,19 +40,20 @@ def mel_filterbank(num_mel_bins: int, fft_length: int, sample_rate: int, minimum
     return filters.astype(np.float32)
 
 
-def folded_fourier_matrices(window_length: int, fft_length: int) -> tuple[np.ndarray, np.ndarray]:
-    """A Fourier transform with a periodic Hann window, for frames folded in the middle.
+def folded_fourier_matrices(window: np.ndarray, fft_length: int) -> tuple[np.ndarray, np.ndarray]:
+    """A windowed Fourier transform for frames folded in the middle.
 
-    The window is as long before its middle as after it, so that sample n and sample `window_length - n` have the same
-    weight, the same cosine and opposite sines, seen from the middle: a frame's sums and differences of such pairs give
-    its spectrum, but for a phase that the power doesn't have, with half as many products each.
+    A periodic window that begins with zero, as Hann's, is its own mirror image behind that zero, so that sample n and
+    sample `len(window) - n` have the same weight, the same cosine and opposite sines, seen from the middle: a frame's
+    sums and differences of such pairs give its spectrum, but for a phase that the power doesn't have, with half as many
+    products each.
 
     Returns:
-        float32 (window_length // 2, fft_length // 2 + 1) each: what the sums x[n] + x[window_length - n] are multiplied
-        with, n from 1 to window_length // 2, for the real part, and the differences for the imaginary part.
+        float32 (len(window) // 2, fft_length // 2 + 1) each: what the sums x[n] + x[len(window) - n] are multiplied
+        with, n from 1 to len(window) // 2, for the real part, and the differences for the imaginary part.
     """
-    places = np.arange(1, window_length // 2 + 1)
-    weights = np.square(np.sin(np.pi * places / window_length))  # that of n = 0 is zero
-    weights[2 * places == window_length] /= 2  # the middle is its own partner
-    angle = 2 * np.pi * np.outer(places - window_length / 2, np.arange(fft_length // 2 + 1)) / fft_length
+    places = np.arange(1, len(window) // 2 + 1)
+    weights = window[places]
+    weights[2 * places == len(window)] /= 2  # the middle is its own partner
+    angle = 2 * np.pi * np.outer(places - len(window) / 2, np.arange(fft_length // 2 + 1)) / fft_length
     return tuple((weights[:, None] * wave(angle)).astype(np.float32) for wave in (np.cos, np.sin))
