@@ -75,6 +75,8 @@ VARIANTS = {
     "no_people": ("without recordings of people",
                   lambda config: without_sources(reading(config), lambda corpus: corpus not in SYNTHETIC)),
     "no_noise": ("without noise", lambda config: without_augmentations(reading(config), "noise")),
+    "no_silence": ("without silence behind recordings",
+                   lambda config: without_augmentations(reading(config), "silence")),
     "no_rooms": ("without rooms, devices and bands",
                  lambda config: without_augmentations(reading(config), "reverberation", "device", "band_limit")),
     "no_speed": ("without changes of speed", lambda config: without_augmentations(reading(config), "speed")),

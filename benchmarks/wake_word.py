@@ -2,15 +2,20 @@
 
     python benchmarks/wake_word.py mtl_conformer_small --words prepared/wake_words/manifest.jsonl:dev \\
         --other prepared/librispeech/manifest.jsonl:dev prepared/noise/manifest.jsonl --out wake_word.png --json wake_word.json
+    python benchmarks/wake_word.py exported/alexa.json exported/jarvis.json --words ... --other ...
 
 Every recording of `--words` (`keyword` labels it) stands alone in a stream of near silence; `--other` is everything that should wake
 nobody; `:dev` behind a manifest takes one split of it. Audio goes through the windows and the smoothing of `speechzoo listen`,
-without its voice activity detection, which only makes false alarms rarer. For each word the plot shows misses over false alarms per hour as
-the threshold moves; printed are the misses at the default threshold and at at most one false alarm in two hours.
+without its voice activity detection, which only makes false alarms rarer. Exports for ESPHome hear what the device's own front end
+(package `pymicro-features`) makes of it, step by step in int8, each file its word. For each word the plot shows misses over false
+alarms per hour as the threshold moves; printed are the misses at the threshold of `listen` or of the file, and at at most one false
+alarm in two hours.
 """
 
 import argparse
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +23,9 @@ from parts import read_part
 
 from speechzoo.decoding.heard import KEYWORD_THRESHOLD
 from speechzoo.decoding.recognition import class_probabilities
+from speechzoo.exporters.esphome import EsphomeModel
 from speechzoo.files import write_atomically
+from speechzoo.frontends.micro_features import HOP_LENGTH, SAMPLE_RATE
 from speechzoo.listening.listener import HOP_SECONDS, SMOOTHED, WINDOW_SECONDS
 from speechzoo.opening import batch_outputs, model_spec, open_model
 
@@ -27,23 +34,71 @@ REFRACTORY_SECONDS = 2.0  # a device that has just woken up can't do so again
 SILENCE_SECONDS = 1.0
 
 
-def smoothed_posteriors(model, audio: np.ndarray) -> np.ndarray:
-    """What `speechzoo listen` compares with its threshold: (windows, classes of the keyword head)."""
-    head, rate = model_spec(model)["heads"]["keyword"], model_spec(model)["sample_rate"]
+@dataclass
+class Detector:
+    """What wakes a device.
+
+    Attributes:
+        thresholds: Of each word, where the device wakes by default.
+        hop_seconds: Time between two posteriors.
+        sample_rate: In Hz.
+        posteriors: float32 (samples,) -> {word: what is compared with its threshold (hops,)}.
+    """
+
+    thresholds: dict[str, float]
+    hop_seconds: float
+    sample_rate: int
+    posteriors: Callable[[np.ndarray], dict[str, np.ndarray]]
+
+
+def smoothed(posteriors: np.ndarray, count: int) -> np.ndarray:
+    """Means of the last `count` along the first axis; nothing was heard before the first."""
+    padded = np.concatenate([np.zeros((count - 1, *posteriors.shape[1:])), posteriors])
+    return np.mean([padded[shift:shift + len(posteriors)] for shift in range(count)], axis=0)
+
+
+def listening(model) -> Detector:
+    """The keyword head of a model as `speechzoo listen` uses it."""
+    spec = model_spec(model)
+    head, rate = spec["heads"]["keyword"], spec["sample_rate"]
     window, hop = round(WINDOW_SECONDS * rate), round(HOP_SECONDS * rate)
-    windows = [audio[max(end - window, 0):end] for end in range(hop, len(audio) + 1, hop)]
-    posteriors = [class_probabilities(np.asarray(outputs["keyword"]), head) for first in range(0, len(windows), 256)
-                  for outputs in batch_outputs(model, windows[first:first + 256])]
-    padded = np.concatenate([np.zeros((SMOOTHED - 1, len(head["classes"]))), posteriors])
-    return np.mean([padded[shift:shift + len(posteriors)] for shift in range(SMOOTHED)], axis=0)
+
+    def posteriors(audio):
+        windows = [audio[max(end - window, 0):end] for end in range(hop, len(audio) + 1, hop)]
+        found = smoothed(np.concatenate([
+            class_probabilities(np.asarray(outputs["keyword"]), head) for first in range(0, len(windows), 256)
+            for outputs in batch_outputs(model, windows[first:first + 256])]), SMOOTHED)
+        return {word: found[:, head["classes"].index(word)] for word in words}
+
+    words = [name for name in head["classes"] if not name.startswith("_")]
+    return Detector(dict.fromkeys(words, KEYWORD_THRESHOLD), HOP_SECONDS, rate, posteriors)
 
 
-def count_alarms(posteriors: np.ndarray, threshold: float) -> int:
-    """How often a posterior (windows,) wakes the device."""
+def esphome(manifests: list[Path]) -> Detector:
+    """Exports for ESPHome, as its devices run them."""
+    from micro_features import device_features
+
+    files = {}
+    for path in manifests:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        files[manifest["wake_word"]] = (EsphomeModel((path.parent / manifest["model"]).read_bytes()), manifest["micro"])
+
+    def posteriors(audio):
+        features = device_features(audio)
+        return {word: smoothed(network.probabilities(features), settings["sliding_window_size"])
+                for word, (network, settings) in files.items()}
+
+    step_frames, = {network.step_frames for network, _ in files.values()}
+    return Detector({word: settings["probability_cutoff"] for word, (_, settings) in files.items()},
+                    step_frames * HOP_LENGTH / SAMPLE_RATE, SAMPLE_RATE, posteriors)
+
+
+def count_alarms(posteriors: np.ndarray, threshold: float, hop_seconds: float) -> int:
+    """How often a posterior (hops,) wakes the device."""
     alarms, asleep = 0, 0
     for number in np.flatnonzero(posteriors >= threshold):
         if number >= asleep:
-            alarms, asleep = alarms + 1, number + round(REFRACTORY_SECONDS / HOP_SECONDS)
+            alarms, asleep = alarms + 1, number + round(REFRACTORY_SECONDS / hop_seconds)
     return alarms
 
 
@@ -56,45 +111,48 @@ def recordings(sources: list[str], rate: int, words=None):
                 yield utterance.get("keyword"), part.audio(utterance, rate)
 
 
-def measure(model, words: list[str], other: list[str], maximum_hours: float) -> tuple[dict, float]:
+def measure(detector: Detector, words: list[str], other: list[str], maximum_hours: float) -> tuple[dict, float]:
     """{word: (best posterior of each recording, posteriors of each stream of other audio)} and the hours of the latter."""
-    spec = model_spec(model)
-    classes, rate = spec["heads"]["keyword"]["classes"], spec["sample_rate"]
+    rate = detector.sample_rate
     near_silence = np.random.default_rng(0).standard_normal(round(SILENCE_SECONDS * rate)).astype(np.float32) * 1e-4
-    wanted = [name for name in classes if not name.startswith("_")]
     found = {}
-    for word, audio in recordings(words, rate, wanted):
-        posteriors = smoothed_posteriors(model, np.concatenate([near_silence, audio, near_silence]))
-        found.setdefault(word, []).append(posteriors[:, classes.index(word)].max())
+    for word, audio in recordings(words, rate, detector.thresholds):
+        posteriors = detector.posteriors(np.concatenate([near_silence, audio, near_silence]))
+        found.setdefault(word, []).append(posteriors[word].max())
     streams, seconds = [], 0.0
     for word, audio in recordings(other, rate):
         if seconds > 3600 * maximum_hours:
             break
         if word in found:
             raise SystemExit(f"'{word}' stands in --other, where nobody should say it")
-        streams.append(smoothed_posteriors(model, audio))
+        streams.append(detector.posteriors(audio))
         seconds += len(audio) / rate
-    return {word: (np.array(scores), [stream[:, classes.index(word)] for stream in streams])
+    return {word: (np.array(scores), [stream[word] for stream in streams])
             for word, scores in sorted(found.items())}, seconds / 3600
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model")
+    parser.add_argument("model", nargs="+", help="a model, or manifests of exports for ESPHome")
     parser.add_argument("--words", nargs="+", required=True, metavar="MANIFEST[:SPLIT]")
     parser.add_argument("--other", nargs="+", required=True, metavar="MANIFEST[:SPLIT]")
     parser.add_argument("--hours", type=float, default=2.0, help="at most so much other audio, 2")
     parser.add_argument("--out", type=Path, help="PNG file to plot to")
     parser.add_argument("--json", type=Path, help="file for the figures")
     arguments = parser.parse_args()
-    results, hours = measure(open_model(arguments.model), arguments.words, arguments.other, arguments.hours)
+    manifests = [Path(path) for path in arguments.model if path.endswith(".json")]
+    if len(arguments.model) != max(1, len(manifests)):
+        parser.error("name one model, or manifests of exports for ESPHome")
+    detector = esphome(manifests) if manifests else listening(open_model(arguments.model[0]))
+    results, hours = measure(detector, arguments.words, arguments.other, arguments.hours)
     thresholds = np.concatenate([np.linspace(0.02, 0.98, 49), 1 - np.geomspace(0.015, 1e-6, 40)])
     report = {"hours": round(hours, 2), "words": {}}
     for word, (scores, streams) in results.items():
         misses = [float(np.mean(scores < threshold)) for threshold in thresholds]
-        alarms = [sum(count_alarms(stream, threshold) for stream in streams) / hours for threshold in thresholds]
+        alarms = [sum(count_alarms(stream, threshold, detector.hop_seconds) for stream in streams) / hours
+                  for threshold in thresholds]
         quiet = next((number for number, rate in enumerate(alarms) if rate <= ALLOWED), len(thresholds) - 1)
-        usual = int(np.argmin(np.abs(thresholds - KEYWORD_THRESHOLD)))
+        usual = int(np.argmin(np.abs(thresholds - detector.thresholds[word])))
         report["words"][word] = {"n": len(scores), "misses": misses, "false_alarms_per_hour": alarms}
         print(f"{word:10s} {len(scores):4d} recordings; threshold {thresholds[usual]:.2f}: {misses[usual]:6.1%} missed, "
               f"{alarms[usual]:6.2f} false alarms an hour; threshold {thresholds[quiet]:.4f}: {misses[quiet]:6.1%} missed, "

@@ -1,0 +1,78 @@
+"""benchmarks/wake_word.py: what is compared with the threshold, and what counts as a false alarm."""
+
+import json
+
+import numpy as np
+import pytest
+import wake_word
+
+from speechzoo.data.manifest import write_manifest
+from speechzoo.exporters.esphome import EsphomeModel
+from tests.helpers import tone, write_wav
+
+MANIFEST = {"wake_word": "computer", "model": "computer.tflite", "micro": {"probability_cutoff": 0.9, "sliding_window_size": 5}}
+
+
+def test_smoothing_begins_with_nothing():
+    posteriors = np.array([[1.0, 0.0], [1.0, 0.5], [0.0, 1.0], [0.0, 0.0]])
+    expected = [[0.5, 0.0], [1.0, 0.25], [0.5, 0.75], [0.0, 0.5]]
+    np.testing.assert_allclose(wake_word.smoothed(posteriors, 2), expected)
+    np.testing.assert_allclose(wake_word.smoothed(posteriors[:, 0], 4), [0.25, 0.5, 0.5, 0.5])
+
+
+def test_a_device_that_has_just_woken_up_does_not_wake_again():
+    posterior = np.zeros(100)
+    posterior[[10, 11, 14, 15, 60]] = 0.9
+    # 2 s are 4 hops of 0.5 s: 14 is the first that counts again. At hops of 40 ms, 50: 60 is.
+    assert wake_word.count_alarms(posterior, 0.9, hop_seconds=0.5) == 3
+    assert wake_word.count_alarms(posterior, 0.9, hop_seconds=0.04) == 2
+    assert wake_word.count_alarms(posterior, 0.91, hop_seconds=0.5) == 0
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    """Manifests of two loud words and a quiet one, and of 20 s that are none."""
+    levels = {"loud": 0.5, "louder": 0.9, "quiet": 0.1}
+    for name, level in levels.items():
+        write_wav(tmp_path / f"{name}.wav", level * tone(1.0) / np.abs(tone(1.0)).max())
+    write_wav(tmp_path / "radio.wav", np.tile(tone(1.0), 20) * 0.01)
+    write_manifest(tmp_path / "words.jsonl", [{"id": name, "audio": f"{name}.wav", "keyword": "hey"} for name in levels])
+    write_manifest(tmp_path / "other.jsonl", [{"id": "radio", "audio": "radio.wav", "keyword": "_silence_"}])
+    return [str(tmp_path / "words.jsonl")], [str(tmp_path / "other.jsonl")]
+
+
+def test_the_best_moment_of_each_recording_and_the_hours_of_the_others(recordings):
+    loudness = wake_word.Detector({"hey": 0.3}, 0.1, 16000,
+                                  lambda audio: {"hey": np.abs(audio[:len(audio) // 1600 * 1600]).reshape(-1, 1600).max(1)})
+    results, hours = wake_word.measure(loudness, *recordings, maximum_hours=1.0)
+    scores, (stream,) = results["hey"]
+    np.testing.assert_allclose(sorted(scores), [0.1, 0.5, 0.9], atol=1e-3)
+    assert len(stream) == 200 and hours == pytest.approx(20 / 3600)
+    with pytest.raises(SystemExit, match="'hey' stands in --other"):
+        wake_word.measure(loudness, recordings[0], recordings[0], maximum_hours=1.0)
+
+
+def test_exports_for_esphome_hear_the_device_features(tmp_path, monkeypatch):
+    pytest.importorskip("pymicro_features", reason="pymicro-features comes with the extra [dev]")
+    heard = []
+
+    class Network:
+        """Says 1 at every step, of 4 frames."""
+        step_frames = 4
+
+        def __init__(self, network):
+            assert network == b"network"
+
+        def probabilities(self, features):
+            heard.append(features)
+            return np.ones(len(features) // 4, np.float32)
+
+    assert Network.probabilities.__code__.co_argcount == EsphomeModel.probabilities.__code__.co_argcount
+    monkeypatch.setattr(wake_word, "EsphomeModel", Network)
+    (tmp_path / "computer.json").write_text(json.dumps(MANIFEST))
+    (tmp_path / "computer.tflite").write_bytes(b"network")
+    detector = wake_word.esphome([tmp_path / "computer.json"])
+    assert detector.thresholds == {"computer": 0.9} and detector.hop_seconds == pytest.approx(0.04)
+    found = detector.posteriors(tone(1.0).astype(np.float32))["computer"]
+    assert heard[0].shape == (100, 40) and len(found) == 25
+    np.testing.assert_allclose(found[:6], [0.2, 0.4, 0.6, 0.8, 1.0, 1.0])
