@@ -9,11 +9,13 @@ nobody; `:dev` behind a manifest takes one split of it. Audio goes through the w
 without its voice activity detection, which only makes false alarms rarer. Exports for ESPHome hear what the device's own front end
 (package `pymicro-features`) makes of it, step by step in int8, each file its word. For each word the plot shows misses over false
 alarms per hour as the threshold moves; printed are the misses at the threshold of `listen` or of the file, and at at most one false
-alarm in two hours.
+alarm in two hours. `--tune` writes the latter threshold into the files of exports as their `probability_cutoff`: measure them on
+other audio than they were tuned on.
 """
 
 import argparse
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +141,7 @@ def main():
     parser.add_argument("--hours", type=float, default=2.0, help="at most so much other audio, 2")
     parser.add_argument("--out", type=Path, help="PNG file to plot to")
     parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--tune", action="store_true", help="choose the cutoff of the exports")
     arguments = parser.parse_args()
     manifests = [Path(path) for path in arguments.model if path.endswith(".json")]
     if len(arguments.model) != max(1, len(manifests)):
@@ -157,11 +160,22 @@ def main():
         print(f"{word:10s} {len(scores):4d} recordings; threshold {thresholds[usual]:.2f}: {misses[usual]:6.1%} missed, "
               f"{alarms[usual]:6.2f} false alarms an hour; threshold {thresholds[quiet]:.4f}: {misses[quiet]:6.1%} missed, "
               f"{alarms[quiet]:5.2f} false alarms an hour")
+        if arguments.tune:
+            tune(word, manifests, thresholds[quiet])
     print(f"{hours:.2f} hours of other audio")
     if arguments.json:
         write_atomically(arguments.json, (json.dumps({**report, "thresholds": thresholds.tolist()}) + "\n").encode())
     if arguments.out:
         plot(arguments.out, report["words"])
+
+
+def tune(word: str, manifests: list[Path], threshold: float):
+    """Makes a threshold the cutoff of the word's export: in hundredths, and no more than its 8 bits can reach."""
+    for path in manifests:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if manifest["wake_word"] == word:
+            manifest["micro"]["probability_cutoff"] = min(math.ceil(100 * round(threshold, 6)) / 100, 0.99)
+            write_atomically(path, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def plot(path: Path, words: dict):

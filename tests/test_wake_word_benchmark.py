@@ -76,3 +76,15 @@ def test_exports_for_esphome_hear_the_device_features(tmp_path, monkeypatch):
     found = detector.posteriors(tone(1.0).astype(np.float32))["computer"]
     assert heard[0].shape == (100, 40) and len(found) == 25
     np.testing.assert_allclose(found[:6], [0.2, 0.4, 0.6, 0.8, 1.0, 1.0])
+
+
+def test_a_tuned_cutoff_is_in_the_reach_of_8_bits(tmp_path):
+    paths = [tmp_path / "computer.json", tmp_path / "alexa.json"]
+    for path in paths:
+        path.write_text(json.dumps({**MANIFEST, "wake_word": path.stem}))
+    cutoffs = []
+    for threshold in (0.62, 0.621, 1 - 1e-6):
+        wake_word.tune("alexa", paths, threshold)
+        cutoffs.append(json.loads(paths[1].read_text())["micro"]["probability_cutoff"])
+    assert cutoffs == [0.62, 0.63, 0.99]
+    assert json.loads(paths[0].read_text()) == MANIFEST
