@@ -108,7 +108,7 @@ def measure(model, learn, test, scarce, other: list[tuple[set, np.ndarray]], sho
 
 def alarm_rate(alarms: list, threshold: float) -> float:
     """False alarms per hour and word."""
-    return float(np.mean([count_alarms(scores, threshold) / hours for scores, hours in alarms]))
+    return float(np.mean([count_alarms(scores, threshold, HOP_SECONDS) / hours for scores, hours in alarms]))
 
 
 def row(results: dict, threshold: float) -> str:

@@ -98,8 +98,9 @@ def measure(run: Path, data: Path, grammar: str, orders: Path, noise: Path) -> d
 def table(results: dict[str, dict], noise: str) -> list[str]:
     """Markdown: a row a run, with what it gains or loses against everything in the points in brackets."""
     whole = results.get("everything")
-    lines = [f"| trained | steps | orders, clean | orders, {noise.replace('_', ' ')} | LibriSpeech, phone errors |",
-             "|---|---|---|---|---|"]
+    noise = noise.replace("_", " ")
+    lines = [f"| trained | steps | orders, clean | orders, {noise} | exact, {noise} | LibriSpeech, phone errors |",
+             "|---|---|---|---|---|---|"]
 
     def cell(result, part, metric):
         bounds = result[part].get(f"{metric}_interval")
@@ -111,7 +112,8 @@ def table(results: dict[str, dict], noise: str) -> list[str]:
         if name in results:
             result = results[name]
             lines.append(f"| {title} | {result['steps']} | {cell(result, 'clean', 'accuracy')} | "
-                         f"{cell(result, 'noisy', 'accuracy')} | {cell(result, 'phones', 'per')} |")
+                         f"{cell(result, 'noisy', 'accuracy')} | {cell(result, 'noisy', 'exact')} | "
+                         f"{cell(result, 'phones', 'per')} |")
     return lines
 
 

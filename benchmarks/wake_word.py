@@ -67,7 +67,7 @@ def listening(model) -> Detector:
 
     def posteriors(audio):
         windows = [audio[max(end - window, 0):end] for end in range(hop, len(audio) + 1, hop)]
-        found = smoothed(np.concatenate([
+        found = smoothed(np.stack([
             class_probabilities(np.asarray(outputs["keyword"]), head) for first in range(0, len(windows), 256)
             for outputs in batch_outputs(model, windows[first:first + 256])]), SMOOTHED)
         return {word: found[:, head["classes"].index(word)] for word in words}

@@ -50,9 +50,9 @@ def test_one_augmentation_is_off_and_the_others_stay(config):
 def test_table():
     def result(clean, noisy, per):
         return {"clean": {"accuracy": clean, "accuracy_interval": [clean - 0.1, clean + 0.1]},
-                "noisy": {"accuracy": noisy}, "phones": {"per": per}, "steps": 70}
+                "noisy": {"accuracy": noisy, "exact": noisy / 2}, "phones": {"per": per}, "steps": 70}
 
     lines = ingredients.table({"everything": result(0.5, 0.4, 0.6), "no_noise": result(0.52, 0.3, 0.61)}, "running_tap")
     assert lines[0].split("|")[4].strip() == "orders, running tap"
-    assert lines[2:] == ["| everything | 70 | 50.0 % (40 to 60) | 40.0 % | 60.0 % |",
-                         "| without noise | 70 | 52.0 % (42 to 62), +2.0 | 30.0 %, -10.0 | 61.0 %, +1.0 |"]
+    assert lines[2:] == ["| everything | 70 | 50.0 % (40 to 60) | 40.0 % | 20.0 % | 60.0 % |",
+                         "| without noise | 70 | 52.0 % (42 to 62), +2.0 | 30.0 %, -10.0 | 15.0 %, -5.0 | 61.0 %, +1.0 |"]

@@ -8,6 +8,7 @@ import wake_word
 
 from speechzoo.data.manifest import write_manifest
 from speechzoo.exporters.esphome import EsphomeModel
+from tests.fake_model import FakeModel
 from tests.helpers import tone, write_wav
 
 MANIFEST = {"wake_word": "computer", "model": "computer.tflite", "micro": {"probability_cutoff": 0.9, "sliding_window_size": 5}}
@@ -88,3 +89,14 @@ def test_a_tuned_cutoff_is_in_the_reach_of_8_bits(tmp_path):
         cutoffs.append(json.loads(paths[1].read_text())["micro"]["probability_cutoff"])
     assert cutoffs == [0.62, 0.63, 0.99]
     assert json.loads(paths[0].read_text()) == MANIFEST
+
+
+def test_a_model_hears_the_windows_of_listen():
+    detector = wake_word.listening(FakeModel())
+    assert set(detector.thresholds) == {"yes", "no"} and detector.sample_rate == 16000
+    found = detector.posteriors(np.full(16000, 0.2, np.float32))  # "yes", at a softmax of 9 to 0
+    hops = round(1 / detector.hop_seconds)
+    assert set(found) == {"yes", "no"} and len(found["yes"]) == hops
+    sure = np.exp(9) / (np.exp(9) + 2)
+    np.testing.assert_allclose(found["yes"][-1], sure, rtol=1e-6)
+    np.testing.assert_allclose(found["yes"][0], sure / wake_word.SMOOTHED, rtol=1e-6)

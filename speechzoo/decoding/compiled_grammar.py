@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 VERSION = 1
-DEFAULT_THRESHOLD = -2.0
-"""A sentence of which a third of the units is wrong in the ears of a network that is quite sure (ln P = -6) is just
+DEFAULT_THRESHOLD = -2.5
+"""A sentence of which two fifths of the units are wrong in the ears of a network that is quite sure (ln P = -6) is just
 accepted. Calibrate it for a model: `metrics.rejection.calibrate_threshold`."""
 DEFAULT_BLANK_COST = 3.0
 """Nats, where the head's priors were not measured."""
