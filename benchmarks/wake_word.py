@@ -146,6 +146,8 @@ def main():
     manifests = [Path(path) for path in arguments.model if path.endswith(".json")]
     if len(arguments.model) != max(1, len(manifests)):
         parser.error("name one model, or manifests of exports for ESPHome")
+    if arguments.tune and not manifests:
+        parser.error("--tune is for manifests of exports for ESPHome")
     detector = esphome(manifests) if manifests else listening(open_model(arguments.model[0]))
     results, hours = measure(detector, arguments.words, arguments.other, arguments.hours)
     thresholds = np.concatenate([np.linspace(0.02, 0.98, 49), 1 - np.geomspace(0.015, 1e-6, 40)])
