@@ -17,12 +17,12 @@ import argparse
 
 import numpy as np
 from parts import Part, read_part
-from wake_word import REFRACTORY_SECONDS, count_alarms
+from wake_word import REFRACTORY_SECONDS, count_alarms, smoothed
 
 from speechzoo.edge.custom_words import STEPS, WORD_THRESHOLD, CustomWords
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.exporters.learning import SCALE
-from speechzoo.listening.listener import HOP_SECONDS, WINDOW_SECONDS
+from speechzoo.listening.listener import HOP_SECONDS, SMOOTHED, WINDOW_SECONDS
 
 WORDS = 5
 TESTED = 4  # recordings of a word by one speaker that are kept for testing
@@ -40,9 +40,8 @@ def window_embeddings(model, audio: np.ndarray) -> np.ndarray:
 
 
 def smoothed_scores(embeddings: np.ndarray, weights: dict) -> np.ndarray:
-    """(windows, words) of a stream, averaged over two windows."""
-    scores = 1 / (1 + np.exp(-SCALE * (embeddings @ weights["kernel"].T + weights["bias"])))
-    return (scores + np.concatenate([np.zeros_like(scores[:1]), scores[:-1]])) / 2
+    """(windows, words) of a stream, averaged as `speechzoo listen` averages them."""
+    return smoothed(1 / (1 + np.exp(-SCALE * (embeddings @ weights["kernel"].T + weights["bias"]))), SMOOTHED)
 
 
 def read_corpus(model, part: Part, known: set, generator) -> tuple[dict, dict, set]:
