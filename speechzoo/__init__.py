@@ -30,6 +30,7 @@ _PUBLIC = {
     "EdgeModel": "speechzoo.edge.edge_model",
     "Voices": "speechzoo.edge.voices",
     "CustomWords": "speechzoo.edge.custom_words",
+    "Owner": "speechzoo.edge.owner",
 }
 __all__ = sorted(_PUBLIC)
 

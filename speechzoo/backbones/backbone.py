@@ -51,6 +51,14 @@ class Backbone(keras.layers.Layer):
             outputs.append(self.frames(number, stream, training))
         return outputs, stream["lengths"]
 
+    def adaptable(self, number: int) -> list:
+        """The layer normalisations of a block (1-based) that may be tuned to a speaker; none unless a backbone says so.
+
+        They are in a part of the block where no frame sees another: `before_adaptable(number, stream)` gives what that
+        part reads, tensors (batch, frames, size), and `adaptable_part(number, *inputs)` what leaves it.
+        """
+        return []
+
     def output_lengths(self, lengths):
         """Lengths of the frames that leave, for lengths of features; None for None."""
         return None if lengths is None else (lengths + self.subsampling - 1) // self.subsampling

@@ -93,6 +93,16 @@ class Conformer(Backbone):
                                          training=training, state=state)
         return {**stream, "hidden": hidden}
 
+    def adaptable(self, number):
+        return self.blocks[number - 1].adaptable
+
+    def before_adaptable(self, number, stream):
+        return self.blocks[number - 1].across_frames(stream["hidden"], stream["positions"], stream["valid"],
+                                                     stream.get("reach"))
+
+    def adaptable_part(self, number, *inputs):
+        return self.blocks[number - 1].within_frames(*inputs)
+
     def _reach(self, hidden, frames, before, state: StreamState | None):
         """Which frames see which: see `RelativeAttention`."""
         first = before + ops.arange(frames)[:, None] // self.chunk * self.chunk  # of the chunk that a frame is in
@@ -136,17 +146,32 @@ class ConformerBlock(keras.layers.Layer):
             layer.build((None, None, self.size))
 
     def call(self, inputs, positions, valid=None, reach=None, training=False, state=None):
+        hidden, convolved = self.across_frames(inputs, positions, valid, reach, training, state)
+        return self.within_frames(hidden, convolved, valid, training)
+
+    def across_frames(self, inputs, positions, valid=None, reach=None, training=False, state=None):
+        """The first half, across frames: what the convolution module adds to, and its depthwise output."""
         norm = iter(self.norms)
         expanded = self.feed_forward_1(next(norm)(inputs))
         hidden = inputs + 0.5 * self.dropout(expanded, training=training)
         attended = self.attention(next(norm)(hidden), positions, valid, reach, state=part_of(state, "attention"))
         hidden = hidden + self.dropout(attended, training=training)
-        convolved = self.convolution(next(norm)(hidden), valid, training=training,
-                                     state=part_of(state, "convolution"))
+        return hidden, self.convolution.across_frames(next(norm)(hidden), valid, part_of(state, "convolution"))
+
+    def within_frames(self, hidden, convolved, valid=None, training=False):
+        """The second half, in which no frame sees another: what leaves the block."""
+        norm = iter(self.norms[-2:])
+        convolved = self.convolution.within_frames(convolved, valid, training)
         hidden = hidden + self.dropout(convolved, training=training)
         expanded = self.feed_forward_2(next(norm)(hidden))
         hidden = hidden + 0.5 * self.dropout(expanded, training=training)
         return next(norm)(hidden)
+
+    @property
+    def adaptable(self) -> list:
+        """The normalisations of the second half."""
+        behind = [self.convolution.normalization, *self.norms[-2:]]
+        return [layer for layer in behind if isinstance(layer, keras.layers.LayerNormalization)]
 
     def compute_output_shape(self, inputs_shape, *_):
         return inputs_shape

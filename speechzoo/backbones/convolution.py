@@ -52,6 +52,10 @@ class ConvolutionModule(keras.layers.Layer):
         self.project.build((None, None, self.size))
 
     def call(self, inputs, valid=None, training=False, state=None):
+        return self.within_frames(self.across_frames(inputs, valid, state), valid, training)
+
+    def across_frames(self, inputs, valid=None, state=None):
+        """The first half, with the depthwise convolution: (batch, frames, size)."""
         hidden = self.expand(inputs)
         # The gradient of a split is one concatenation; that of two slices pads both and adds them.
         values, gates = ops.split(hidden, 2, axis=-1)
@@ -60,7 +64,10 @@ class ConvolutionModule(keras.layers.Layer):
             hidden = hidden * valid
         if self.causal:
             hidden = pad_time(hidden, self.kernel_size - 1, state=state)
-        hidden = self.depthwise(hidden)
+        return self.depthwise(hidden)
+
+    def within_frames(self, hidden, valid=None, training=False):
+        """The second half, in which no frame sees another: (batch, frames, size)."""
         if self.normalization_kind == "layer":
             hidden = self.normalization(hidden)
         else:

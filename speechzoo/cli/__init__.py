@@ -26,6 +26,7 @@ COMMANDS = {
     "listen": "speechzoo.cli.listen",
     "enroll": "speechzoo.cli.enroll",
     "learn": "speechzoo.cli.learn",
+    "adapt": "speechzoo.cli.adapt",
     "microphones": "speechzoo.cli.microphones",
     "wyoming": "speechzoo.cli.wyoming",
 }

@@ -25,7 +25,8 @@ def add_arguments(parser):
     parser.add_argument("--heads", type=split_names, metavar="A,B", help="export only these heads")
     parser.add_argument("--signatures", type=split_names, metavar="A,B",
                         help="TFLite only: what the file can be asked beside recognize: stream_step, keyword, embed, "
-                             "learn; when absent, all but learn for a model that can stream and none for others")
+                             "learn, adapt; when absent, all but the last two for a model that can stream, none for "
+                             "others")
     parser.add_argument("--window", type=float, default=1.0, metavar="SECONDS",
                         help="micro only: how much audio the network hears at once (%(default)s)")
     parser.add_argument("--wake-word", metavar="WORD", help="esphome only: the word to wait for, one of the model's")

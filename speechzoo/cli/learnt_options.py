@@ -35,6 +35,14 @@ def add_learnt_arguments(group):
     group.add_argument("--voices", metavar="FILE", help="say who speaks, of those that speechzoo enroll has enrolled")
     group.add_argument("--keywords", metavar="FILE",
                        help="hear the words that speechzoo learn has learnt, too (.tflite files that learn)")
+    group.add_argument("--owner", metavar="FILE",
+                       help="hear as speechzoo adapt has adapted to somebody (.tflite files that adapt)")
+
+
+def adapt_to_owner(arguments, model):
+    """Makes the model hear as it was adapted, if the options name a file of that."""
+    if arguments.owner:
+        open_owner(model).load(arguments.owner)
 
 
 def load_voices(arguments, model):
@@ -58,6 +66,17 @@ def _loaded(learnt, path):
     return learnt
 
 
+def open_owner(model):
+    """What a model that adapts has learnt of its owner.
+
+    Raises:
+        ValueError: It is no exported file, or one that can't adapt.
+    """
+    from speechzoo.edge.owner import Owner
+
+    return Owner(_exported(model, "adapt to their owners", "adapt"))
+
+
 def open_words(model):
     """The words of a model that learns.
 
@@ -66,7 +85,11 @@ def open_words(model):
     """
     from speechzoo.edge.custom_words import CustomWords
 
+    return CustomWords(_exported(model, "learn words", "learn"))
+
+
+def _exported(model, able, signature):
     if not hasattr(model, "run"):
-        raise ValueError("words are learnt by exported files: speechzoo export MODEL --format tflite "
-                         "--signatures learn --out DIR")
-    return CustomWords(model)
+        raise ValueError(f"exported files {able}: speechzoo export MODEL --format tflite --signatures {signature} "
+                         "--out DIR")
+    return model

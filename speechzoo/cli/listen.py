@@ -5,7 +5,7 @@ import sys
 
 from speechzoo.cli import microphone
 from speechzoo.cli.decoder_options import add_grammar_arguments, make_commands
-from speechzoo.cli.learnt_options import add_learnt_arguments, load_voices, load_words
+from speechzoo.cli.learnt_options import adapt_to_owner, add_learnt_arguments, load_voices, load_words
 
 HELP = "Listen to a microphone, a long recording or a pipe, and write what is heard as JSON lines."
 
@@ -38,6 +38,7 @@ def run(arguments):
         raise ValueError("nothing to listen to; name a recording, - for standard input, or add --microphone")
     model = open_model(arguments.model)
     options = [model, make_commands(arguments, model), arguments.wake_word, arguments.threshold]
+    adapt_to_owner(arguments, model)
     voices, words = load_voices(arguments, model), load_words(arguments, model)
     spec = model_spec(model)
     # A model that streams finds utterances by what it reads; one that writes nothing can't. Learnt words need audio.

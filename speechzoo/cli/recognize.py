@@ -5,7 +5,7 @@ import sys
 
 from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_arguments, make_commands, make_decoder,
                                            positive, split_names)
-from speechzoo.cli.learnt_options import add_learnt_arguments, load_voices, load_words
+from speechzoo.cli.learnt_options import adapt_to_owner, add_learnt_arguments, load_voices, load_words
 from speechzoo.cli.microphone import add_device_argument, record
 
 HELP = "Say what is heard in recordings: transcript, words, speaker and whatever else the model answers."
@@ -43,6 +43,7 @@ def run(arguments):
     decoder = make_decoder(arguments, model)
     spec = select_heads(model_spec(model), arguments.heads)
     commands = make_commands(arguments, model)
+    adapt_to_owner(arguments, model)
     voices, words = load_voices(arguments, model), load_words(arguments, model)
     sources = [(path, path) for path in arguments.audio]
     if arguments.microphone:

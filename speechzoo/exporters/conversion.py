@@ -60,6 +60,7 @@ def _run(folder: str, quantize: str, recordings: int, signatures: list[str], spe
     """The child's work: `network.tflite` and `sensitivity.json` beside the SavedModel."""
     import tensorflow as tf
 
+    from speechzoo.edge.owner import ADAPT
     from speechzoo.exporters.ai_edge import quantize_ai_edge
     from speechzoo.exporters.flatbuffer import custom_operators, share_buffers
     from speechzoo.exporters.int16 import quantize_int16
@@ -73,7 +74,8 @@ def _run(folder: str, quantize: str, recordings: int, signatures: list[str], spe
     def converter():
         result = tf.lite.TFLiteConverter.from_saved_model(str(folder / "saved_model"), signature_keys=signatures)
         result.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        result.experimental_enable_resource_variables = LEARN in signatures or quantize == "esphome"
+        has_variables = quantize == "esphome" or LEARN in signatures or ADAPT in signatures
+        result.experimental_enable_resource_variables = has_variables
         return result
 
     network = None if quantize in ("micro", "esphome") else converter().convert()

@@ -12,8 +12,6 @@ import tensorflow as tf
 from speechzoo.listening.listener import HOP_SECONDS, WINDOW_SECONDS
 
 LEARN = "learn"
-SIGNATURES = ("embed_word", LEARN, "infer_custom", "save", "restore")
-"""What `learn` stands for when a file's signatures are chosen: one without the others is of no use."""
 ROOM = 10
 """Words that a file can learn."""
 SCALE = 20.0
@@ -37,7 +35,12 @@ class WordLearner(tf.Module):
     Args:
         model: A `MultiTaskModel` with a `word_head`.
         recordings: float32 (samples,) each, of speech in general: what no new word should be taken for.
+
+    Attributes:
+        signatures: Those of the file that it adds: one without the others is of no use.
     """
+
+    signatures = ("embed_word", LEARN, "infer_custom", "save", "restore")
 
     def __init__(self, model, recordings: list[np.ndarray]):
         super().__init__(name="words")

@@ -13,10 +13,12 @@ from speechzoo.decoding.recognition import select_heads
 from speechzoo.decoding.stepper import Stepper
 from speechzoo.edge.artifact import Artifact, write_artifact
 from speechzoo.edge.edge_model import STREAM_STEP, EdgeModel
+from speechzoo.edge.owner import ADAPT, Owner
+from speechzoo.exporters.adaptation import OwnerAdapter, adaptable_head
 from speechzoo.exporters.conversion import SIGNATURE, convert
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.flatbuffer import count_operators
-from speechzoo.exporters.learning import LEARN, SIGNATURES, WordLearner, word_head
+from speechzoo.exporters.learning import LEARN, WordLearner, word_head
 from speechzoo.exporters.parity import HeadParity, check_parity, measure_parity
 from speechzoo.exporters.quantization import QUANTIZATIONS, QUANTIZERS
 from speechzoo.exporters.recordings import read_recordings
@@ -57,6 +59,8 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
       layers behind the block that the head reads are left out.
     - `learn` stands for `embed_word`, `learn`, `infer_custom`, `save` and `restore`: new words from a few recordings
       (`speechzoo.exporters.learning`), of which `edge.custom_words` makes use.
+    - `adapt` stands for `adapt_frames`, `adapt`, `save_affine` and `restore_affine`: an owner's way to speak, from what
+      they are known to have said (`speechzoo.exporters.adaptation`), of which `edge.owner` makes use.
 
     Every head is measured against the Keras model first, and nothing is written when one is beyond its tolerance
     (`speechzoo.exporters.parity`).
@@ -69,8 +73,8 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
         representative: Recordings to measure and calibrate with, as `read_recordings` takes them.
         heads: Heads to export; all when None.
         card: Text of the model's card.
-        signatures: Those that the file shall have beside `recognize`; when None, all that apply but `learn` of a model
-            that can stream, and none of others.
+        signatures: Those that the file shall have beside `recognize`; when None, all that apply but `learn` and `adapt`
+            of a model that can stream, and none of others.
         keep_float: `auto`, with `int8`: keep those layers in float32 that it takes for no head to lose more than half a
             point (`speechzoo.exporters.sensitivity`).
         quantizer: What makes integers of floats: `tensorflow` (its converter and our own passes) or `ai-edge`
@@ -78,8 +82,8 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
 
     Raises:
         ExportError: The converter failed, or a head is beyond its tolerance.
-        ValueError: No such quantization, quantizer or head, a signature that the model has no head for, or `learn`
-            with `int8` or `int16x8`.
+        ValueError: No such quantization, quantizer or head, a signature that the model has no head for, or `learn` or
+            `adapt` with `int8` or `int16x8`.
     """
     if quantize not in QUANTIZATIONS:
         raise ValueError(f"unknown quantization '{quantize}'; {nearest(quantize, QUANTIZATIONS)}")
@@ -95,9 +99,10 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
                           "save the weights and load them with KERAS_BACKEND=tensorflow")
     model = keep_heads(model, heads)
     functions = _signatures(model, signatures)
-    if LEARN in functions and quantize in ("int8", "int16x8"):
-        raise ValueError("a file that learns computes in floats: leave out the signature 'learn', or use quantize "
-                         "'dynamic', whose weights are int8 too")
+    learnt = [name for name in (LEARN, ADAPT) if name in functions]
+    if learnt and quantize in ("int8", "int16x8"):
+        raise ValueError(f"a file that learns computes in floats: leave out the signature '{learnt[0]}', or use "
+                         "quantize 'dynamic', whose weights are int8 too")
     spec = {key: value for key, value in model.spec().items() if key != "stream" or STREAM_STEP in functions}
     minimum = model.minimum_samples
     recordings = read_recordings(representative, spec["sample_rate"])
@@ -107,9 +112,10 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
     path = directory / f"{spec['name']}{'' if quantize == 'none' else f'_{quantize}'}.tflite"
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
-        learner = WordLearner(model, recordings) if LEARN in functions else None
-        _write_saved_model(model, scratch / "saved_model", functions, learner)
-        names = [name for name in functions if name != LEARN] + list(SIGNATURES if learner else ())
+        learners = {LEARN: WordLearner(model, recordings)} if LEARN in functions else {}
+        learners.update({ADAPT: OwnerAdapter(model)} if ADAPT in functions else {})
+        _write_saved_model(model, scratch / "saved_model", functions, learners)
+        names = [each for name in functions for each in (learners[name].signatures if name in learners else (name,))]
         network, sensitivity = convert(scratch, quantize, recordings, tuple(names), spec if keep_float else None,
                                        quantizer)
         artifact = Artifact(spec, minimum, quantize, card=card or "", sensitivity=sensitivity)
@@ -130,11 +136,16 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
             alone = [device.outputs(audio, functions[name]) for audio in recordings]
             check_parity(measure_parity(expected, alone, select_heads(spec, functions[name]), quantize),
                          f"{path.name}, {name}")
-        if learner:
-            embedded = [{"embed_word": learner.embed(audio[None]).numpy()[0]} for audio in recordings]
+        if LEARN in learners:
+            embedded = [{"embed_word": learners[LEARN].embed(audio[None]).numpy()[0]} for audio in recordings]
             got = [{"embed_word": device.run("embed_word", audio=audio[None])["embedding"][0]} for audio in recordings]
             as_voice = {"heads": {"embed_word": {"type": "speaker"}}}
             check_parity(measure_parity(embedded, got, as_voice, quantize), path.name)
+        if ADAPT in learners:
+            head = learners[ADAPT].head
+            owner = Owner(device)
+            got = [{head: owner.logits(audio)} for audio in recordings]
+            check_parity(measure_parity(expected, got, select_heads(spec, [head]), quantize), f"{path.name}, {ADAPT}")
         if streamed:
             # Streamed equals offline, as far as whole steps go.
             step = spec["stream"]["step_samples"]
@@ -157,6 +168,8 @@ def available_signatures(model) -> dict:
         found.update({signature: able[:1]} if able else {})
     if word_head(model):
         found[LEARN] = [word_head(model)]
+    if adaptable_head(model):
+        found[ADAPT] = [adaptable_head(model)]
     return found
 
 
@@ -164,14 +177,14 @@ def _signatures(model, chosen) -> dict:
     """Signature -> heads that it answers, of those that the file shall have; `recognize` first."""
     available = available_signatures(model)
     if chosen is None:
-        chosen = [name for name in available if name != LEARN] if STREAM_STEP in available else []
+        chosen = [name for name in available if name not in (LEARN, ADAPT)] if STREAM_STEP in available else []
     for name in chosen:
         if name not in available:
             raise ValueError(f"the model has no signature '{name}'; it has: {', '.join(available)}")
     return {name: heads for name, heads in available.items() if name == SIGNATURE or name in chosen}
 
 
-def _write_saved_model(model, path: Path, signatures: dict, learner: WordLearner | None):
+def _write_saved_model(model, path: Path, signatures: dict, learners: dict):
     import tensorflow as tf
 
     archive = keras.export.ExportArchive()
@@ -186,8 +199,8 @@ def _write_saved_model(model, path: Path, signatures: dict, learner: WordLearner
                 inputs.update({tensor: tf.TensorSpec(value.shape, tf.float32, tensor)
                                for tensor, value in model.initial_state().items()})
                 archive.add_endpoint(name, _step_function(model), [inputs])
-            elif name == LEARN:
-                learner.add_to(archive)
+            elif name in learners:
+                learners[name].add_to(archive)
             else:
                 archive.add_endpoint(name, _answers(model, heads), [audio])
         archive.write_out(str(path), verbose=False)

@@ -16,7 +16,7 @@ from speechzoo.edge.custom_words import CustomWords, word_window
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.edge.learnt_file import LearntFileError
 from speechzoo.exporters.flatbuffer import custom_operators
-from speechzoo.exporters.learning import ROOM, SCALE, SIGNATURES, WordLearner, word_head
+from speechzoo.exporters.learning import ROOM, SCALE, WordLearner, word_head
 from speechzoo.exporters.quantization import quantize_weights
 from speechzoo.exporters.tflite import export_tflite
 from speechzoo.listening import listener
@@ -127,7 +127,7 @@ def test_words_are_heard_in_the_windows_of_a_listener():
 
 def test_the_signatures_agree_and_share_what_is_learnt(path):
     words = learnt(path)
-    assert set(words.model.signatures) == {"recognize", *SIGNATURES}
+    assert set(words.model.signatures) == {"recognize", *WordLearner.signatures}
     sound = chirp(300, 2500, 40)[None]
     embedding = words.model.run("embed_word", audio=sound)["embedding"]
     assert np.linalg.norm(embedding) == pytest.approx(1, abs=1e-5)

@@ -199,7 +199,7 @@ def test_int8_multiplies_in_int8_and_keeps_its_state_in_float32(tmp_path):
 
 
 def test_signatures_are_a_choice(conformer, tmp_path):
-    assert list(available_signatures(tiny_model())) == ["recognize", "keyword", "embed", "learn"]
+    assert list(available_signatures(tiny_model())) == ["recognize", "keyword", "embed", "learn", "adapt"]
     with pytest.raises(ValueError, match="the model has no signature 'stream_step'; it has: recognize, keyword, embed"):
         export(tiny_model(), tmp_path, format="tflite", signatures=["stream_step"])
     with pytest.raises(ValueError, match="signatures are for format 'tflite'"):

