@@ -9,15 +9,14 @@ nobody; `:dev` behind a manifest takes one split of it. Audio goes through the w
 without its voice activity detection, which only makes false alarms rarer. Exports for ESPHome hear what the device's own front end
 (package `pymicro-features`) makes of it, step by step in int8, each file its word. For each word the plot shows misses over false
 alarms per hour as the threshold moves; printed are the misses at the threshold of `listen` or of the file, and at at most one false
-alarm in two hours. `--tune` writes the latter threshold into the files of exports as their `probability_cutoff`: measure them on
-other audio than they were tuned on.
+alarm in two hours. `--tune` writes the latter threshold into the files of exports as their `probability_cutoff`, with the
+`sliding_window_size` that misses least: measure them on other audio than they were tuned on.
 """
 
 import argparse
 import json
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +33,8 @@ from speechzoo.opening import batch_outputs, model_spec, open_model
 ALLOWED = 0.5  # false alarms per hour
 REFRACTORY_SECONDS = 2.0  # a device that has just woken up can't do so again
 SILENCE_SECONDS = 1.0
+THRESHOLDS = np.concatenate([np.linspace(0.02, 0.98, 49), 1 - np.geomspace(0.015, 1e-6, 40)])
+SLIDING_WINDOWS = (1, 2, 3, 5, 8)  # steps, that `--tune` chooses from
 
 
 @dataclass
@@ -42,12 +43,14 @@ class Detector:
 
     Attributes:
         thresholds: Of each word, where the device wakes by default.
+        windows: Of each word, how many posteriors are averaged before they are compared with the threshold.
         hop_seconds: Time between two posteriors.
         sample_rate: In Hz.
-        posteriors: float32 (samples,) -> {word: what is compared with its threshold (hops,)}.
+        posteriors: float32 (samples,) -> {word: posteriors (hops,)}.
     """
 
     thresholds: dict[str, float]
+    windows: dict[str, int]
     hop_seconds: float
     sample_rate: int
     posteriors: Callable[[np.ndarray], dict[str, np.ndarray]]
@@ -67,13 +70,12 @@ def listening(model) -> Detector:
 
     def posteriors(audio):
         windows = [audio[max(end - window, 0):end] for end in range(hop, len(audio) + 1, hop)]
-        found = smoothed(np.stack([
-            class_probabilities(np.asarray(outputs["keyword"]), head) for first in range(0, len(windows), 256)
-            for outputs in batch_outputs(model, windows[first:first + 256])]), SMOOTHED)
+        found = np.stack([class_probabilities(np.asarray(outputs["keyword"]), head) for first in range(0, len(windows), 256)
+                          for outputs in batch_outputs(model, windows[first:first + 256])])
         return {word: found[:, head["classes"].index(word)] for word in words}
 
     words = [name for name in head["classes"] if not name.startswith("_")]
-    return Detector(dict.fromkeys(words, KEYWORD_THRESHOLD), HOP_SECONDS, rate, posteriors)
+    return Detector(dict.fromkeys(words, KEYWORD_THRESHOLD), dict.fromkeys(words, SMOOTHED), HOP_SECONDS, rate, posteriors)
 
 
 def esphome(manifests: list[Path]) -> Detector:
@@ -87,12 +89,12 @@ def esphome(manifests: list[Path]) -> Detector:
 
     def posteriors(audio):
         features = device_features(audio)
-        return {word: smoothed(network.probabilities(features), settings["sliding_window_size"])
-                for word, (network, settings) in files.items()}
+        return {word: network.probabilities(features) for word, (network, _) in files.items()}
 
     step_frames, = {network.step_frames for network, _ in files.values()}
-    return Detector({word: settings["probability_cutoff"] for word, (_, settings) in files.items()},
-                    step_frames * HOP_LENGTH / SAMPLE_RATE, SAMPLE_RATE, posteriors)
+    cutoffs, windows = ({word: settings[key] for word, (_, settings) in files.items()}
+                        for key in ("probability_cutoff", "sliding_window_size"))
+    return Detector(cutoffs, windows, step_frames * HOP_LENGTH / SAMPLE_RATE, SAMPLE_RATE, posteriors)
 
 
 def count_alarms(posteriors: np.ndarray, threshold: float, hop_seconds: float) -> int:
@@ -113,14 +115,14 @@ def recordings(sources: list[str], rate: int, words=None):
                 yield utterance.get("keyword"), part.audio(utterance, rate)
 
 
-def measure(detector: Detector, words: list[str], other: list[str], maximum_hours: float) -> tuple[dict, float]:
-    """{word: (best posterior of each recording, posteriors of each stream of other audio)} and the hours of the latter."""
+def listen_to(detector: Detector, words: list[str], other: list[str], maximum_hours: float) -> tuple[dict, float]:
+    """{word: (posteriors of each recording of it, posteriors of each stream of other audio)} and the hours of the latter."""
     rate = detector.sample_rate
     near_silence = np.random.default_rng(0).standard_normal(round(SILENCE_SECONDS * rate)).astype(np.float32) * 1e-4
     found = {}
     for word, audio in recordings(words, rate, detector.thresholds):
         posteriors = detector.posteriors(np.concatenate([near_silence, audio, near_silence]))
-        found.setdefault(word, []).append(posteriors[word].max())
+        found.setdefault(word, []).append(posteriors[word])
     streams, seconds = [], 0.0
     for word, audio in recordings(other, rate):
         if seconds > 3600 * maximum_hours:
@@ -129,8 +131,31 @@ def measure(detector: Detector, words: list[str], other: list[str], maximum_hour
             raise SystemExit(f"'{word}' stands in --other, where nobody should say it")
         streams.append(detector.posteriors(audio))
         seconds += len(audio) / rate
-    return {word: (np.array(scores), [stream[word] for stream in streams])
-            for word, scores in sorted(found.items())}, seconds / 3600
+    return {word: (heard, [stream[word] for stream in streams]) for word, heard in sorted(found.items())}, seconds / 3600
+
+
+@dataclass
+class Curve:
+    """What each threshold costs a word whose posteriors are averaged over so many: a share, and a number an hour."""
+
+    window: int
+    thresholds: np.ndarray
+    misses: list[float]
+    false_alarms_per_hour: list[float]
+
+    @property
+    def quiet(self) -> int:
+        """Where the lowest threshold stands with no more false alarms than allowed, else the highest."""
+        return next((number for number, rate in enumerate(self.false_alarms_per_hour) if rate <= ALLOWED),
+                    len(self.thresholds) - 1)
+
+
+def curve(recordings: list, streams: list, window: int, thresholds: np.ndarray, hop_seconds: float, hours: float) -> Curve:
+    """Misses and false alarms of one word, from what `listen_to` heard."""
+    best = np.array([smoothed(posteriors, window).max() for posteriors in recordings])
+    streams = [smoothed(posteriors, window) for posteriors in streams]
+    return Curve(window, thresholds, [float(np.mean(best < threshold)) for threshold in thresholds],
+                 [sum(count_alarms(stream, threshold, hop_seconds) for stream in streams) / hours for threshold in thresholds])
 
 
 def main():
@@ -141,7 +166,7 @@ def main():
     parser.add_argument("--hours", type=float, default=2.0, help="at most so much other audio, 2")
     parser.add_argument("--out", type=Path, help="PNG file to plot to")
     parser.add_argument("--json", type=Path, help="file for the figures")
-    parser.add_argument("--tune", action="store_true", help="choose the cutoff of the exports")
+    parser.add_argument("--tune", action="store_true", help="choose cutoff and window of the exports")
     arguments = parser.parse_args()
     manifests = [Path(path) for path in arguments.model if path.endswith(".json")]
     if len(arguments.model) != max(1, len(manifests)):
@@ -149,34 +174,35 @@ def main():
     if arguments.tune and not manifests:
         parser.error("--tune is for manifests of exports for ESPHome")
     detector = esphome(manifests) if manifests else listening(open_model(arguments.model[0]))
-    results, hours = measure(detector, arguments.words, arguments.other, arguments.hours)
-    thresholds = np.concatenate([np.linspace(0.02, 0.98, 49), 1 - np.geomspace(0.015, 1e-6, 40)])
+    results, hours = listen_to(detector, arguments.words, arguments.other, arguments.hours)
     report = {"hours": round(hours, 2), "words": {}}
-    for word, (scores, streams) in results.items():
-        misses = [float(np.mean(scores < threshold)) for threshold in thresholds]
-        alarms = [sum(count_alarms(stream, threshold, detector.hop_seconds) for stream in streams) / hours
-                  for threshold in thresholds]
-        quiet = next((number for number, rate in enumerate(alarms) if rate <= ALLOWED), len(thresholds) - 1)
-        usual = int(np.argmin(np.abs(thresholds - detector.thresholds[word])))
-        report["words"][word] = {"n": len(scores), "misses": misses, "false_alarms_per_hour": alarms}
-        print(f"{word:10s} {len(scores):4d} recordings; threshold {thresholds[usual]:.2f}: {misses[usual]:6.1%} missed, "
-              f"{alarms[usual]:6.2f} false alarms an hour; threshold {thresholds[quiet]:.4f}: {misses[quiet]:6.1%} missed, "
-              f"{alarms[quiet]:5.2f} false alarms an hour")
+    for word, heard in results.items():
         if arguments.tune:
-            tune(word, manifests, thresholds[quiet])
+            # Hundredths, of which no sum of 8 bits reaches the last.
+            curves = [curve(*heard, window, np.arange(2, 100) / 100, detector.hop_seconds, hours) for window in SLIDING_WINDOWS]
+            best = min(curves, key=lambda curve: curve.misses[curve.quiet])
+            detector.thresholds[word], detector.windows[word] = best.thresholds[best.quiet], best.window
+            write_choice(word, manifests, detector.thresholds[word], detector.windows[word])
+        own = detector.thresholds[word]
+        found = curve(*heard, detector.windows[word], np.unique([*THRESHOLDS, own]), detector.hop_seconds, hours)
+        report["words"][word] = {"n": len(heard[0]), **asdict(found), "thresholds": found.thresholds.tolist()}
+        usual, quiet = int(np.searchsorted(found.thresholds, own)), found.quiet
+        print(f"{word:10s} {len(heard[0]):4d} recordings, mean of {found.window}; " + "; ".join(
+            f"threshold {found.thresholds[at]:.4f}: {found.misses[at]:6.1%} missed, {found.false_alarms_per_hour[at]:6.2f} false alarms "
+            "an hour" for at in (usual, quiet)))
     print(f"{hours:.2f} hours of other audio")
     if arguments.json:
-        write_atomically(arguments.json, (json.dumps({**report, "thresholds": thresholds.tolist()}) + "\n").encode())
+        write_atomically(arguments.json, (json.dumps(report) + "\n").encode())
     if arguments.out:
         plot(arguments.out, report["words"])
 
 
-def tune(word: str, manifests: list[Path], threshold: float):
-    """Makes a threshold the cutoff of the word's export: in hundredths, and no more than its 8 bits can reach."""
+def write_choice(word: str, manifests: list[Path], threshold: float, window: int):
+    """Writes the cutoff and the window of a word into the manifest of its export."""
     for path in manifests:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         if manifest["wake_word"] == word:
-            manifest["micro"]["probability_cutoff"] = min(math.ceil(100 * round(threshold, 6)) / 100, 0.99)
+            manifest["micro"].update(probability_cutoff=float(threshold), sliding_window_size=window)
             write_atomically(path, (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode())
 
 

@@ -43,14 +43,26 @@ def recordings(tmp_path):
 
 
 def test_the_best_moment_of_each_recording_and_the_hours_of_the_others(recordings):
-    loudness = wake_word.Detector({"hey": 0.3}, 0.1, 16000,
+    loudness = wake_word.Detector({"hey": 0.3}, {"hey": 1}, 0.1, 16000,
                                   lambda audio: {"hey": np.abs(audio[:len(audio) // 1600 * 1600]).reshape(-1, 1600).max(1)})
-    results, hours = wake_word.measure(loudness, *recordings, maximum_hours=1.0)
-    scores, (stream,) = results["hey"]
-    np.testing.assert_allclose(sorted(scores), [0.1, 0.5, 0.9], atol=1e-3)
+    results, hours = wake_word.listen_to(loudness, *recordings, maximum_hours=1.0)
+    heard, (stream,) = results["hey"]
+    np.testing.assert_allclose(sorted(posteriors.max() for posteriors in heard), [0.1, 0.5, 0.9], atol=1e-3)
     assert len(stream) == 200 and hours == pytest.approx(20 / 3600)
     with pytest.raises(SystemExit, match="'hey' stands in --other"):
-        wake_word.measure(loudness, recordings[0], recordings[0], maximum_hours=1.0)
+        wake_word.listen_to(loudness, recordings[0], recordings[0], maximum_hours=1.0)
+
+
+def test_a_curve_counts_what_the_mean_of_the_window_reaches():
+    short, long = np.zeros(20), np.zeros(20)
+    short[5], long[5:9] = 1.0, 0.8
+    stream = np.zeros(100)
+    stream[[20, 80]] = 0.9
+    thresholds = np.array([0.3, 0.5, 0.85])
+    alone = wake_word.curve([short, long], [stream], 1, thresholds, hop_seconds=0.1, hours=2.0)
+    assert alone.misses == [0.0, 0.0, 0.5] and alone.false_alarms_per_hour == [1.0, 1.0, 1.0] and alone.quiet == 2
+    mean = wake_word.curve([short, long], [stream], 3, thresholds, hop_seconds=0.1, hours=2.0)
+    assert mean.misses == [0.0, 0.5, 1.0] and mean.false_alarms_per_hour == [1.0, 0.0, 0.0] and mean.quiet == 1
 
 
 def test_exports_for_esphome_hear_the_device_features(tmp_path, monkeypatch):
@@ -73,21 +85,18 @@ def test_exports_for_esphome_hear_the_device_features(tmp_path, monkeypatch):
     (tmp_path / "computer.json").write_text(json.dumps(MANIFEST))
     (tmp_path / "computer.tflite").write_bytes(b"network")
     detector = wake_word.esphome([tmp_path / "computer.json"])
-    assert detector.thresholds == {"computer": 0.9} and detector.hop_seconds == pytest.approx(0.04)
+    assert detector.thresholds == {"computer": 0.9} and detector.windows == {"computer": 5} and detector.hop_seconds == pytest.approx(0.04)
     found = detector.posteriors(tone(1.0).astype(np.float32))["computer"]
     assert heard[0].shape == (100, 40) and len(found) == 25
-    np.testing.assert_allclose(found[:6], [0.2, 0.4, 0.6, 0.8, 1.0, 1.0])
+    np.testing.assert_array_equal(found, 1.0)
 
 
-def test_a_tuned_cutoff_is_in_the_reach_of_8_bits(tmp_path):
+def test_a_choice_is_written_into_the_manifest_of_its_word(tmp_path):
     paths = [tmp_path / "computer.json", tmp_path / "alexa.json"]
     for path in paths:
         path.write_text(json.dumps({**MANIFEST, "wake_word": path.stem}))
-    cutoffs = []
-    for threshold in (0.62, 0.621, 1 - 1e-6):
-        wake_word.tune("alexa", paths, threshold)
-        cutoffs.append(json.loads(paths[1].read_text())["micro"]["probability_cutoff"])
-    assert cutoffs == [0.62, 0.63, 0.99]
+    wake_word.write_choice("alexa", paths, np.float64(0.62), 3)
+    assert json.loads(paths[1].read_text())["micro"] == {"probability_cutoff": 0.62, "sliding_window_size": 3}
     assert json.loads(paths[0].read_text()) == MANIFEST
 
 
@@ -97,6 +106,5 @@ def test_a_model_hears_the_windows_of_listen():
     found = detector.posteriors(np.full(16000, 0.2, np.float32))  # "yes", at a softmax of 9 to 0
     hops = round(1 / detector.hop_seconds)
     assert set(found) == {"yes", "no"} and len(found["yes"]) == hops
-    sure = np.exp(9) / (np.exp(9) + 2)
-    np.testing.assert_allclose(found["yes"][-1], sure, rtol=1e-6)
-    np.testing.assert_allclose(found["yes"][0], sure / wake_word.SMOOTHED, rtol=1e-6)
+    np.testing.assert_allclose(found["yes"], np.exp(9) / (np.exp(9) + 2), rtol=1e-6)
+    assert detector.windows["yes"] == wake_word.SMOOTHED
