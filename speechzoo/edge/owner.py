@@ -16,7 +16,7 @@ from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
 ADAPT = "adapt"
 FRAMES = 50
 """That a step sees: TFLite lacks the operators for gradients of tensors whose shapes are open."""
-EPOCHS = 10
+EPOCHS = 5
 RATE = 0.1
 """Size of a step on one sentence, whose loss is in nats a unit; `benchmarks/owner.py` measures what comes of it."""
 
