@@ -2,10 +2,10 @@
 
     python benchmarks/quantization.py --data PREPARED --runs RUNS
 
-exports every model that has a checkpoint in every format, measures the files on the dev parts of the model's corpora,
-and writes the tables between the two marks in docs/quantization.md. Of each corpus the same utterances are taken for
-all formats, at even steps; files are calibrated with training recordings. What has its file in RUNS is not done again:
-stop at any time, and start the same command to go on.
+exports every model that has a checkpoint, but for those of ESPHome's devices, in every format, measures the files on the
+dev parts of the model's corpora, and writes the tables between the two marks in docs/quantization.md. Of each corpus the
+same utterances are taken for all formats, at even steps; files are calibrated with training recordings. What has its
+file in RUNS is not done again: stop at any time, and start the same command to go on.
 """
 
 import argparse
@@ -219,11 +219,14 @@ def write_page(results: list[dict], page: Path):
 
 def main(arguments):
     """Measures what is missing, and writes the page."""
+    from speechzoo.config import load_config
     from speechzoo.files import write_atomically
     from speechzoo.registry import describe, list_models
 
     arguments.runs.mkdir(parents=True, exist_ok=True)
-    names = arguments.models or [name for name in list_models() if describe(name).metrics]
+    # What stands behind a device's own front end has one format, that device's (docs/micro.md).
+    names = arguments.models or [name for name in list_models() if describe(name).metrics
+                                 and load_config(name).frontend.type != "micro_features"]
     for name in names:
         plan = [(format, "chosen") for format in FORMATS]
         if name == CALIBRATED:

@@ -42,16 +42,14 @@ class OwnerAdapter(tf.Module):
         self._sizes = [int(weight.shape[0]) for weight in self._weights]
         # A constant of the graph: what an adapted file goes back to.
         self._original = np.concatenate([weight.numpy() for weight in self._weights])
+        self._widths = [part.shape[-1] for part in self.frames(tf.zeros((1, model.minimum_samples)))]
 
     def add_to(self, archive):
         """Adds the signatures to a `keras.export.ExportArchive`."""
         units = len(self._model.spec()["heads"][self.head]["units"])
         audio = tf.TensorSpec((1, None), tf.float32, "audio")
-        parts = self.frames(tf.zeros((1, self._model.minimum_samples)))
-        size = sum(part.shape[-1] for part in parts)
-        self._split = [part.shape[-1] for part in parts]
         archive.add_endpoint("adapt_frames", lambda audio: {"frames": tf.concat(self.frames(audio), -1)}, [audio])
-        archive.add_endpoint(ADAPT, self._adapt, [tf.TensorSpec((1, FRAMES, size), tf.float32, "frames"),
+        archive.add_endpoint(ADAPT, self._adapt, [tf.TensorSpec((1, FRAMES, sum(self._widths)), tf.float32, "frames"),
                                                   tf.TensorSpec((1, FRAMES, units + 1), tf.float32, "target"),
                                                   tf.TensorSpec((), tf.float32, "rate")])
         archive.add_endpoint("save_affine", self._save, [])
@@ -79,7 +77,7 @@ class OwnerAdapter(tf.Module):
         """
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(self._weights)
-            logits = self.logits(tf.split(frames, self._split, axis=-1))
+            logits = self.logits(tf.split(frames, self._widths, axis=-1))
         known = tf.reduce_sum(target, axis=-1, keepdims=True)
         slope = rate * (known * tf.nn.softmax(logits) - target)
         gradients = tape.gradient(logits, self._weights, output_gradients=slope)

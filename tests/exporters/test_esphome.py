@@ -2,10 +2,12 @@
 
 import json
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from speechzoo.config import ZooConfig, from_dict
 from speechzoo.exporters import export
@@ -15,6 +17,7 @@ from speechzoo.exporters.esphome.esphome_export import OPERATORS, check_network
 from speechzoo.exporters.esphome.esphome_model import quantize_features
 from speechzoo.exporters.flatbuffer import parse, schema, serialize
 from speechzoo.multitask.build import build_model
+from speechzoo.registry import load
 from tests.helpers import tone
 
 CONFIG = {
@@ -28,6 +31,7 @@ CONFIG = {
     },
 }
 WORD = "hey jarvis"
+WORDS = Path(__file__).parents[2] / "export" / "esphome" / "models"
 
 
 def bursts(frequency, seed):
@@ -125,6 +129,36 @@ def test_it_says_what_the_head_says(model, written, network):
         assert certain.any() and (odds - softmax_odds)[certain].min() > -0.4
         assert (odds - softmax_odds)[certain].max() < np.log(3) + 0.4
     assert np.ptp(spread) > 0.2
+
+
+@pytest.mark.parametrize("word", ["alexa", "computer", "jarvis", "snowboy"])
+def test_the_words_that_come_along_are_those_of_the_checkpoint(word):
+    manifest = json.loads((WORDS / f"{word}.json").read_text())
+    network = (WORDS / manifest["model"]).read_bytes()
+    check_network(network)
+    assert manifest["wake_word"] == word and 0 < manifest["micro"]["probability_cutoff"] < 1
+    model = load("wake_ds_cnn_micro_streaming")
+    head = model.heads["keyword"]
+    own = head.classes.index(word)
+
+    def margins(features):
+        frames, _ = model.backbone(features[None], None)
+        logits = head.window_logits(frames[model.blocks["keyword"] - 1])[0]
+        return logits[:, own] - tf.reduce_max(tf.concat([logits[:, :own], logits[:, own + 1:]], axis=1), axis=1)
+
+    # What the checkpoint takes for the word, found by going up its gradient from noise.
+    features = tf.Variable(np.random.default_rng(4).uniform(0, 12, (160, 40)).astype(np.float32))
+    quiet = EsphomeModel(network).probabilities(features.numpy())
+    optimizer = keras.optimizers.Adam(0.3)
+    for _ in range(80):
+        with tf.GradientTape() as tape:
+            loss = -tf.reduce_sum(tf.minimum(margins(features), 4.0))
+        optimizer.apply_gradients([(tape.gradient(loss, features), features)])
+        features.assign(tf.clip_by_value(features, 0.0, 26.0))
+    expected = tf.sigmoid(margins(features)).numpy()
+    heard = EsphomeModel(network).probabilities(features.numpy())
+    assert quiet.max() < 0.3 < 0.8 < expected.max() and heard.max() > 0.7
+    assert np.abs(heard - expected).mean() < 0.1
 
 
 def test_it_remembers_and_begins_with_nothing(model, network):
