@@ -29,23 +29,23 @@ UNITS = {"phones": "word", "transcript": "character"}  # of `edit_counts`: phone
 
 
 def counts(model, utterances: list) -> dict:
-    """Head -> the counts of `edit_counts` of (utterance, audio) pairs."""
+    """Head -> the counts of `edit_counts` of (utterance, audio) pairs, (utterances, 2)."""
     spec, heard = model.spec["heads"], [model.outputs(audio) for _, audio in utterances]
     return {head: edit_counts([item[head] for item, _ in utterances],
                               [greedy_decode(outputs[head], spec[head]).text for outputs in heard], unit)
             for head, unit in UNITS.items()}
 
 
-def measure(owner: Owner, mine: list, others: list, sentences: int, seed: int) -> np.ndarray:
-    """Error rates (own or others', head, before or afterwards) of one draw."""
-    order = np.random.default_rng(seed).permutation(len(mine))
-    learnt, tested = ([mine[number] for number in part] for part in (order[:sentences], order[sentences:][:TESTED]))
+def measure(owner: Owner, people: dict, before: dict, name: str, other: str, sentences: int, seed: int) -> np.ndarray:
+    """Error rates (own or others', head, before or afterwards) of one draw; `before` has the counts of all sentences."""
+    order = np.random.default_rng(seed).permutation(len(people[name]))
     owner.forget()
-    before = [counts(owner.model, part) for part in (tested, others)]
-    owner.adapt([(item["transcript"], audio) for item, audio in learnt])
-    after = [counts(owner.model, part) for part in (tested, others)]
-    return np.array([[[error_rate(when[part][head].sum(axis=0)) for when in (before, after)] for head in UNITS]
-                     for part in range(2)])
+    owner.adapt([(item["transcript"], audio) for item, audio in (people[name][number] for number in order[:sentences])])
+    rates = []
+    for who, numbers in ((name, order[sentences:][:TESTED]), (other, range(len(people[other]))[:OTHERS])):
+        after = counts(owner.model, [people[who][number] for number in numbers])
+        rates.append([[error_rate(when.sum(axis=0)) for when in (before[who][head][numbers], after[head])] for head in UNITS])
+    return np.array(rates)
 
 
 def main():
@@ -63,12 +63,14 @@ def main():
             if item.get("phones") and item.get("transcript") and item["duration"] <= MAXIMUM_SECONDS:
                 people.setdefault(item["speaker"], []).append((item, part.audio(item, model.spec["sample_rate"])))
         names = sorted(people)
+        owner.forget()
+        before = {name: counts(model, sentences) for name, sentences in people.items()}
         for sentences in SENTENCES:
             able = [name for name in names if len(people[name]) >= sentences + LEFT]
             rates = []
             for name in able:
                 other = names[(names.index(name) + 1) % len(names)]
-                draws = [measure(owner, people[name], people[other][:OTHERS], sentences, arguments.seed + draw)
+                draws = [measure(owner, people, before, name, other, sentences, arguments.seed + draw)
                          for draw in range(arguments.draws)]
                 rates.append(np.mean(draws, axis=0))
                 print(f"{part.name:16s} {sentences:3d} sentences of {name}: {line(rates[-1])}", flush=True)

@@ -89,12 +89,22 @@ def _path_sums(emission, may_skip) -> np.ndarray:
     return sums
 
 
-def _trellis(frames: int, units) -> tuple[np.ndarray, np.ndarray]:
-    """The unit of each state, blanks between units and around them; and which may be entered from two states back."""
+def check_room(frames: int, units: list[int]):
+    """Makes sure that a recording is long enough for what it is said to spell.
+
+    Raises:
+        ValueError: There are fewer frames than the units need: one each, and a blank between equal neighbours.
+    """
     units = np.asarray(units, np.int64).reshape(-1)
     needed = len(units) + int((units[1:] == units[:-1]).sum())
     if frames < needed:
         raise ValueError(f"{frames} frames can't hold {len(units)} units, which need {needed}")
+
+
+def _trellis(frames: int, units) -> tuple[np.ndarray, np.ndarray]:
+    """The unit of each state, blanks between units and around them; and which may be entered from two states back."""
+    check_room(frames, units)
+    units = np.asarray(units, np.int64).reshape(-1)
     states = np.full(2 * len(units) + 1, BLANK_INDEX)
     states[1::2] = units
     # From two states back, over a blank, only to a unit that differs from the one there.

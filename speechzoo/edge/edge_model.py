@@ -73,9 +73,12 @@ class EdgeModel:
         if seconds > MAXIMUM_SECONDS:
             raise ValueError(f"{seconds:.0f} s of audio at once; at most {MAXIMUM_SECONDS:g} s fit: recognize it "
                              "in parts")
-        audio = np.pad(audio, (0, max(0, self.artifact.minimum_samples - len(audio))))
         run = self._runner(self._cheapest(heads))
-        return {name: output[0] for name, output in run(audio=audio[None]).items()}
+        return {name: output[0] for name, output in run(audio=self.completed(audio)[None]).items()}
+
+    def completed(self, audio: np.ndarray) -> np.ndarray:
+        """float32 (samples,) with silence behind it where it is shorter than the network needs."""
+        return np.pad(audio, (0, max(0, self.artifact.minimum_samples - len(audio))))
 
     def stream(self, **options) -> Stream:
         """Hears a stream: feed it samples as they come, it says what is heard.

