@@ -150,9 +150,9 @@ class Curve:
                     len(self.thresholds) - 1)
 
 
-def curve(recordings: list, streams: list, window: int, thresholds: np.ndarray, hop_seconds: float, hours: float) -> Curve:
+def curve(heard: list, streams: list, window: int, thresholds: np.ndarray, hop_seconds: float, hours: float) -> Curve:
     """Misses and false alarms of one word, from what `listen_to` heard."""
-    best = np.array([smoothed(posteriors, window).max() for posteriors in recordings])
+    best = np.array([smoothed(posteriors, window).max() for posteriors in heard])
     streams = [smoothed(posteriors, window) for posteriors in streams]
     return Curve(window, thresholds, [float(np.mean(best < threshold)) for threshold in thresholds],
                  [sum(count_alarms(stream, threshold, hop_seconds) for stream in streams) / hours for threshold in thresholds])
@@ -180,7 +180,7 @@ def main():
         if arguments.tune:
             # Hundredths, of which no sum of 8 bits reaches the last.
             curves = [curve(*heard, window, np.arange(2, 100) / 100, detector.hop_seconds, hours) for window in SLIDING_WINDOWS]
-            best = min(curves, key=lambda curve: curve.misses[curve.quiet])
+            best = min(curves, key=lambda each: each.misses[each.quiet])
             detector.thresholds[word], detector.windows[word] = best.thresholds[best.quiet], best.window
             write_choice(word, manifests, detector.thresholds[word], detector.windows[word])
         own = detector.thresholds[word]
