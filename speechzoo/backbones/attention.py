@@ -1,4 +1,4 @@
-"""Multi-head self-attention with relative positions."""
+"""Multi-head self-attention, plain and with relative positions."""
 
 import keras
 import numpy as np
@@ -13,6 +13,54 @@ def sinusoids(frames, size: int):
     frequency = np.exp(-np.log(10000.0) * np.arange(0, size, 2) / size).astype(np.float32)
     angle = ops.cast(ops.arange(frames), "float32")[:, None] * frequency[None, :]
     return ops.sin(angle), ops.cos(angle)
+
+
+class SelfAttention(keras.layers.Layer):
+    """Self-attention whose scores see content alone (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, 3.2.2).
+
+    The keys have no bias: it adds the same to the score of every key, which a softmax doesn't see.
+
+    Args:
+        size: Channels in and out.
+        num_heads: Attention heads; must divide `size`.
+
+    Call arguments:
+        inputs: (batch, frames, size).
+        valid: (batch, frames, 1) of ones and zeros, or None.
+
+    Returns:
+        (batch, frames, size).
+    """
+
+    def __init__(self, size: int, num_heads: int, **kwargs):
+        super().__init__(**kwargs)
+        if size % num_heads or size % 2:
+            raise ValueError(f"attention: {num_heads} heads do not divide {size} channels, or the channels are odd")
+        self.size = size
+        self.num_heads = num_heads
+        self.query = FrameDense(size, name="query")
+        self.key = FrameDense(size, use_bias=False, name="key")
+        self.value = FrameDense(size, name="value")
+        self.output_projection = FrameDense(size, name="output")
+
+    def build(self, *_):
+        for layer in (self.query, self.key, self.value, self.output_projection):
+            layer.build((None, None, self.size))
+
+    def call(self, inputs, valid=None):
+        # The scale goes into the queries: one small multiplication instead of one on every score.
+        query = split_heads(self.query(inputs) * (self.size // self.num_heads) ** -0.5, self.num_heads)
+        key, value = (split_heads(layer(inputs), self.num_heads) for layer in (self.key, self.value))
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
+        if valid is not None:
+            scores = scores + (ops.transpose(valid, (0, 2, 1)) - 1.0) * 1e9
+        return self.output_projection(join_heads(ops.matmul(ops.softmax(scores), value)))
+
+    def compute_output_shape(self, inputs_shape, *_):
+        return inputs_shape
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size, "num_heads": self.num_heads}
 
 
 class RelativeAttention(keras.layers.Layer):
@@ -64,13 +112,13 @@ class RelativeAttention(keras.layers.Layer):
         batch, frames = ops.shape(inputs)[0], ops.shape(inputs)[1]
         scale = (self.size // self.num_heads) ** -0.5
         # The scale goes into the queries: one small multiplication instead of one on every score.
-        query = self._split(self.query(inputs), batch, frames) * scale
+        query = split_heads(self.query(inputs), self.num_heads) * scale
         key, value, seen = self.key(inputs), self.value(inputs), frames
         if state is not None and self.left_context:
             key = state.prepend("keys", key, self.left_context)
             value = state.prepend("values", value, self.left_context)
             seen = self.left_context + frames
-        key, value = self._split(key, batch, seen), self._split(value, batch, seen)
+        key, value = split_heads(key, self.num_heads), split_heads(value, self.num_heads)
         scores = ops.matmul(query + self.content_bias[:, None] * scale, ops.transpose(key, (0, 1, 3, 2)))
         own = positions if seen is frames else [position[self.left_context:] for position in positions]
         scores = scores + self._position_scores(query + self.position_bias[:, None] * scale, own, positions)
@@ -78,13 +126,7 @@ class RelativeAttention(keras.layers.Layer):
             scores = scores + (ops.transpose(valid, (0, 2, 1)) - 1.0) * 1e9
         if reach is not None:
             scores = scores + reach
-        context = ops.transpose(ops.matmul(ops.softmax(scores), value), (1, 2, 0, 3))
-        return self.output_projection(ops.reshape(context, (batch, frames, self.size)))
-
-    def _split(self, tensor, batch, frames):
-        """(batch, frames, size) -> (heads, batch, frames, depth): one product of a head's weights with all rows."""
-        tensor = ops.reshape(tensor, (batch, frames, self.num_heads, self.size // self.num_heads))
-        return ops.transpose(tensor, (2, 0, 1, 3))
+        return self.output_projection(join_heads(ops.matmul(ops.softmax(scores), value)))
 
     def _position_scores(self, query, own, seen):
         """Score of the distance i - j for every pair of an own and a seen frame: (heads, batch, frames i, frames j)."""
@@ -105,3 +147,15 @@ class RelativeAttention(keras.layers.Layer):
     def get_config(self):
         return {**super().get_config(), "size": self.size, "num_heads": self.num_heads,
                 "left_context": self.left_context}
+
+
+def split_heads(tensor, num_heads: int):
+    """(batch, frames, size) -> (heads, batch, frames, depth): one product of a head's weights with all rows."""
+    batch, frames, size = ops.shape(tensor)
+    return ops.transpose(ops.reshape(tensor, (batch, frames, num_heads, size // num_heads)), (2, 0, 1, 3))
+
+
+def join_heads(tensor):
+    """(heads, batch, frames, depth) -> (batch, frames, size), the inverse of `split_heads`."""
+    num_heads, batch, frames, depth = ops.shape(tensor)
+    return ops.reshape(ops.transpose(tensor, (1, 2, 0, 3)), (batch, frames, num_heads * depth))

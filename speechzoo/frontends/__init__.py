@@ -3,8 +3,9 @@
 from speechzoo.frontends.log_mel import LogMel
 from speechzoo.frontends.micro_features import MicroFeatures
 from speechzoo.frontends.spec_augment import SpecAugment
+from speechzoo.frontends.whisper_log_mel import WhisperLogMel
 
 # Name in a zoo config -> class.
-FRONTENDS = {"log_mel": LogMel, "micro_features": MicroFeatures}
+FRONTENDS = {"log_mel": LogMel, "micro_features": MicroFeatures, "whisper_log_mel": WhisperLogMel}
 
-__all__ = ["FRONTENDS", "LogMel", "MicroFeatures", "SpecAugment"]
+__all__ = ["FRONTENDS", "LogMel", "MicroFeatures", "SpecAugment", "WhisperLogMel"]

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from speechzoo.heads.convolutions import ConvolutionStack
 from speechzoo.heads.ctc_loss import CTCLoss
 from speechzoo.heads.error_rate import TokenErrorRate
 from speechzoo.heads.head import Head
@@ -21,7 +22,10 @@ class CTCHead(Head):
     Args:
         units: `characters` (space, apostrophe, a-z), `phones` (39 ARPAbet phones) or a list of byte-pair-encoding
             pieces.
-        dropout: Dropout rate of the frames that enter.
+        dropout: Dropout rate of the frames that enter, and behind each convolution.
+        convolutions: Convolutions before the logits, see `ConvolutionStack`: for backbones that were trained for
+            something else. They look ahead, so that models for streams can't have them.
+        hidden_size: Channels of the convolutions.
 
     Attributes:
         log_prior: Weight (units + 1,): logarithm of each unit's mean probability over speech, nats, for decoding under
@@ -40,7 +44,8 @@ class CTCHead(Head):
 
     target_shape = (None,)
 
-    def __init__(self, units: str | list[str] = "characters", dropout: float = 0.1, **kwargs):
+    def __init__(self, units: str | list[str] = "characters", dropout: float = 0.1,
+                 convolutions: int = 0, hidden_size: int = 256, **kwargs):
         super().__init__(**kwargs)
         known = {"characters": CHARACTERS, "phones": PHONES}
         if isinstance(units, str) and units not in known:
@@ -49,16 +54,31 @@ class CTCHead(Head):
         self.units = list(known[units] if isinstance(units, str) else units)
         self.index = {unit: number for number, unit in enumerate(self.units, 1)}
         self.dropout_rate = dropout
+        self.num_convolutions = convolutions
+        self.hidden_size = hidden_size
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.convolutions = ConvolutionStack(hidden_size, convolutions, dropout=dropout,
+                                             name="convolutions") if convolutions else None
         self.logits = FrameDense(len(self.units) + 1, name="logits")
 
     def build(self, frames_shape, *_):
-        self.logits.build((None, None, frames_shape[-1]))
+        size = frames_shape[-1]
+        if self.convolutions is not None:
+            self.convolutions.build((None, None, size))
+            size = self.hidden_size
+        self.logits.build((None, None, size))
         self.log_prior = self.add_weight(name="log_prior", shape=(len(self.units) + 1,), initializer="zeros",
                                          trainable=False)
 
     def call(self, frames, lengths=None, training=False, state=None):
-        return mark_padding(self.logits(self.dropout(frames, training=training)), lengths)
+        frames = self.dropout(frames, training=training)
+        if self.convolutions is not None:
+            frames = self.convolutions(frames, lengths, training=training)
+        return mark_padding(self.logits(frames), lengths)
+
+    @property
+    def looks_ahead(self) -> bool:
+        return self.convolutions is not None
 
     def split(self, text: str) -> list[str]:
         """A transcript as units."""
@@ -89,4 +109,5 @@ class CTCHead(Head):
 
     def get_config(self):
         units = self.kind if self.kind != "pieces" else self.units
-        return {**super().get_config(), "units": units, "dropout": self.dropout_rate}
+        return {**super().get_config(), "units": units, "dropout": self.dropout_rate,
+                "convolutions": self.num_convolutions, "hidden_size": self.hidden_size}

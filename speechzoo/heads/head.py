@@ -25,10 +25,12 @@ class Head(keras.layers.Layer):
         label: Utterance field that holds the label; the head's own name unless given.
         target_shape: Shape of one encoded label: `()`, or `(None,)` for a sequence that batches pad with 0.
         auxiliary: It only teaches the backbone while training; a model for use is built without it.
+        looks_ahead: It sees frames behind the one that it answers for, so that models for streams can't have it.
     """
 
     target_shape: tuple = ()
     auxiliary = False
+    looks_ahead = False
 
     def __init__(self, label: str | None = None, name: str | None = None, **kwargs):
         super().__init__(name=name, **kwargs)

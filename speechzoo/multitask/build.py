@@ -44,11 +44,11 @@ def _build(config, chosen, speakers):
     frontend = create(FRONTENDS, "front end", config.frontend, name="frontend", sample_rate=config.sample_rate)
     backbone = create(BACKBONES, "backbone", config.backbone, name="backbone")
     sharing = create(SHARINGS, "sharing", config.sharing, backbone=backbone, tasks=list(config.heads))
-    _check_causality(config, frontend, backbone, sharing)
     layers = {}
     for name, head in chosen.items():
         extra = {"speakers": speakers} if head.type == "speaker" and speakers else {}
         layers[name] = create(HEADS, "head", head, name=name, label=head.label, **extra)
+    _check_causality(config, frontend, backbone, sharing, layers)
     weights = {name: head.loss_weight for name, head in chosen.items()}
     weighting = create(WEIGHTINGS, "weighting", config.weighting, weights=weights, name="weighting")
     blocks = {name: head.block for name, head in chosen.items() if head.block is not None}
@@ -56,8 +56,8 @@ def _build(config, chosen, speakers):
                           name=config.name)
 
 
-def _check_causality(config, frontend, backbone, sharing):
-    """A backbone for streams is of no use behind a front end that looks ahead, or where heads have other networks."""
+def _check_causality(config, frontend, backbone, sharing, heads):
+    """A backbone for streams is of no use beside other parts that look ahead, or where heads have other networks."""
     if not getattr(backbone, "causal", False):
         return
     if not getattr(frontend, "causal", False):
@@ -66,3 +66,7 @@ def _check_causality(config, frontend, backbone, sharing):
     if not sharing.one_network:
         raise ConfigError(f"model '{config.name}': sharing '{config.sharing.type}' doesn't stream; use hard with "
                           "a causal backbone")
+    for name, head in heads.items():
+        if head.looks_ahead:
+            raise ConfigError(f"model '{config.name}': its backbone is causal and head '{name}' looks ahead; set "
+                              "convolutions: 0")

@@ -56,6 +56,10 @@ CASES = {
         ({"channels": [4, 5, 6], "stage_blocks": 2, "kernel_size": 5}, 4, 4, [5, 5, 6, 6], ()),
         ({"channels": [4, 6, 8, 8], "dropout": 0.0}, 3, 8, [6, 8, 8], ()),
     ],
+    "whisper": [
+        ({"size": 8, "num_blocks": 2, "num_heads": 2, "dropout": 0.1}, 2, 2, 8, ()),
+        ({"size": 12, "num_blocks": 1, "num_heads": 3, "feed_forward_size": 10}, 1, 2, 12, ()),
+    ],
 }
 
 
@@ -103,6 +107,7 @@ def test_lengths_are_those_of_the_row_alone(name):
     ("ecapa_tdnn", {"size": 12, "scale": 5}, "scale 5 is below two or does not divide 12 channels"),
     ("tc_resnet", {"kernel_size": 8}, "kernel_size 8 is not odd"),
     ("tc_resnet", {"channels": [16]}, "of the first convolution and of each stage"),
+    ("whisper", {"size": 10, "num_heads": 4}, "4 heads do not divide 10 channels"),
 ])
 def test_wrong_options(name, options, message):
     with pytest.raises(ValueError, match=message):

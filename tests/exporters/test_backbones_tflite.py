@@ -32,6 +32,7 @@ OPTIONS = {
                    "stride_frames": 2},
     "lstm": {"size": 20},
     "crdnn": {"channels": [4], "lstm_size": 20, "num_blocks": 1, "dense_size": 8, "dense_layers": 1, "subsampling": 2},
+    "whisper": {"size": 16, "num_blocks": 1, "num_heads": 2},
 }
 RECURRENT = ("lstm", "crdnn")  # whose loop over time the converter can't calibrate
 ELSEWHERE = ("conformer", "ds_cnn")  # test_tflite.py, and the models of the zoo

@@ -10,6 +10,8 @@ CASES = {
     "ctc": [
         ({"units": "characters", "dropout": 0.0}, ["go", "a a", "", "it's"], (4, 12, 29)),
         ({"units": "phones", "label": "phones"}, ["B EH R", "SH", "AA AA", "ZH"], (4, 12, 40)),
+        ({"units": "characters", "convolutions": 2, "hidden_size": 7, "dropout": 0.0}, ["go", "a a", "", "it's"],
+         (4, 12, 29)),
         ({"units": ["a", "b", "\u2581", "\u2581a", "\u2581ab"]}, ["ab", "b", "a b", ""], (4, 12, 6)),
     ],
     "classifier": [

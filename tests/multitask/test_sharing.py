@@ -35,6 +35,7 @@ OPTIONS = {
     "ecapa_tdnn": {"size": 8, "num_blocks": 2, "scale": 2, "squeeze_size": 4, "aggregation_size": 10},
     "lstm": {"size": 5, "num_blocks": 2, "bidirectional": True},
     "tc_resnet": {"channels": [4, 5, 6]},
+    "whisper": {"size": 8, "num_blocks": 2, "num_heads": 2},
 }
 BLOCKS = {"keyword": 2, "phones": 2, "gender": 1}
 FRAMES = np.array([24, 17, 5])

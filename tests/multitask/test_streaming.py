@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechzoo.backbones import BACKBONES
-from speechzoo.config import ConfigError, ZooConfig, from_dict
+from speechzoo.config import ConfigError, HeadConfig, ZooConfig, from_dict
 from speechzoo.decoding.stepper import Stepper
 from speechzoo.multitask.build import build_model
 from speechzoo.multitask.streaming import step_samples
@@ -182,6 +182,10 @@ def test_causality_must_be_whole():
         build_model(streaming_config("ds_cnn", frontend={"causal": False}))
     with pytest.raises(ConfigError, match="can't be normalised by the utterance.*use normalization: stored"):
         build_model(streaming_config("ds_cnn", frontend={"normalization": "utterance"}))
+    with pytest.raises(ConfigError, match="head 'phones' looks ahead; set convolutions: 0"):
+        config = streaming_config("ds_cnn")
+        config.heads["phones"] = HeadConfig("ctc", options={"units": "phones", "convolutions": 1})
+        build_model(config)
     config = streaming_config("ds_cnn").to_dict()
     config["sharing"] = {"type": "soft", "options": {}}
     for part in ("frontend", "backbone", "sharing", "weighting"):

@@ -1,0 +1,95 @@
+"""The features of OpenAI's Whisper (Radford et al. 2022, https://arxiv.org/abs/2212.04356, section 2.2)."""
+
+import math
+
+import keras
+from keras import ops
+
+from speechzoo.frontends.log_mel import LogMel
+from speechzoo.frontends.spec_augment import SpecAugment
+from speechzoo.masking import sequence_mask
+
+_FLOOR = 1e-10  # smallest mel energy before the logarithm
+_RANGE = 8.0  # of the features below the utterance's greatest, powers of ten
+_LOWEST = -1e9  # below every logarithm of an energy
+
+
+class WhisperLogMel(keras.layers.Layer):
+    """Waveform -> log-mel features as published Whisper encoders expect them.
+
+    A frame stands at every hop of 10 ms and sees 12.5 ms to either side; the audio is mirrored at both of its ends.
+    The logarithm (base 10) of 80 mel energies is cut off 8 below the utterance's maximum, then shifted and scaled:
+    (max(x, maximum - 8) + 4) / 4. The maximum is that of the utterance alone, whatever stands behind it in a batch;
+    because of it these features can't be computed in a stream.
+
+    Whisper itself completes every recording with zeros to 30 s before that. Nothing is completed here.
+
+    Args:
+        num_mel_bins: Mel bins, from 0 Hz to half of the sample rate; published encoders have 80.
+        sample_rate: Hz.
+        frequency_masks, frequency_mask_width, time_masks, time_mask_fraction: see `SpecAugment`; in training only.
+
+    Call arguments:
+        audio: float32 (batch, samples) in [-1, 1].
+        audio_length: int32 (batch,) samples that are not padding; None when nothing is padded.
+
+    Returns:
+        Features (batch, frames, mel bins), zero in the padding, and int32 (batch,) frames (None without audio_length).
+        There are `samples // hop` frames: Whisper drops the one behind the last hop.
+
+    Example:
+        >>> features, lengths = WhisperLogMel()(np.zeros((1, 16000), "float32"), np.array([16000]))
+        >>> features.shape
+        TensorShape([1, 100, 80])
+    """
+
+    needs_adaptation = False
+
+    def __init__(self, num_mel_bins: int = 80, sample_rate: int = 16000, frequency_masks: int = 0,
+                 frequency_mask_width: int = 15, time_masks: int = 0, time_mask_fraction: float = 0.05, **kwargs):
+        super().__init__(**kwargs)
+        self.num_mel_bins = self.num_features = num_mel_bins
+        self.sample_rate = sample_rate
+        self.window_length = round(0.025 * sample_rate)
+        self.log_mel = LogMel(num_mel_bins, sample_rate, fft_length=self.window_length, minimum_hertz=0.0,
+                              mel_scale="slaney", preemphasis=0.0, floor=_FLOOR, normalization="none", name="log_mel")
+        self.hop_length = self.log_mel.hop_length
+        self.frame_seconds = self.log_mel.frame_seconds
+        self.spec_augment = SpecAugment(frequency_masks, frequency_mask_width, time_masks, time_mask_fraction,
+                                        name="spec_augment")
+
+    def build(self, *_):
+        self.log_mel.build(None)
+        self.spec_augment.build(None)
+
+    def call(self, audio, audio_length=None, training=False):
+        num_frames = ops.shape(audio)[1] // self.hop_length
+        energies = self.log_mel.log_energies(self._mirror_ends(audio, audio_length))[:, :num_frames]
+        energies = energies / math.log(10.0)
+        lengths = None if audio_length is None else ops.cast(audio_length // self.hop_length, "int32")
+        mask = sequence_mask(lengths, energies)
+        heard = energies if mask is None else energies * mask + (1.0 - mask) * _LOWEST
+        maximum = ops.max(heard, axis=(1, 2), keepdims=True)
+        features = (ops.maximum(energies, maximum - _RANGE) + 4.0) / 4.0
+        features = self.spec_augment(features, lengths, training=training)
+        return (features if mask is None else features * mask), lengths
+
+    def _mirror_ends(self, audio, audio_length):
+        """The audio between half a window of its own reflection at its beginning and one at its end."""
+        half = self.window_length // 2
+        before = ops.flip(audio[:, 1:half + 1], axis=1)
+        if audio_length is None:
+            return ops.concatenate([before, audio, ops.flip(audio[:, -half - 1:-1], axis=1)], axis=1)
+        positions = ops.arange(ops.shape(audio)[1] + half, dtype="int32")[None, :]
+        last = ops.cast(audio_length, "int32")[:, None] - 1
+        mirrored = ops.where(positions > last, 2 * last - positions, positions)
+        return ops.concatenate([before, ops.take_along_axis(audio, ops.maximum(mirrored, 0), axis=1)], axis=1)
+
+    def output_length(self, samples: int) -> int:
+        """Frames that `samples` samples give."""
+        return samples // self.hop_length
+
+    def get_config(self):
+        masks = ("frequency_masks", "frequency_mask_width", "time_masks", "time_mask_fraction")
+        return {**super().get_config(), "num_mel_bins": self.num_mel_bins, "sample_rate": self.sample_rate,
+                **{name: getattr(self.spec_augment, name) for name in masks}}
