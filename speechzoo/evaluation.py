@@ -3,16 +3,15 @@
 import contextlib
 import json
 import re
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from speechzoo.audio import AudioError, audio_info, load_audio
+from speechzoo.audio import AudioError, audio_info
 from speechzoo.config import SourceConfig
 from speechzoo.data.manifest import audio_path, read_manifest
-from speechzoo.data.mixing import mix_at_snr
+from speechzoo.data.mixing import mix_somewhere, read_noises
 from speechzoo.data.reading import read_utterance_audio
 from speechzoo.data.records import RecordError
 from speechzoo.data.transcript import normalize_transcript
@@ -33,7 +32,7 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
              split: str | None = None, decoder=greedy_decode, batch_seconds: float = 96.0,
              maximum_seconds: float = 120.0, confusions: bool = False, predictions: str | Path | None = None,
              progress: Callable[[int, int], None] | None = None, grammar=None, noise: str | Path | None = None,
-             snr: Iterable[float] = ()) -> dict:
+             snr: Iterable[float] = (), noise_split: str | None = None) -> dict:
     """Measures every head that has labels in the manifests.
 
     Transcripts are compared in lower case letters, apostrophe and space; phones without stress. A label that a
@@ -55,9 +54,11 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
         progress: Called with (utterances done, utterances in all).
         grammar: Spoken commands, measured as `command` on utterances with an intent (`none` where nothing is asked
             for); name or path of a grammar, or whatever else a `CommandDecoder` takes.
-        noise: Recording to add to every utterance, at each of the ratios `snr`; see `mix_at_snr`.
+        noise: Recording to add to every utterance, at each of the ratios `snr`; see `mix_at_snr`. Or a manifest of
+            recordings (`.jsonl`), one of which is added to each utterance.
         snr: Signal-to-noise ratios, dB; every utterance is heard once at each. Speaker heads are not
             measured at several.
+        noise_split: Only noises of this split of the manifest.
 
     Returns:
         `{"overall": {head: {metric: value, "<metric>_interval": [low, high], "n": count}}, "<corpus>": {...}}`; the
@@ -82,9 +83,11 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
     snrs = sorted({float(ratio) for ratio in snr})
     if bool(snrs) != (noise is not None):
         raise ValueError("noise and snr go together: give the recording and the ratios")
+    if noise_split and noise is None:
+        raise ValueError(f"there is no noise to take the split '{noise_split}' of; give a manifest of noises")
     if len(snrs) > 1:  # a recording and itself in another noise are no trial of two recordings
         spec = {**spec, "heads": {name: head for name, head in spec["heads"].items() if head["type"] != "speaker"}}
-    noise = None if noise is None else load_audio(noise, spec["sample_rate"])
+    noises = None if noise is None else read_noises(noise, noise_split, spec["sample_rate"])
     utterances = [_Utterance(source, values, ratio) for source in sources
                   for values in read_manifest(source.manifest) if source.split in (None, values.get("split"))
                   for ratio in snrs or [None]]
@@ -109,7 +112,7 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
             usable, audio = [], []
             for utterance in batch:
                 try:
-                    audio.append(utterance.load(spec["sample_rate"], maximum_seconds, noise))
+                    audio.append(utterance.load(spec["sample_rate"], maximum_seconds, noises))
                     usable.append(utterance)
                 except UNREADABLE as error:
                     skipped_audio.append(f"{utterance.id}: {error}")
@@ -217,12 +220,9 @@ class _Utterance:
             return 0.0  # in a TFRecord, which says when it is read what it lacks
         return max(audio_info(audio_path(self.manifest, self.values)).duration - self.values.get("start", 0.0), 0.0)
 
-    def load(self, sample_rate, maximum_seconds, noise):
+    def load(self, sample_rate, maximum_seconds, noises):
         audio = read_utterance_audio(self.values, self.manifest.parent, sample_rate, maximum_seconds)
-        if self.snr is None:
-            return audio
-        # Anywhere in the noise, and always the same place for one utterance at one ratio.
-        return mix_at_snr(audio, noise, self.snr, zlib.crc32(f"{self.id} {self.snr:g}".encode()) % len(noise))
+        return audio if self.snr is None else mix_somewhere(audio, noises, self.snr, self.id)
 
     def read(self, outputs, spec, decoder, commands, file):
         """Keeps the answers that there are labels for, and writes all of them to `file`."""

@@ -32,7 +32,9 @@ def add_arguments(parser):
                         help="skip longer recordings (%(default)g)")
     commands = parser.add_argument_group("spoken commands", "measured on recordings that have an intent")
     add_grammar_arguments(commands)
-    commands.add_argument("--noise", metavar="FILE", help="add this recording to every other, at each ratio of --snr")
+    commands.add_argument("--noise", metavar="FILE",
+                          help="add this recording to every other, or one of a manifest (.jsonl), at each --snr")
+    commands.add_argument("--noise-split", metavar="NAME", help="only noises of this split of the manifest")
     commands.add_argument("--snr", type=split_numbers, default=[], metavar="DB,DB",
                           help="signal-to-noise ratios, such as 6,9,12,15,18,21,24")
     add_decoder_arguments(parser)
@@ -63,6 +65,7 @@ def run(arguments):
                           batch_seconds=arguments.batch_seconds, maximum_seconds=arguments.maximum_seconds,
                           confusions=arguments.confusions, predictions=arguments.predictions,
                           grammar=make_commands(arguments, model), noise=arguments.noise, snr=arguments.snr,
+                          noise_split=arguments.noise_split,
                           progress=lambda done, total: progress.update(task, completed=done, total=total))
     Console().print(make_table(result, arguments.model))
     _print_skipped(result.get("_skipped", {}))

@@ -23,7 +23,12 @@ def add_arguments(parser):
                         help="any argument of the corpus' reader, such as speakers=SPEAKERS.TXT; may be repeated")
     parser.add_argument("--split", nargs="+", default=[], metavar="NAME", help="keep only these splits of the corpus")
     parser.add_argument("--hold-out", type=float, default=0.0, metavar="PART",
-                        help="split by speaker instead: this part of the speakers becomes 'dev', the others 'train'")
+                        help="split by speaker instead: this part of the speakers becomes 'dev', the others 'train'; "
+                             "women and men, children and adults and the corpus' own splits give their shares")
+    parser.add_argument("--hold-out-names", nargs="+", default=[], metavar="NAME",
+                        help="hold out exactly these speakers, or recordings by their id, instead of a part")
+    parser.add_argument("--same-split-as", nargs="+", default=[], metavar="FILE",
+                        help="with --hold-out: manifests prepared before, whose speakers stay in their splits")
     parser.add_argument("--lexicon", metavar="NAME", help="add phones to transcripts: cmudict, or a lexicon's path")
     parser.add_argument("--trim-silence", action="store_true", help="cut silence off both ends of every recording")
     parser.add_argument("--maximum-seconds", type=float, default=600.0, metavar="S",
@@ -39,6 +44,10 @@ def run(arguments):
 
     from speechzoo.data.prepare import prepare
 
+    if arguments.hold_out_names and (arguments.hold_out or arguments.same_split_as):
+        raise ValueError("--hold-out-names says exactly who is held out; leave --hold-out and --same-split-as out")
+    if arguments.same_split_as and not arguments.hold_out:
+        raise ValueError("--same-split-as needs --hold-out, the part that is held out")
     options = dict(arguments.option)
     if arguments.label:
         options["label"] = arguments.label
@@ -46,9 +55,11 @@ def run(arguments):
     with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("prepare", total=None)
         summary = prepare(arguments.corpus, arguments.source, arguments.out, options, splits=arguments.split,
-                          hold_out=arguments.hold_out, lexicon=arguments.lexicon, trim_silence=arguments.trim_silence,
-                          maximum_seconds=arguments.maximum_seconds, workers=arguments.workers,
-                          on_progress=lambda done, total: progress.update(task, completed=done, total=total))
+                          hold_out=arguments.hold_out_names or arguments.hold_out, lexicon=arguments.lexicon,
+                          trim_silence=arguments.trim_silence, maximum_seconds=arguments.maximum_seconds,
+                          workers=arguments.workers,
+                          on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+                          same_split_as=arguments.same_split_as)
     print_summary(summary, arguments.lexicon)
 
 

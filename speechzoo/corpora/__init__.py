@@ -10,11 +10,13 @@ from speechzoo.config import check_options, nearest
 from speechzoo.corpora.arabic_speech_commands import ArabicSpeechCommands
 from speechzoo.corpora.coffee_orders import CoffeeOrders
 from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, TextCorpus
+from speechzoo.corpora.emodb import EmoDb
 from speechzoo.corpora.esc10 import Esc10
 from speechzoo.corpora.esc50 import Esc50
 from speechzoo.corpora.folder import Folder
 from speechzoo.corpora.fsdd import FreeSpokenDigits
 from speechzoo.corpora.hwu64 import Hwu64
+from speechzoo.corpora.kitchen20 import Kitchen20
 from speechzoo.corpora.librispeech import LibriSpeech
 from speechzoo.corpora.manifest import Manifest
 from speechzoo.corpora.snips import Snips
@@ -23,9 +25,9 @@ from speechzoo.corpora.speechocean762 import SpeechOcean762
 from speechzoo.corpora.tfds_corpus import TfdsCorpus
 from speechzoo.corpora.wake_words import WakeWords
 
-__all__ = ["CORPORA", "ArabicSpeechCommands", "CoffeeOrders", "Corpus", "CorpusError", "Esc10", "Esc50", "Folder",
-           "FreeSpokenDigits", "Hwu64", "LibriSpeech", "Manifest", "Snips", "SpeechCommands", "SpeechOcean762",
-           "TextCorpus", "TfdsCorpus", "WakeWords", "audio_root", "make_reader", "read_corpus"]
+__all__ = ["CORPORA", "ArabicSpeechCommands", "CoffeeOrders", "Corpus", "CorpusError", "EmoDb", "Esc10", "Esc50",
+           "Folder", "FreeSpokenDigits", "Hwu64", "Kitchen20", "LibriSpeech", "Manifest", "Snips", "SpeechCommands",
+           "SpeechOcean762", "TextCorpus", "TfdsCorpus", "WakeWords", "audio_root", "make_reader", "read_corpus"]
 
 
 def make_reader(name: str, **options) -> Corpus:

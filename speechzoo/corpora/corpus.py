@@ -21,10 +21,15 @@ class Corpus(abc.ABC):
         has_audio: Whether its utterances are recordings; those of a text corpus only carry `transcript`, `intent` and
             `slots`.
         labels: Fields that its utterances may have, where that is the same for every copy of the corpus.
+        group: Field whose value, such as a speaker, is never on both sides of a split; an utterance without it is a
+            group of its own.
+        strata: Fields that the two sides of a split should agree in, each group in its stratum; see `data.hold_out`.
     """
 
     has_audio = True
     labels: tuple[str, ...] = ()
+    group = "speaker"
+    strata: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def read(self, source: str | Path) -> Iterator[dict]:

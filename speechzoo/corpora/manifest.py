@@ -15,6 +15,8 @@ class Manifest(Corpus):
     `audio` comes relative to the manifest's folder, as it is written there.
     """
 
+    strata = ("subset", "gender", "age_group")
+
     def read(self, source: str | Path) -> Iterator[dict]:
         path = Path(source)
         if path.is_dir():

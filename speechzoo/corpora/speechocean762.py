@@ -22,6 +22,7 @@ class SpeechOcean762(Corpus):
     """
 
     labels = ("transcript", "phones", "speaker", "gender", "age_group", "age", "language")
+    strata = ("age_group", "gender")
 
     def read(self, source: str | Path) -> Iterator[dict]:
         source = Path(source)

@@ -129,6 +129,18 @@ class CoffeeOrdersLocal(CorpusBuilder):
     reader = "coffee_orders"
 
 
+class EmodbLocal(CorpusBuilder):
+    """EmoDB."""
+
+    reader = "emodb"
+
+
+class Kitchen20Local(CorpusBuilder):
+    """Kitchen20."""
+
+    reader = "kitchen20"
+
+
 class Esc10Local(CorpusBuilder):
     """ESC-10."""
 

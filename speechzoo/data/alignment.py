@@ -56,6 +56,16 @@ def align_manifest(manifest: str | Path, lexicon: str | Path = "cmudict", worker
     return counts
 
 
+def cut_alignment(alignment: list[list], start: float, end: float) -> list[list]:
+    """The alignment of the piece from `start` to `end`, in seconds of the whole; pieces end when the audio does."""
+    pairs, before = [], 0.0
+    for phone, until in alignment:
+        if before < end and until > start:
+            pairs.append([phone, round(min(until, end) - start, 6)])
+        before = until
+    return pairs
+
+
 class Aligner:
     """Aligns audio to words with the English acoustic model that PocketSphinx brings.
 

@@ -13,6 +13,7 @@ import numpy as np
 from speechzoo.audio import AudioError
 from speechzoo.config import AugmentConfig, ConfigError
 from speechzoo.data.devices import make_devices
+from speechzoo.data.hold_out import DEV
 from speechzoo.data.manifest import read_manifest
 from speechzoo.data.reading import read_utterance_audio
 from speechzoo.data.records import RecordError
@@ -161,6 +162,8 @@ class Augmenter:
 def load_noises(manifest: Path, sample_rate: int) -> np.ndarray:
     """All recordings of a manifest end to end, int16 (samples,); half an hour at most.
 
+    Those of the split `dev` are left out: models are measured in them.
+
     Raises:
         ConfigError: There is no such manifest, or none of its recordings can be read.
     """
@@ -170,6 +173,8 @@ def load_noises(manifest: Path, sample_rate: int) -> np.ndarray:
     for utterance in read_manifest(manifest):
         if remaining <= 0:
             break
+        if utterance.get("split") == DEV:
+            continue
         try:
             audio = read_utterance_audio(utterance, manifest.parent, sample_rate)[:remaining]
         except (AudioError, RecordError) as error:

@@ -1,8 +1,54 @@
 """Speech in noise, as benchmarks mix it."""
 
+import zlib
+from pathlib import Path
+
 import numpy as np
 
+from speechzoo.audio import SAMPLE_RATE, load_audio
+from speechzoo.data.manifest import read_manifest
+from speechzoo.data.reading import read_utterance_audio
+
 FRAME = 2048
+
+
+def read_noises(path: str | Path, split: str | None = None, sample_rate: int = SAMPLE_RATE) -> list[np.ndarray]:
+    """Reads the noises to measure in, each float32 (samples,).
+
+    Args:
+        path: A recording, or a manifest of recordings (`.jsonl`).
+        split: Of a manifest, only the utterances of this split.
+        sample_rate: Hz.
+
+    Raises:
+        AudioError, ManifestError, RecordError, OSError: It can't be read.
+        ValueError: The manifest has no noise of that split.
+    """
+    path = Path(path)
+    if path.suffix != ".jsonl":
+        if split is not None:
+            raise ValueError(f"{path}: a recording has no split '{split}'; only a manifest of noises (.jsonl) has")
+        return [load_audio(path, sample_rate)]
+    noises = [read_utterance_audio(utterance, path.parent, sample_rate) for utterance in read_manifest(path)
+              if split in (None, utterance.get("split"))]
+    noises = [noise for noise in noises if np.any(noise)]
+    if not noises:
+        raise ValueError(f"{path}: no noise in it" + (f" of split '{split}'" if split else ""))
+    return noises
+
+
+def mix_somewhere(speech: np.ndarray, noises: list[np.ndarray], snr: float, name: str) -> np.ndarray:
+    """Mixes with a piece of one of the noises: anywhere, but always the same for one `name` at one ratio.
+
+    Args:
+        speech: float32 (samples,).
+        noises: float32 (samples,) each.
+        snr: See `mix_at_snr`.
+        name: Of the recording.
+    """
+    number = zlib.crc32(f"{name} {snr:g}".encode())
+    noise = noises[number % len(noises)]
+    return mix_at_snr(speech, noise, snr, number // len(noises) % len(noise))
 
 
 def mix_at_snr(speech: np.ndarray, noise: np.ndarray, snr: float, start: int = 0) -> np.ndarray:

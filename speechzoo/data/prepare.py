@@ -10,14 +10,16 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from speechzoo import __version__
 from speechzoo.audio import SAMPLE_RATE, AudioError, encode_flac, load_audio
 from speechzoo.corpora import CorpusError, audio_root, make_reader
-from speechzoo.data.manifest import check_utterance
+from speechzoo.data.alignment import cut_alignment
+from speechzoo.data.hold_out import DEV, TRAIN, hold_out_names, hold_out_of_stream, hold_out_part
+from speechzoo.data.manifest import check_utterance, read_manifest
 from speechzoo.data.shards import MANIFEST, ShardFolder
 from speechzoo.data.transcript import phones_of
 from speechzoo.data.trimming import speech_bounds
@@ -53,9 +55,10 @@ class PrepareSummary:
 
 
 def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | None = None, splits: Iterable[str] = (),
-            hold_out: float = 0.0, lexicon: str | Path | None = None, trim_silence: bool = False,
+            hold_out: float | Sequence[str] = 0.0, lexicon: str | Path | None = None, trim_silence: bool = False,
             maximum_seconds: float = 600.0, workers: int = 1,
-            on_progress: Callable[[int, int | None], None] | None = None) -> PrepareSummary:
+            on_progress: Callable[[int, int | None], None] | None = None,
+            same_split_as: Iterable[str | Path] = ()) -> PrepareSummary:
     """Checks and resamples a corpus and writes `out/manifest.jsonl` beside its TFRecord shards.
 
     Each line of the manifest has `record` (where the audio lies in the shards: 16 kHz mono FLAC) and `duration`. Its
@@ -71,15 +74,18 @@ def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | No
         out: Folder to write.
         options: Arguments of the reader, such as `{"label": "speaker"}` for `folder`.
         splits: Keep only the utterances of these splits; all when empty.
-        hold_out: Part of the speakers (of the utterances, where no speaker is known) whose utterances become the split
-            `dev`, 0 to 1; all others become `train`. A hash of the name decides, so a speaker never changes sides. 0
-            keeps the corpus' own splits.
+        hold_out: Part of the speakers (of the recordings, where no speaker is known) that become the split `dev`, 0 to
+            1; all others become `train`, and `subset` keeps the corpus' own split. Kinds of speakers (the reader's
+            `strata`) give their shares, each those with the smallest hashes of their names: see
+            `speechzoo.data.hold_out`. Where a corpus is read as a stream, a hash below the part is held out. Names of
+            speakers or recordings (their `id`) hold out exactly these. 0 keeps the corpus' own splits.
         lexicon: `cmudict` or a path: add `phones` to utterances that have a transcript but no phones.
         trim_silence: Cut silence off both ends.
         maximum_seconds: Longer recordings are skipped.
         workers: Processes that decode.
         on_progress: Called with the number of utterances done so far and the number of all, None where the reader
             streams.
+        same_split_as: Manifests prepared before: whose speakers are in `train` or `dev` there stays there.
 
     Raises:
         CorpusError: The source isn't that corpus, has no audio, or `out` is not a folder to write prepared data to.
@@ -89,8 +95,9 @@ def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | No
     reader = make_reader(corpus, **(options or {}))
     if not reader.has_audio:
         raise CorpusError(f"{corpus} is a corpus of texts; there is no audio to prepare")
-    if not 0 <= hold_out < 1:
+    if isinstance(hold_out, (int, float)) and not 0 <= hold_out < 1:
         raise ValueError(f"hold_out must be at least 0 and less than 1, got {hold_out}")
+    known = _splits(same_split_as, reader.group) if same_split_as else {}
     if not source.exists():
         raise CorpusError(f"{source}: no such file or folder")
     if out.resolve() == audio_root(source).resolve():
@@ -98,12 +105,20 @@ def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | No
     folder = ShardFolder(out, "prepare")
     settings = {"root": str(audio_root(source).resolve()), "out": str(out.resolve()), "trim_silence": trim_silence,
                 "maximum_seconds": maximum_seconds}
-    selected = _select(reader.read(source), set(splits), hold_out, lexicon)
+    selected = _select(reader.read(source), set(splits), lexicon)
     first, total = next(selected), None  # a wrong source is noticed here, before anything is written
     selected = itertools.chain([first], selected)
-    if "_audio" not in first:  # only names and labels: they can all be held
+    if "_audio" not in first:  # only names and labels: they can all be kept in memory
         selected = list(selected)
+        if isinstance(hold_out, (int, float)) and hold_out:
+            hold_out_part(selected, hold_out, reader.group, reader.strata, known)
+        elif hold_out:
+            hold_out_names(selected, hold_out, reader.group)
         total, selected = len(selected), iter(selected)
+    elif not isinstance(hold_out, (int, float)):
+        raise ValueError(f"{corpus} is read as a stream: a part of it can be held out, not names")
+    elif hold_out:
+        selected = hold_out_of_stream(selected, hold_out, reader.group, known)
     done = 0
     with Workers(workers) as workers:
         while chunk := list(itertools.islice(selected, _UTTERANCES_PER_SHARD)):
@@ -119,7 +134,13 @@ def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | No
     return summarize(folder)
 
 
-def _select(utterances: Iterator[dict], splits: set[str], hold_out: float, lexicon) -> Iterator[dict]:
+def _splits(manifests: list[str | Path], group: str) -> dict[str, str]:
+    """The sides that groups are on in manifests."""
+    return {utterance[group]: utterance["split"] for manifest in manifests for utterance in read_manifest(manifest)
+            if group in utterance and utterance.get("split") in (TRAIN, DEV)}
+
+
+def _select(utterances: Iterator[dict], splits: set[str], lexicon) -> Iterator[dict]:
     """Applies what only needs the labels, to at least one utterance. `_skip` says why one can't be used."""
     if lexicon is not None:
         from speechzoo.decoding.lexicon import load_lexicon
@@ -130,10 +151,6 @@ def _select(utterances: Iterator[dict], splits: set[str], hold_out: float, lexic
         if splits and utterance.get("split") not in splits:
             continue
         utterance = dict(utterance)
-        if hold_out:
-            name = utterance.get("speaker", utterance["id"])
-            fraction = int.from_bytes(hashlib.sha256(str(name).encode()).digest()[:8], "big") / 2 ** 64
-            utterance["split"] = "dev" if fraction < hold_out else "train"
         if lexicon is not None and utterance.get("transcript") and "phones" not in utterance:
             phones = phones_of(utterance["transcript"], words)
             if phones is not None:
@@ -192,6 +209,8 @@ def _decode(task: tuple[dict, dict]) -> tuple[dict, bytes | None, str | None]:
         audio = audio[first:last]
         if first:
             line["start"] = round(start + first / SAMPLE_RATE, 6)
+        if "alignment" in line:
+            line["alignment"] = cut_alignment(line["alignment"], first / SAMPLE_RATE, last / SAMPLE_RATE)
     if path and not os.path.isabs(line["audio"]):
         line["audio"] = os.path.relpath(path, settings["out"])
     line["duration"] = len(audio) / SAMPLE_RATE

@@ -55,6 +55,11 @@ def test_every_option_reaches_prepare(words, tmp_path, capsys):
     (["prepare", "folder", "--source", "words", "--out", "/proc/nowhere"], "/proc/nowhere: no such file or directory"),
     (["prepare", "folder", "--source", "words", "--out", "out", "--option", "lable=x"], "did you mean 'label'?"),
     (["prepare", "folder", "--source", "words", "--out", "out", "--split", "dev"], "no utterance of split dev"),
+    (["prepare", "folder", "--source", "words", "--out", "out", "--same-split-as", "m.jsonl"], "needs --hold-out"),
+    (["prepare", "folder", "--source", "words", "--out", "out", "--hold-out-names", "a", "--hold-out", "0.2"],
+     "--hold-out-names says exactly who is held out"),
+    (["prepare", "folder", "--source", "words", "--out", "out", "--hold-out-names", "words/no/c.wav"],
+     "no speaker or recording 'words/no/c.wav' to hold out; did you mean 'words/no/"),
 ])
 def test_errors_are_one_line_and_exit_code_2(words, tmp_path, monkeypatch, capsys, arguments, message):
     monkeypatch.chdir(tmp_path)

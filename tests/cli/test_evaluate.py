@@ -96,12 +96,18 @@ def test_commands_in_noise(manifest, tmp_path, capsys):
     command = json.loads((tmp_path / "out.json").read_text())["overall"]["command"]
     assert list(command["by_snr"]) == ["6", "12"] and command["n"] == 8
     assert "accuracy at 12 dB" in capsys.readouterr().out
+    noises = manifest.with_name("noises.jsonl")
+    noises.write_text('{"audio": "3.wav", "split": "dev"}\n{"audio": "gone.wav", "split": "train"}\n')
+    assert run("evaluate", "fake", "--manifest", manifest, "--grammar", tmp_path / "moves.yaml", "--noise", noises,
+               "--noise-split", "dev", "--snr", "6,12", "--json", tmp_path / "again.json") == 0
+    assert (tmp_path / "again.json").read_text() == (tmp_path / "out.json").read_text()
 
 
 @pytest.mark.parametrize("arguments, message", [
     (["--grammar", "nowhere.yaml"], "nowhere.yaml"),
     (["--lexicon", "cmudict"], "--lexicon says how words sound: add --grammar FILE or --dictation"),
     (["--snr", "6"], "noise and snr go together"),
+    (["--noise-split", "dev"], "there is no noise to take the split 'dev' of"),
 ])
 def test_commands_one_line_and_exit_code_2(manifest, capsys, arguments, message):
     assert run("evaluate", "fake", "--manifest", manifest, *arguments) == 2

@@ -81,6 +81,48 @@ def test_librispeech_recordings_without_transcripts(tmp_path):
         list(read_corpus("librispeech", tmp_path / "some", speakers=tmp_path / "nothing"))
 
 
+def test_librispeech_transcripts_from_elsewhere(tmp_path):
+    write_wav(tmp_path / "some" / "84-5-0000.flac", tone(0.1))
+    trees.write_text(tmp_path / "all.text", "84-5-0000 SO IT'S DONE\n84-5-0001 NOT HERE\n")
+    utterance, = read_corpus("librispeech", tmp_path / "some", transcripts=tmp_path / "all.text")
+    assert utterance["transcript"] == "so it's done"
+    with pytest.raises(CorpusError, match="nothing: not found; expected a file of transcripts"):
+        list(read_corpus("librispeech", tmp_path / "some", transcripts=tmp_path / "nothing"))
+
+
+def test_librispeech_alignments(tmp_path):
+    grids = tmp_path / "grids" / "84"
+    trees.textgrid(grids / "84-121123-0000.TextGrid", [
+        (0.0, 0.05, "sil"), (0.05, 0.06, "sp"), (0.06, 0.1, "G"), (0.1, 0.15, "OW1"), (0.15, 0.2, "")])
+    trees.textgrid(grids / "84-121123-0001.TextGrid", [(0.0, 0.1, "spn"), (0.1, 0.2, "T")])
+    utterances = read("librispeech", tmp_path / "corpus", alignments=grids.parent)
+    assert utterances["84-121123-0000"]["alignment"] == [["SIL", 0.06], ["G", 0.1], ["OW", 0.15], ["SIL", 0.2]]
+    assert [name for name, u in utterances.items() if "alignment" in u] == ["84-121123-0000"]
+    with pytest.raises(CorpusError, match="no TextGrid in it"):
+        read("librispeech", tmp_path / "corpus", alignments=tmp_path / "corpus")
+    trees.write_text(grids / "174-50561-0000.TextGrid", "nothing")
+    with pytest.raises(CorpusError, match="174-50561-0000.TextGrid: no tier 'phones' with intervals"):
+        read("librispeech", tmp_path / "corpus", alignments=grids.parent)
+
+
+def test_kitchen20(tmp_path):
+    utterances = read("kitchen20", tmp_path)
+    assert utterances["audio/3-L-Ouvrir-B-10.wav"] == {
+        "id": "kitchen20/audio/3-L-Ouvrir-B-10.wav", "audio": "audio/3-L-Ouvrir-B-10.wav", "corpus": "kitchen20",
+        "split": "fold4", "sound": "frying_pan", "source_recording": "kitchen20_L-Ouvrir"}
+    trees.write_text(tmp_path / "kitchen20.csv", "category,fold,path,usr_id\nblender,1\n")
+    with pytest.raises(CorpusError, match="kitchen20.csv: expected the columns category, fold, path, usr_id, got"):
+        list(read_corpus("kitchen20", tmp_path))
+
+
+def test_emodb(tmp_path):
+    utterances = read("emodb", tmp_path)
+    assert utterances["03a04Wc"] == {
+        "id": "emodb/03a04Wc", "audio": "wav/03a04Wc.wav", "corpus": "emodb", "emotion": "anger", "speaker": "emodb_03",
+        "gender": "male", "language": "de", "transcript": "heute abend k\u00f6nnte ich es ihm sagen"}
+    assert (utterances["14b10Nb"]["emotion"], utterances["14b10Nb"]["gender"]) == ("neutral", "female")
+
+
 def test_speech_commands(tmp_path):
     utterances = read("speech_commands", tmp_path)
     assert utterances["forward/0a7c2a8d_nohash_0.wav"] == {

@@ -24,6 +24,19 @@ def librispeech(root):
     return root
 
 
+def textgrid(path, intervals):
+    """A TextGrid with one word and the phones [(start, end, text), ...]."""
+    def tier(number, name, intervals):
+        lines = "".join(f'\t\t\tintervals [{n}]:\n\t\t\t\txmin = {start}\n\t\t\t\txmax = {end}\n\t\t\t\ttext = "{text}"\n'
+                        for n, (start, end, text) in enumerate(intervals, 1))
+        return (f'\titem [{number}]:\n\t\tclass = "IntervalTier"\n\t\tname = "{name}"\n\t\txmin = 0.0\n'
+                f'\t\txmax = {intervals[-1][1]}\n\t\tintervals: size = {len(intervals)}\n{lines}')
+
+    return write_text(path, 'File type = "ooTextFile"\nObject class = "TextGrid"\n\nxmin = 0.0\n'
+                      f'xmax = {intervals[-1][1]}\ntiers? <exists>\nsize = 2\nitem []:\n'
+                      + tier(1, "words", [(0.0, intervals[-1][1], "s")]) + tier(2, "phones", intervals))
+
+
 def speech_commands(root):
     """Clips of five words by three speakers, one long noise."""
     for name in ("yes/0a7c2a8d_nohash_0", "yes/6d818f6c_nohash_1", "forward/0a7c2a8d_nohash_0", "bed/aaaaaaaa_nohash_0",
@@ -86,6 +99,20 @@ def coffee_orders(root):
 def esc10(root):
     for name in ("001 - Dog bark/1-30226-A", "003 - Sea waves/5-28135-B"):
         write_wav(root / f"{name}.wav", tone(0.1, sample_rate=44100), 44100)
+    return root
+
+
+def kitchen20(root):
+    for name in ("0-158737-A-0", "3-L-Ouvrir-B-10", "5-L-Ouvrir-F-2"):
+        write_wav(root / "audio" / f"{name}.wav", tone(0.1))
+    write_text(root / "kitchen20.csv", "category,fold,path,usr_id\nblender,1,audio/0-158737-A-0.wav,158737\n"
+               "frying-pan,4,audio/3-L-Ouvrir-B-10.wav,L-Ouvrir\nfridge,6,audio/5-L-Ouvrir-F-2.wav,L-Ouvrir\n")
+    return root
+
+
+def emodb(root):
+    for name in ("03a04Wc", "14b10Nb"):
+        write_wav(root / "wav" / f"{name}.wav", tone(0.1))
     return root
 
 

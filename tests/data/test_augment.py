@@ -194,10 +194,11 @@ def test_settings_that_make_no_sense(tmp_path, settings, message):
         Augmenter(AugmentConfig(**settings), 0, tmp_path)
 
 
-def test_unreadable_noises_are_skipped(tmp_path):
+def test_unreadable_and_held_out_noises_are_skipped(tmp_path):
     write_wav(tmp_path / "good.wav", tone(0.5))
     (tmp_path / "bad.wav").write_text("nothing")
-    write_manifest(tmp_path / "n.jsonl", [{"audio": "bad.wav"}, {"audio": "good.wav"}])
+    write_wav(tmp_path / "dev.wav", tone(0.5))
+    write_manifest(tmp_path / "n.jsonl", [{"audio": "bad.wav"}, {"audio": "good.wav"}, {"audio": "dev.wav", "split": "dev"}])
     assert len(augment.load_noises(tmp_path / "n.jsonl", 16000)) == 8000
     write_manifest(tmp_path / "n.jsonl", [{"audio": "bad.wav"}])
     with pytest.raises(ConfigError, match="none of the noises"):

@@ -16,6 +16,7 @@ from speechzoo.data import prepare as prepare_module
 from speechzoo.data.manifest import read_manifest, validate_manifest, write_manifest
 from speechzoo.data.prepare import prepare
 from speechzoo.data.reading import read_utterance_audio
+from tests.corpora import trees
 from tests.helpers import encoded, tone, write_wav
 
 
@@ -195,9 +196,50 @@ def test_splits_by_speaker(tmp_path):
     for utterance in read_manifest(tmp_path / "out" / "manifest.jsonl"):
         sides.setdefault(utterance["speaker"], set()).add(utterance["split"])
     assert all(len(side) == 1 for side in sides.values())
-    assert 4 <= sum(side == {"dev"} for side in sides.values()) <= 16
+    assert sum(side == {"dev"} for side in sides.values()) == 10
     with pytest.raises(ValueError, match="hold_out must be at least 0 and less than 1"):
         prepare("folder", tmp_path / "people", tmp_path / "out", hold_out=1.5)
+
+
+def test_speakers_known_from_another_corpus_stay_on_their_side(tmp_path):
+    for speaker in range(12):
+        write_wav(tmp_path / "people" / f"s{speaker}" / "a.wav", tone(0.05))
+    options = {"label": "speaker"}
+    prepare("folder", tmp_path / "people", tmp_path / "first", options, hold_out=["people_s3", "people_s4"])
+    speakers = splits_of(tmp_path / "first")
+    assert {name for name, split in speakers.items() if split == "dev"} == {"people_s3", "people_s4"}
+    for speaker in range(12, 24):
+        write_wav(tmp_path / "people" / f"s{speaker}" / "a.wav", tone(0.05))
+    prepare("folder", tmp_path / "people", tmp_path / "both", options, hold_out=0.25,
+            same_split_as=[tmp_path / "first" / "manifest.jsonl"])
+    both = splits_of(tmp_path / "both")
+    assert speakers.items() <= both.items() and list(both.values()).count("dev") == 6
+    with pytest.raises(ValueError, match="no speaker or recording 'people_s99' to hold out; did you mean 'people_s"):
+        prepare("folder", tmp_path / "people", tmp_path / "out", options, hold_out=["people_s99"])
+
+
+def splits_of(folder):
+    return {utterance["speaker"]: utterance["split"] for utterance in read_manifest(folder / "manifest.jsonl")}
+
+
+def test_the_corpus_own_split_is_kept_as_its_subset(tmp_path):
+    trees.librispeech(tmp_path / "corpus")
+    prepare("librispeech", tmp_path / "corpus", tmp_path / "out", hold_out=0.5)
+    utterances = read_manifest(tmp_path / "out" / "manifest.jsonl")
+    assert {utterance["subset"] for utterance in utterances} == {"dev-clean"}
+    assert {utterance["split"] for utterance in utterances} == {"train", "dev"}
+
+
+def test_an_alignment_is_cut_with_its_recording(tmp_path):
+    audio = np.concatenate([np.zeros(16000), tone(0.5, seed=1), np.zeros(16000)])
+    write_wav(tmp_path / "data" / "a.wav", audio)
+    write_manifest(tmp_path / "data" / "m.jsonl", [
+        {"id": "a", "audio": "a.wav", "alignment": [["SIL", 1.0], ["AA", 1.5], ["SIL", 2.5]]}])
+    prepare("manifest", tmp_path / "data" / "m.jsonl", tmp_path / "out", trim_silence=True)
+    utterance, = read_manifest(tmp_path / "out" / "manifest.jsonl")
+    start, end = utterance["start"], utterance["start"] + utterance["duration"]
+    assert utterance["alignment"] == [["SIL", pytest.approx(1 - start)], ["AA", pytest.approx(1.5 - start)],
+                                      ["SIL", pytest.approx(end - start)]]
 
 
 def test_phones_from_a_lexicon(tmp_path):
@@ -215,6 +257,7 @@ class InMemory:
     """A reader whose audio is in memory, with one utterance that breaks the contract and one that occurs twice."""
 
     has_audio = True
+    group = "speaker"
 
     def read(self, source):
         for number in range(5):
@@ -222,6 +265,18 @@ class InMemory:
             yield {"id": f"tones/{number % 4}", "corpus": "tones", "event": f"e{number}",
                    "_audio": audio, "_sample_rate": 8000}
         yield {"id": "tones/odd", "corpus": "tones", "gender": "both", "audio": "a.wav"}
+
+
+def test_what_is_streamed_is_split_by_the_hash_alone(tmp_path, monkeypatch):
+    monkeypatch.setitem(CORPORA, "tones", InMemory)
+    (tmp_path / "source").mkdir()
+    prepare("tones", tmp_path / "source", tmp_path / "out", hold_out=0.3)
+    hashes = {f"tones/{n}": int(hashlib.sha256(f"tones/{n}".encode()).hexdigest()[:8], 16) / 16 ** 8 for n in range(4)}
+    assert {utterance["id"]: utterance["split"] for utterance in read_manifest(tmp_path / "out" / "manifest.jsonl")} == {
+        name: "dev" if fraction < 0.3 else "train" for name, fraction in hashes.items()}
+    assert 0 < sum(fraction < 0.3 for fraction in hashes.values()) < 4
+    with pytest.raises(ValueError, match="tones is read as a stream: a part of it can be held out, not names"):
+        prepare("tones", tmp_path / "source", tmp_path / "out", hold_out=["tones/1"])
 
 
 def test_audio_in_memory(tmp_path, monkeypatch):
