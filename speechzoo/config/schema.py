@@ -148,8 +148,9 @@ class TrainingConfig:
 
     Attributes:
         epochs: Passes over the data.
-        learning_rate: Peak of the schedule (linear warm-up, then cosine to zero).
+        learning_rate: Peak of the schedule: linear warm-up, then `decay` to zero.
         warmup_steps: Steps of the warm-up.
+        decay: How the learning rate falls: `cosine` (half of one) or `linear`.
         weight_decay: AdamW's decoupled decay.
         gradient_clip_norm: Bound of the global gradient norm.
         ema_momentum: Momentum of the averaged weights that are evaluated and kept; 0 turns them off.
@@ -168,6 +169,7 @@ class TrainingConfig:
     epochs: int = 10
     learning_rate: float = 1e-3
     warmup_steps: int = 1000
+    decay: str = "cosine"
     weight_decay: float = 1e-2
     gradient_clip_norm: float = 5.0
     ema_momentum: float = 0.0
