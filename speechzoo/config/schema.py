@@ -84,7 +84,8 @@ class AugmentConfig:
         speed: Factor of the playing speed (pitch and tempo together).
         gain: Level change, dB.
         noise: Signal-to-noise ratio, dB; the noises come from `noise_manifest`.
-        noise_manifest: Manifest of noises, relative to `data.root`.
+        noise_manifest: Manifest of noises, or a list of them, relative to `data.root`. What they hold of the split
+            `dev` is not used.
         reverberation: Reverberation time (RT60), seconds; rooms are simulated by the image method.
         silence: Silence behind the recording, seconds, as far as the last bucket leaves room; noise fills it as it
             does the rest. Without it a network that learns from sentences cut at their ends hears words in the noise
@@ -97,7 +98,7 @@ class AugmentConfig:
     speed: RangeConfig = field(default_factory=RangeConfig)
     gain: RangeConfig = field(default_factory=RangeConfig)
     noise: RangeConfig = field(default_factory=RangeConfig)
-    noise_manifest: str | None = None
+    noise_manifest: str | list[str] | None = None
     reverberation: RangeConfig = field(default_factory=RangeConfig)
     silence: RangeConfig = field(default_factory=RangeConfig)
     shift: RangeConfig = field(default_factory=RangeConfig)

@@ -50,7 +50,9 @@ def convert(hint, value, where: str):
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in args:
             return None
-        return convert(next(arg for arg in args if arg is not type(None)), value, where)
+        kinds = [arg for arg in args if arg is not type(None)]
+        fitting = [arg for arg in kinds if isinstance(value, list) == (typing.get_origin(arg) is list)]
+        return convert((fitting or kinds)[0], value, where)
     if dataclasses.is_dataclass(hint):
         return from_dict(hint, value, where)
     if origin is list:

@@ -26,8 +26,8 @@ SPEED, ROOM, NOISE_PLACE, NOISE_SNR, GAIN, BAND, SHIFT, DEVICE, SILENCE = range(
 NEUTRAL = np.array([1, -1, -1, 0, 0, 0, 0, -1, 0], np.float32)
 NUM_ROOMS = 48
 NUM_DEVICES = 256
-# A place in the noises is a number of milliseconds, exact in float32; half an hour of 16-bit samples takes 58 MB.
-MAXIMUM_NOISE_SECONDS = 1800
+# A place in the noises is a number of milliseconds, exact in float32; two hours of 16-bit samples take 230 MB.
+MAXIMUM_NOISE_SECONDS = 7200
 # Telephone channels also lack what lies below 300 Hz (ITU-T G.712); wider codecs keep it.
 TELEPHONE_UPPER, TELEPHONE_LOWER = 4000.0, 300.0
 # Filters fall from one to zero within this share of their edge, half at the edge itself.
@@ -80,7 +80,8 @@ class Augmenter:
         if config.noise.probability > 0:
             if not config.noise_manifest:
                 raise ConfigError("augment.noise needs noise_manifest, a manifest of noises")
-            self.noises = load_noises(Path(root) / config.noise_manifest, sample_rate)
+            names = config.noise_manifest if isinstance(config.noise_manifest, list) else [config.noise_manifest]
+            self.noises = load_noises([Path(root) / name for name in names], sample_rate)
         if config.reverberation.probability > 0:
             bounds = config.reverberation
             self.rooms = make_rooms(NUM_ROOMS, (bounds.minimum, bounds.maximum), seed, sample_rate)
@@ -159,31 +160,32 @@ class Augmenter:
         return np.clip(audio, -1.0, 1.0).astype(np.float32)
 
 
-def load_noises(manifest: Path, sample_rate: int) -> np.ndarray:
-    """All recordings of a manifest end to end, int16 (samples,); half an hour at most.
+def load_noises(manifests: list[Path], sample_rate: int) -> np.ndarray:
+    """All recordings of some manifests end to end, int16 (samples,); two hours at most.
 
     Those of the split `dev` are left out: models are measured in them.
 
     Raises:
-        ConfigError: There is no such manifest, or none of its recordings can be read.
+        ConfigError: A manifest is missing, or none of their recordings can be read.
     """
-    if not manifest.is_file():
-        raise ConfigError(f"{manifest}: no such manifest of noises")
     parts, remaining = [], MAXIMUM_NOISE_SECONDS * sample_rate
-    for utterance in read_manifest(manifest):
-        if remaining <= 0:
-            break
-        if utterance.get("split") == DEV:
-            continue
-        try:
-            audio = read_utterance_audio(utterance, manifest.parent, sample_rate)[:remaining]
-        except (AudioError, RecordError) as error:
-            LOGGER.warning("skipped noise %s: %s", utterance["id"], error)
-            continue
-        parts.append(np.rint(audio * 32767).astype(np.int16))
-        remaining -= len(audio)
+    for manifest in manifests:
+        if not manifest.is_file():
+            raise ConfigError(f"{manifest}: no such manifest of noises")
+        for utterance in read_manifest(manifest):
+            if remaining <= 0:
+                break
+            if utterance.get("split") == DEV:
+                continue
+            try:
+                audio = read_utterance_audio(utterance, manifest.parent, sample_rate)[:remaining]
+            except (AudioError, RecordError) as error:
+                LOGGER.warning("skipped noise %s: %s", utterance["id"], error)
+                continue
+            parts.append(np.rint(audio * 32767).astype(np.int16))
+            remaining -= len(audio)
     if not parts:
-        raise ConfigError(f"{manifest}: none of the noises can be read")
+        raise ConfigError(f"{', '.join(map(str, manifests))}: none of the noises can be read")
     return np.concatenate(parts)
 
 

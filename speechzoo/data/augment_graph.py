@@ -54,7 +54,8 @@ class GraphAugmenter:
                        lambda: change_speed(audio, numbers[SPEED]))
 
     def _add_noise(self, audio, numbers):
-        first = tf.cast(numbers[NOISE_PLACE], tf.int32) * self.sample_rate // 1000
+        # In 64 bits: in 32, milliseconds times the rate overflow after two minutes.
+        first = tf.cast(tf.cast(numbers[NOISE_PLACE], tf.int64) * self.sample_rate // 1000, tf.int32)
         noise = self.noises[first:first + tf.size(audio)]
         missing = tf.size(audio) - tf.size(noise)
         size = tf.size(self.noises)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from speechzoo.config import AugmentConfig, ConfigError, RangeConfig
+from speechzoo.config import AugmentConfig, ConfigError, RangeConfig, from_dict
 from speechzoo.data import augment, augment_graph
 from speechzoo.data.augment import BAND, DEVICE, GAIN, NOISE_PLACE, NOISE_SNR, ROOM, SHIFT, SILENCE, SPEED, Augmenter
 from speechzoo.data.augment_graph import GraphAugmenter
@@ -62,6 +62,14 @@ def test_whole_chain_agrees(full, white):
         np.testing.assert_allclose(in_graph(audio, numbers), expected, atol=1e-4)
         changed += len(audio) > 1000 and not np.array_equal(expected, audio)
     assert changed == 12
+
+
+def test_late_noises_are_found(full, white):
+    full.noises = np.random.default_rng(0).integers(-9999, 9999, 150 * 16000).astype(np.int16)
+    numbers = full.neutral(1)[0]
+    for place in (134_000, 135_000, 149_500):  # seconds 134 and 135 lie around 2 ** 31 / 16000 milliseconds
+        numbers[[NOISE_PLACE, NOISE_SNR]] = place, 10
+        np.testing.assert_allclose(GraphAugmenter(full)(white, numbers), full(white, numbers), atol=1e-4)
 
 
 def test_silence_follows_at_every_speed(full, white):
@@ -199,7 +207,19 @@ def test_unreadable_and_held_out_noises_are_skipped(tmp_path):
     (tmp_path / "bad.wav").write_text("nothing")
     write_wav(tmp_path / "dev.wav", tone(0.5))
     write_manifest(tmp_path / "n.jsonl", [{"audio": "bad.wav"}, {"audio": "good.wav"}, {"audio": "dev.wav", "split": "dev"}])
-    assert len(augment.load_noises(tmp_path / "n.jsonl", 16000)) == 8000
+    assert len(augment.load_noises([tmp_path / "n.jsonl"], 16000)) == 8000
     write_manifest(tmp_path / "n.jsonl", [{"audio": "bad.wav"}])
     with pytest.raises(ConfigError, match="none of the noises"):
-        augment.load_noises(tmp_path / "n.jsonl", 16000)
+        augment.load_noises([tmp_path / "n.jsonl"], 16000)
+
+
+def test_noises_of_several_manifests(tmp_path):
+    for name, seconds in (("one", 0.5), ("two", 0.25)):
+        write_wav(tmp_path / name / "noise.wav", tone(seconds))
+        write_manifest(tmp_path / name / "manifest.jsonl", [{"audio": "noise.wav"}])
+    noise = {"probability": 0.5, "minimum": 0, "maximum": 10}
+    names = ["one/manifest.jsonl", "two/manifest.jsonl"]
+    config = from_dict(AugmentConfig, {"noise": noise, "noise_manifest": names})
+    assert len(Augmenter(config, 0, tmp_path).noises) == 12000
+    config = from_dict(AugmentConfig, {"noise": noise, "noise_manifest": names[1]})
+    assert len(Augmenter(config, 0, tmp_path).noises) == 4000
