@@ -39,9 +39,15 @@ def which_set(name: str, validation_percentage: float = 10.0, testing_percentage
     return "testing" if percentage < validation_percentage + testing_percentage else "training"
 
 
+# Labels of clips in which nobody speaks and nothing sounds that has a name.
+_NOBODY = {"event": "none", "speech": "none"}
+
+
 @register(CORPORA, "speech_commands")
 class SpeechCommands(Corpus):
     """Labels: keyword (the word), transcript (the same), speaker, language; `split` is training, validation or testing.
+
+    Of silence they are keyword, event and speech, the last two `none`.
 
     The set's own lists decide the split of what they hold, its hash that of the rest. The long recordings of
     `_background_noise_` are cut into clips of one second with the keyword `_silence_`: the first 80 % of each are for
@@ -52,7 +58,7 @@ class SpeechCommands(Corpus):
         background_noise: Folder of the long noises, `_background_noise_` in the corpus' folder by default.
     """
 
-    labels = ("keyword", "transcript", "speaker", "language")
+    labels = ("keyword", "transcript", "speaker", "language", "event", "speech")
 
     def __init__(self, background_noise: str | Path | None = None):
         self.background_noise = background_noise
@@ -89,7 +95,9 @@ def _clip(audio: str, word: str, splits: dict[str, str]) -> dict:
     utterance = {"id": f"speech_commands/{audio}", "audio": audio, "corpus": "speech_commands",
                  "split": splits.get(audio) or which_set(audio), "keyword": word}
     name = _NAME.fullmatch(Path(audio).stem)
-    if word != "_silence_":
+    if word == "_silence_":
+        utterance |= _NOBODY
+    else:
         utterance["language"] = "en"
         if name:
             utterance["speaker"] = f"sc_{name[1]}"
@@ -106,5 +114,5 @@ def _silence(path: Path, audio: str) -> Iterator[dict]:
     for start in range(seconds):
         position = start / seconds
         yield {"id": f"speech_commands/_background_noise_/{path.name}@{start}", "audio": audio, "start": float(start),
-               "duration": 1.0, "corpus": "speech_commands", "keyword": "_silence_",
+               "duration": 1.0, "corpus": "speech_commands", "keyword": "_silence_", **_NOBODY,
                "split": "training" if position < 0.8 else "validation" if position < 0.9 else "testing"}

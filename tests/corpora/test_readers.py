@@ -135,14 +135,15 @@ def test_speech_commands(tmp_path):
     unknown = utterances["_unknown_/cat_0a7c2a8d_nohash_3.wav"]
     assert (unknown["keyword"], unknown["speaker"]) == ("_unknown_", "sc_0a7c2a8d") and "transcript" not in unknown
     silent = utterances["_silence_/silent_1.wav"]
-    assert silent["keyword"] == "_silence_" and not silent.keys() & {"speaker", "transcript", "language"}
+    assert (silent["keyword"], silent["event"], silent["speech"]) == ("_silence_", "none", "none")
+    assert not silent.keys() & {"speaker", "transcript", "language"}
 
 
 def test_speech_commands_cuts_silence_out_of_noises(tmp_path):
     cuts = [u for u in read("speech_commands", tmp_path).values() if "start" in u]
     assert [(u["start"], u["duration"]) for u in cuts] == [(float(second), 1.0) for second in range(10)]
     assert {u["audio"] for u in cuts} == {"_background_noise_/running_tap.wav"}
-    assert {u["keyword"] for u in cuts} == {"_silence_"}
+    assert {(u["keyword"], u["event"], u["speech"]) for u in cuts} == {("_silence_", "none", "none")}
     assert [u["split"] for u in cuts] == ["training"] * 8 + ["validation", "testing"]
     # Noises may lie elsewhere.
     write_wav(tmp_path / "noises" / "fan.wav", tone(2.0))
