@@ -86,6 +86,7 @@ _LIMITS = {
     "0 or more and less than 1": (lambda value: 0 <= value < 1, ("ema_momentum",)),
     "lengths above 0 that rise": (lambda value: value and 0 < value[0] and value == sorted(set(value)), (
         "bucket_seconds",)),
+    "float32 or bfloat16": (lambda value: value in ("float32", "bfloat16"), ("precision",)),
     "cosine or linear": (lambda value: value in ("cosine", "linear"), ("decay",)),
 }
 

@@ -164,6 +164,8 @@ class TrainingConfig:
             curriculum by length (SortaGrad, Amodei et al. 2016, https://arxiv.org/abs/1512.02595, section 3.2).
         quantization_aware: Train with weights and inputs of products rounded as in an int8 file, which the trained
             model then loses less by; start from trained weights (Jacob et al. 2018, https://arxiv.org/abs/1712.05877).
+        precision: `float32`, or `bfloat16` for products of rounded numbers, 1.5 times as fast where the processor has
+            them; the weights are float32 all the same.
         seed: Seed of weights, shuffling, augmentation and dropout.
     """
 
@@ -181,6 +183,7 @@ class TrainingConfig:
     early_stop_patience: int = 0
     sort_first_epoch: bool = True
     quantization_aware: bool = False
+    precision: str = "float32"
     seed: int = 1
 
 

@@ -23,6 +23,7 @@ from speechzoo.training.checkpoint import RunState, load_checkpoint, remove_chec
 from speechzoo.training.dev import evaluate_on_dev, is_better
 from speechzoo.training.interruption import Interruption
 from speechzoo.training.meter import Meter
+from speechzoo.training.precision import use_precision
 from speechzoo.training.priors import measure_priors
 from speechzoo.training.run_log import RunLog, plot_curves
 from speechzoo.training.schedule import make_optimizer
@@ -113,6 +114,7 @@ class _Run:
         for leftover in output.rglob(".*.h5.*"):  # of a write that was killed
             leftover.unlink()
         keras.utils.set_random_seed(self.settings.seed)
+        use_precision(self.settings.precision)
         speakers = training_speakers(config)
         self.model = build_model(config, speakers=speakers or None, training=True)
         self.model.weighting.check_backend()
