@@ -55,3 +55,24 @@ def test_what_was_heard_becomes_labels_where_it_is_certain(tmp_path, monkeypatch
     assert sure == {**utterances[0], "transcript": "two bears", "phones": "T UW B EH R Z"}
     assert unsure == utterances[1] and silent == utterances[3] and known["transcript"] == "yes"
     assert unknown["transcript"] == "two xyzzyx" and "phones" not in unknown
+
+
+def test_words_are_found_where_their_phones_are(tmp_path, monkeypatch, capsys):
+    (tmp_path / "lexicon.txt").write_text("turn T ER N\non AA N\non AO N\nit IH T\noff AO F\n")
+    sentence = {"audio": "../recordings/a.flac", "start": 2.0, "duration": 1.5, "speaker": "ann", "gender": "female",
+                "split": "dev", "record": {"shard": "s", "offset": 0, "length": 1}, "intent": "lightsOn"}
+    # "on" in another pronunciation than the lexicon's first; "strangely" isn't in it; the second "on" is said differently.
+    first = {**sentence, "id": "first", "transcript": "turn it strangely on", "alignment": [
+        ["SIL", 0.1], ["T", 0.2], ["ER", 0.3], ["N", 0.4], ["IH", 0.5], ["T", 0.6], ["S", 0.7], ["T", 0.75], ["R", 0.8], ["EY", 0.9],
+        ["SIL", 1.0], ["AO", 1.2], ["N", 1.3], ["SIL", 1.5]]}
+    second = {**sentence, "id": "second", "transcript": "on off", "alignment": [
+        ["UH", 0.2], ["N", 0.4], ["AO", 0.5], ["SIL", 0.6], ["F", 0.7]]}  # "off" falls apart
+    write_manifest(tmp_path / "prepared" / "manifest.jsonl", [first, second, {**sentence, "id": "third", "transcript": "on"}])
+    module = example("words_from_sentences")
+    monkeypatch.setattr(sys, "argv", ["words_from_sentences.py", str(tmp_path / "prepared" / "manifest.jsonl"), "on", "off", "--out",
+                                      str(tmp_path / "words.jsonl"), "--lexicon", str(tmp_path / "lexicon.txt")])
+    module.main()
+    assert capsys.readouterr().out == "on: 1, 0.40 to 0.40 s, median 0.40 s\noff: 0\n"
+    found, = read_manifest(tmp_path / "words.jsonl")
+    assert found == {"id": "first/on@0.95", "audio": "recordings/a.flac", "start": 2.95, "duration": 0.4, "keyword": "on",
+                     "transcript": "on", "phones": "AO N", "speaker": "ann", "gender": "female", "split": "dev"}

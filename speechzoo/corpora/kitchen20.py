@@ -12,7 +12,7 @@ _COLUMNS = {"category", "fold", "path", "usr_id"}
 
 @register(CORPORA, "kitchen20")
 class Kitchen20(Corpus):
-    """Labels: sound (`boiling_water`, `frying_pan`, ...), source_recording; `split` is fold1 to fold6.
+    """Labels: sound (`boiling_water`, `frying_pan`, ...), source_recording; `split` is fold1 to fold9.
 
     The label isn't called event: to a head that knows other events these are recordings of none of them, and noise to
     speech. `source_recording` (the column `usr_id`) is the long recording that a clip was cut from; its clips
