@@ -3,7 +3,8 @@
     python benchmarks/publish.py RUN NAME --data PREPARED
 
 writes speechzoo/checkpoints/NAME/: model.weights.h5 (float16), golden.npz (the outputs for one stored input) and
-metrics.json (what it was trained on, by which command, and the figures of the stored weights on the config's dev sources).
+metrics.json (what it was trained on, by which command, its licence, and the figures of the stored weights on the config's
+dev sources), and origin.json when the run began from published weights.
 The card.md beside them is written by hand.
 """
 
@@ -17,11 +18,14 @@ from speechzoo.config import load_config
 from speechzoo.data.manifest import read_manifest
 from speechzoo.evaluation import evaluate
 from speechzoo.exporters.recordings import bundled_recordings
+from speechzoo.origin import ORIGIN, Origin, read_origin
 from speechzoo.profiling import count_macs
 from speechzoo.registry import METRICS, WEIGHTS, load
 from speechzoo.training.run_log import read_log
 from speechzoo.weights import load_weights, save_weights, sha256_of, write_atomically
 
+LICENCE = "Apache-2.0"
+"""Of weights that were trained from random values: this project's."""
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "speechzoo" / "checkpoints"
 
 
@@ -34,12 +38,14 @@ def publish(run: Path, name: str, data: Path, command: str | None = None) -> dic
     model = load(name, weights=None)  # the zoo's config must build what the run trained
     load_weights(model, folder / WEIGHTS)
     np.savez_compressed(folder / "golden.npz", **golden(model))
+    origin = publish_origin(run, folder)
     config = load_config(run / "config.yaml")
     steps = read_log(run / "log.jsonl")[-1]["step"]
     metrics = {
         "name": name,
         "weights": {"file": WEIGHTS, "dtype": "float16", "sha256": sha256_of(folder / WEIGHTS),
                     "bytes": (folder / WEIGHTS).stat().st_size},
+        **origin.summary(),
         "parameters": model.count_params(),
         "macs_per_second": count_macs(model),
         "training": {"command": command or f"speechzoo train {name} data.root=PREPARED --out RUN",
@@ -50,6 +56,16 @@ def publish(run: Path, name: str, data: Path, command: str | None = None) -> dic
     }
     write_atomically(folder / METRICS, (json.dumps(metrics, indent=1) + "\n").encode())
     return metrics
+
+
+def publish_origin(run: Path, folder: Path) -> Origin:
+    """The origin of a run's weights, which goes into the checkpoint's folder where they derive from published ones."""
+    origin = read_origin(run)
+    if not origin.licence:
+        (folder / ORIGIN).unlink(missing_ok=True)
+        return Origin(LICENCE)
+    write_atomically(folder / ORIGIN, (run / ORIGIN).read_bytes())
+    return origin
 
 
 def golden(model) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 
 from speechzoo.config import ConfigError, PartConfig, ZooConfig, list_configs, load_config
+from speechzoo.origin import Origin, origin_folder, read_origin
 
 # Files of a checkpoint in `speechzoo/checkpoints/<model>/`.
 WEIGHTS, METRICS, CARD = "model.weights.h5", "metrics.json", "card.md"
@@ -98,6 +99,7 @@ def load(name: str | Path, weights: str | Path | None = "pretrained", heads: lis
             raise ValueError(f"{source}: {len(lacking)} weights of the model are not in it, such as {lacking[0]}; "
                              "load with weights=None and use speechzoo.weights.load_weights(model, path, strict=False) "
                              "to start from what fits")
+        model.origin = _origin(source)
     return model
 
 
@@ -151,6 +153,15 @@ def _metrics(name: str) -> dict | None:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except ValueError:
         raise ValueError(f"{path}: damaged, not valid JSON; reinstall speechzoo") from None
+
+
+def _origin(weights: str | Path) -> Origin:
+    """The origin of a weights file; of a checkpoint's that derive from none, the licence that its metrics name."""
+    folder = origin_folder(weights)
+    origin = read_origin(folder)
+    if not origin.licence and folder.resolve() == _checkpoint_folder(folder.resolve().name).resolve():
+        origin.licence = (_metrics(folder.resolve().name) or {}).get("licence", "")
+    return origin
 
 
 def _run_weights(folder: Path) -> Path:

@@ -6,7 +6,12 @@ import json
 import numpy as np
 import soundfile
 
+from speechzoo.origin import Origin
+
 SAMPLE_RATE = 16000
+# Of weights that derive from published ones.
+ORIGIN = Origin("MIT", [{"name": "Ears 1", "licence": "MIT", "copyright": "Copyright (c) 1999 Somebody",
+                         "sha256": "0123", "licence_text": "Do what you like.\n"}])
 
 
 def tone(seconds: float = 1.0, frequency: float = 440.0, sample_rate: int = SAMPLE_RATE,

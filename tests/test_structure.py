@@ -19,13 +19,13 @@ OURS = FILES + sorted(path for folder in ("tests", "benchmarks", "examples", "ex
 # From the bottom up: a room imports rooms of lower floors only.
 FLOORS = [
     {"audio", "config", "products", "files", "masking", "metrics", "stream_state"},
-    {"grammar"},
+    {"grammar", "origin"},
     {"decoding"},
     {"frontends", "backbones", "heads"},
     {"multitask"},
     {"weights"},
     {"registry", "profiling"},
-    {"data", "corpora"},
+    {"data", "corpora", "published"},
     {"training", "transfer", "meta", "pretraining", "generative"},
     {"edge", "serving"},
     {"opening"},
@@ -40,7 +40,7 @@ NEIGHBOURS = {("data", "corpora"), ("corpora", "data"), ("registry", "profiling"
 # Rooms that see less than what lies below them: they run where TensorFlow is not installed.
 NARROW = {"edge": {"audio", "decoding", "files", "grammar"}, "serving": {"audio", "decoding"}, "decoding": {"grammar"}, "metrics": set(),
           "listening": {"audio", "decoding", "opening"},
-          "wyoming": {"decoding", "listening"}}
+          "published": {"files", "origin", "weights"}, "wyoming": {"decoding", "listening"}}
 # Rooms that import these packages and no others (besides the standard library).
 PACKAGES = {
     "audio": {"numpy", "soundfile", "soxr", "tensorflow", "tensorflow_io"},
@@ -57,6 +57,8 @@ PACKAGES = {
     "listening": {"numpy"},
     "edge": {"numpy", "soundfile", "soxr", "ai_edge_litert"},
     "wyoming": {"numpy", "soxr", "wyoming"},
+    "published": {"numpy", "yaml"},
+    "origin": set(),
 }
 
 

@@ -55,6 +55,8 @@ def run(arguments):
     for name, head in config.heads.items():
         where = f", block {head.block}" if head.block else ""
         table.add_row(f"head {name}", f"{head.type}{where}: {_options(head.options)}")
+    for label, text in _origin_rows(model.metrics or {}):
+        table.add_row(label, text)
     for source in config.data.train:
         table.add_row("trained on", source.manifest + (f" ({source.split})" if source.split else ""))
     console.print(table)
@@ -93,10 +95,21 @@ def _show_file(console, path):
         answers = [item for item in spec["heads"] if item in signature["outputs"]] or signature["outputs"]
         more = f", and {len(state)} tensors of state" if state else ""
         table.add_row(f"signature {name}", f"{', '.join(given)}{more} -> {', '.join(answers)}")
+    artifact = model.artifact
+    for label, text in _origin_rows({"licence": artifact.licence, "derived_from": artifact.derived_from}):
+        table.add_row(label, text)
     if "stream" in spec:
         step = spec["stream"]["step_samples"]
         table.add_row("stream", f"steps of {step} samples ({1e3 * step / spec['sample_rate']:g} ms)")
     console.print(table)
+
+
+def _origin_rows(values):
+    """What is said of the licence of weights, and of each of those that they derive from."""
+    rows = [("licence", values["licence"])] if values.get("licence") else []
+    return rows + [("derived from", ", ".join(filter(None, (source.get("name"), source.get("licence"),
+                                                            source.get("copyright")))))
+                   for source in values.get("derived_from", [])]
 
 
 def _part(part):

@@ -2,7 +2,8 @@
 
 TFLite's own convention (https://ai.google.dev/edge/litert/models/metadata): a flatbuffer's reader ignores what follows
 the flatbuffer, and a zip's reader finds its directory from the end of the file. Inside: `speechzoo.json` (what decoding
-needs), `labels/<head>.txt` (one class or unit a line, for other readers), `parity.json` and `card.md`.
+needs), `labels/<head>.txt` (one class or unit a line, for other readers), `parity.json`, `card.md` and, of weights that
+derive from published ones, `licences.txt`.
 """
 
 import json
@@ -17,6 +18,7 @@ SETTINGS = "speechzoo.json"
 PARITY = "parity.json"
 SENSITIVITY = "sensitivity.json"
 CARD = "card.md"
+NOTICES = "licences.txt"
 # Lists of labels are kilobytes; a directory that promises more is damaged or hostile.
 MAXIMUM_MEMBER_BYTES = 16 << 20
 # The same model gives the same bytes.
@@ -38,6 +40,9 @@ class Artifact:
         parity: How far each head is from the Keras model, one dict a head.
         card: The model's card, Markdown.
         sensitivity: What `int8` costs layer by layer, where it was measured: one dict a layer.
+        licence: SPDX identifier of the licence of the weights; empty where nobody has named one.
+        derived_from: Published weights that these derive from: `name`, `licence`, `copyright` and `sha256` of each.
+        notices: Texts of those licences, which must go wherever the file goes.
     """
 
     spec: dict
@@ -46,6 +51,9 @@ class Artifact:
     parity: list[dict] = field(default_factory=list)
     card: str = ""
     sensitivity: list[dict] = field(default_factory=list)
+    licence: str = ""
+    derived_from: list[dict] = field(default_factory=list)
+    notices: str = ""
 
 
 def write_artifact(path: str | Path, network: bytes, artifact: Artifact):
@@ -58,7 +66,8 @@ def write_artifact(path: str | Path, network: bytes, artifact: Artifact):
     """
     path = Path(path)
     settings = {"format": FORMAT, "spec": artifact.spec, "minimum_samples": artifact.minimum_samples,
-                "quantize": artifact.quantize, "decoder": {"type": "greedy", "blank_index": 0}}
+                "quantize": artifact.quantize, "decoder": {"type": "greedy", "blank_index": 0},
+                "licence": artifact.licence, "derived_from": artifact.derived_from}
     members = {SETTINGS: _json(settings)}
     for head, head_spec in artifact.spec["heads"].items():
         labels = _labels(head_spec)
@@ -67,8 +76,7 @@ def write_artifact(path: str | Path, network: bytes, artifact: Artifact):
     members[PARITY] = _json(artifact.parity)
     if artifact.sensitivity:
         members[SENSITIVITY] = _json(artifact.sensitivity)
-    if artifact.card:
-        members[CARD] = artifact.card
+    members.update({name: text for name, text in ((CARD, artifact.card), (NOTICES, artifact.notices)) if text})
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         partial.write_bytes(network)
@@ -94,7 +102,7 @@ def read_artifact(path: str | Path) -> Artifact:
             if head[4:] != FLATBUFFER_IDENTIFIER:
                 raise ArtifactError(f"{path}: {'empty' if not head else 'not a TFLite file'}")
             with zipfile.ZipFile(file) as archive:
-                texts = {name: _member(archive, name) for name in (SETTINGS, PARITY, SENSITIVITY, CARD)}
+                texts = {name: _member(archive, name) for name in (SETTINGS, PARITY, SENSITIVITY, CARD, NOTICES)}
     except OSError as error:
         raise ArtifactError(f"{path}: {error.strerror.lower() if error.strerror else error}") from None
     except (zipfile.BadZipFile, NotImplementedError, EOFError, UnicodeDecodeError, RuntimeError):
@@ -109,9 +117,13 @@ def read_artifact(path: str | Path) -> Artifact:
         spec = settings["spec"]
         if not isinstance(spec["sample_rate"], int) or not all(item["type"] for item in spec["heads"].values()):
             raise TypeError
+        sources = settings.get("derived_from", [])
+        if not all(isinstance(source, dict) for source in sources):
+            raise TypeError
         return Artifact(spec, int(settings["minimum_samples"]), str(settings["quantize"]),
                         json.loads(texts[PARITY] or "[]"), texts[CARD] or "",
-                        json.loads(texts[SENSITIVITY] or "[]"))
+                        json.loads(texts[SENSITIVITY] or "[]"), str(settings.get("licence", "")),
+                        sources, texts[NOTICES] or "")
     except (KeyError, TypeError, AttributeError, json.JSONDecodeError):
         raise ArtifactError(f"{path}: its spec is damaged; export the model again") from None
 

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from speechzoo.edge.artifact import NOTICES
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.graph_decoding import check_audio, decode_outputs, decode_wav
 from speechzoo.exporters.parity import HeadParity, check_parity, measure_parity
@@ -20,6 +21,8 @@ from speechzoo.serving import signatures
 
 SPEC_FILE = "assets.extra/spec.json"
 CARD_FILE = "assets.extra/card.md"
+ORIGIN_FILE = "assets.extra/origin.json"
+NOTICES_FILE = f"assets.extra/{NOTICES}"
 PARITY_FILE = "assets.extra/parity.json"
 BATCH = 4  # recordings compared at once: enough to pad, little enough for memory
 WARMUP_SECONDS = (1.0, 3.0)
@@ -37,7 +40,8 @@ def export_saved_model(model, directory: str | Path, name: str | None = None, ve
 
     The model is written beside its place, loaded through the TensorFlow 1 loader as the server will, each head compared
     with Keras, and only then moved in, so a server that watches the folder never sees half a model or a wrong one. What
-    travels with it stands in `assets.extra`: the spec, the card, the differences from Keras and warm-up requests.
+    travels with it stands in `assets.extra`: the spec, the card, the differences from Keras, the licence of the weights
+    with the texts that must go with it, and warm-up requests.
 
     Args:
         model: A `MultiTaskModel` on the TensorFlow backend.
@@ -68,8 +72,10 @@ def export_saved_model(model, directory: str | Path, name: str | None = None, ve
         _write(model, spec, partial)
         (partial / SPEC_FILE).parent.mkdir(exist_ok=True)
         (partial / SPEC_FILE).write_text(json.dumps(spec, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        if card:
-            (partial / CARD_FILE).write_text(card, encoding="utf-8")
+        origin = json.dumps(model.origin.summary(), indent=1, ensure_ascii=False) + "\n"
+        for name, text in ((CARD_FILE, card), (ORIGIN_FILE, origin), (NOTICES_FILE, model.origin.notices())):
+            if text:
+                (partial / name).write_text(text, encoding="utf-8")
         with ServedModel(partial) as served:
             parity = compare(model, served, examples or bundled_recordings(spec["sample_rate"]))
         parity = {signature: [row.to_dict() for row in rows] for signature, rows in parity.items()}

@@ -18,4 +18,6 @@ def keep_heads(model: MultiTaskModel, heads: list[str] | None) -> MultiTaskModel
             raise ValueError(f"the model has no head '{name}'; it has: {', '.join(model.heads)}")
     chosen = {name: head for name, head in model.heads.items() if name in heads}
     blocks = {name: model.blocks[name] for name in chosen}
-    return MultiTaskModel(model.frontend, model.sharing, chosen, blocks, config=model.zoo_config, name=model.name)
+    kept = MultiTaskModel(model.frontend, model.sharing, chosen, blocks, config=model.zoo_config, name=model.name)
+    kept.origin = model.origin
+    return kept

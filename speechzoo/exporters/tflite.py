@@ -120,7 +120,8 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
         names = [each for name in functions for each in (learners[name].signatures if name in learners else (name,))]
         network, sensitivity = convert(scratch, quantize, recordings, tuple(names), spec if keep_float else None,
                                        quantizer)
-        artifact = Artifact(spec, minimum, quantize, card=card or "", sensitivity=sensitivity)
+        artifact = Artifact(spec, minimum, quantize, card=card or "", sensitivity=sensitivity,
+                            **model.origin.summary(), notices=model.origin.notices())
         trial = scratch / "trial.tflite"
         write_artifact(trial, network, artifact)
         # What is measured is the file as a device will read it.

@@ -8,6 +8,7 @@ from speechzoo.multitask import streaming
 from speechzoo.multitask.labelled_mean import LabelledMean
 from speechzoo.multitask.sharing import HardSharing, Sharing
 from speechzoo.multitask.weighting import StaticWeighting
+from speechzoo.origin import Origin
 
 
 class MultiTaskModel(keras.Model):
@@ -25,6 +26,9 @@ class MultiTaskModel(keras.Model):
         blocks: Head -> 1-based block of the backbone that it reads; the last for those not named.
         weighting: A `Weighting`; the plain sum when None.
         config: The `ZooConfig` this model was made from, if any.
+
+    Attributes:
+        origin: The `Origin` of its weights, which travels into what is exported.
 
     Example:
         >>> import speechzoo
@@ -53,6 +57,7 @@ class MultiTaskModel(keras.Model):
         self.blocks = blocks
         self.weighting = weighting or StaticWeighting(dict.fromkeys(heads, 1.0), name="weighting")
         self.zoo_config = config
+        self.origin = Origin()
         self.stream_shapes = None
 
     @property

@@ -17,6 +17,7 @@ import yaml
 
 from speechzoo.config import ConfigError, ZooConfig, load_config
 from speechzoo.multitask.build import build_model
+from speechzoo.origin import carry_origin
 from speechzoo.training.averaging import average_files, averaged_weights
 from speechzoo.training.batches import TrainingData, count_classes, training_speakers
 from speechzoo.training.checkpoint import RunState, load_checkpoint, remove_checkpoints, save_checkpoint
@@ -129,6 +130,7 @@ class _Run:
         self.state = load_checkpoint(output, self.model)
         if self.state is None:
             self.state = RunState(fingerprint)
+            carry_origin(weights, output)
             if not weights and self.model.frontend.needs_adaptation:
                 self.model.frontend.adapt(self.data.adaptation_audio())
         if self.state.fingerprint != fingerprint:

@@ -15,17 +15,20 @@ SPEC = {"name": "m", "sample_rate": 16000, "heads": {
     "slots": {"type": "slots", "label": "slots", "slots": {"size": ["large", "small"]}},
     "speaker": {"type": "speaker", "label": "speaker", "embedding_size": 4}}}
 
+ARTIFACT = Artifact(SPEC, 800, "int8", [{"head": "keyword", "value": 0.1}], "# Card ü\n", licence="MIT",
+                    derived_from=[{"name": "Ears 1", "licence": "MIT"}], notices="Do what you like.\n")
+
 
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "m.tflite"
-    write_artifact(path, NETWORK, Artifact(SPEC, 800, "int8", [{"head": "keyword", "value": 0.1}], "# Card ü\n"))
+    write_artifact(path, NETWORK, ARTIFACT)
     return path
 
 
 def test_what_was_written_is_read(path):
     artifact = read_artifact(path)
-    assert artifact == Artifact(SPEC, 800, "int8", [{"head": "keyword", "value": 0.1}], "# Card ü\n")
+    assert artifact == ARTIFACT
 
 
 def test_the_flatbuffer_comes_first_and_any_zip_reader_finds_the_labels(path):
@@ -67,7 +70,9 @@ def test_damaged_files_say_what_is_wrong(path, damage, message):
 
 
 @pytest.mark.parametrize("settings", ["{", "[]", '{"format": 1}',
-                                      '{"format": 1, "decoder": {"type": "greedy"}, "spec": 3}'])
+                                      '{"format": 1, "decoder": {"type": "greedy"}, "spec": 3}',
+                                      '{"format": 1, "decoder": {"type": "greedy"}, "derived_from": [3], "spec": '
+                                      '{"sample_rate": 1, "heads": {}}, "minimum_samples": 0, "quantize": "none"}'])
 def test_a_damaged_spec_is_one_clear_line(tmp_path, settings):
     path = tmp_path / "m.tflite"
     path.write_bytes(NETWORK)

@@ -18,7 +18,7 @@ from speechzoo.exporters.esphome.esphome_model import quantize_features
 from speechzoo.exporters.flatbuffer import parse, schema, serialize
 from speechzoo.multitask.build import build_model
 from speechzoo.registry import load
-from tests.helpers import tone
+from tests.helpers import ORIGIN, tone
 
 CONFIG = {
     "name": "tiny_streaming",
@@ -57,6 +57,7 @@ def model():
     head = model.heads["keyword"]
     head.logits.kernel.assign(4 * np.asarray(head.logits.kernel))
     head.logits.bias.assign([0.5, 0.0, -0.5, 0.2])
+    model.origin = ORIGIN
     return model
 
 
@@ -99,6 +100,12 @@ def test_the_manifest_is_what_esphome_validates(written):
                           "minimum_esphome_version"}
     assert micro["feature_step_size"] == 10 and 0 < micro["probability_cutoff"] < 1
     assert micro["tensor_arena_size"] == written.arena_bytes
+
+
+def test_the_licence_of_the_weights_lies_beside_it(written):
+    report = json.loads(written.path.with_name("hey_jarvis_report.json").read_text())
+    assert {"licence": report["licence"], "derived_from": report["derived_from"]} == ORIGIN.summary()
+    assert written.path.with_name("hey_jarvis_licences.txt").read_text() == ORIGIN.notices()
 
 
 def test_the_network_is_what_esphome_loads(written, network):

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from speechzoo.config import nearest
+from speechzoo.edge.artifact import NOTICES
 from speechzoo.exporters.conversion import SIGNATURE, convert
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.esphome.esphome_model import MAXIMUM_VARIABLES, EsphomeModel
@@ -122,7 +123,10 @@ def export_esphome(model, directory: str | Path, wake_word: str | None, represen
     written = EsphomeExport(path, [parity], runner.runtime, len(network), arena, step_seconds,
                             round(count_graph_macs(flatbuffer, graph) / step_seconds), operators)
     write_atomically(path.with_suffix(".tflite"), network)
-    for file, content in ((f"{name}_report.json", written.report()), (path.name, manifest(wake_word, name, arena))):
+    report = {**written.report(), **model.origin.summary()}
+    if model.origin.derived_from:
+        write_atomically(path.with_name(f"{name}_{NOTICES}"), model.origin.notices().encode())
+    for file, content in ((f"{name}_report.json", report), (path.name, manifest(wake_word, name, arena))):
         write_atomically(path.with_name(file), (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
     return written
 

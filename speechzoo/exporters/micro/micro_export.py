@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from speechzoo.edge.artifact import NOTICES
 from speechzoo.exporters.conversion import SIGNATURE, convert
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.flatbuffer import parse
@@ -115,7 +116,9 @@ def export_micro(model, directory: str | Path, representative=None, heads: list[
     files = {**sources.hand_written(), **sources.model_data(network),
              "frontend_tables.h": sources.frontend_tables(micro.frontend, spec["sample_rate"]),
              "model_settings.h": sources.model_settings(micro, features.shape[1], written.arena_bytes, operators),
-             "report.json": json.dumps(written.report(), indent=2) + "\n"}
+             "report.json": json.dumps({**written.report(), **model.origin.summary()}, indent=2) + "\n"}
+    if model.origin.derived_from:
+        files[NOTICES] = model.origin.notices()
     write_atomically(path / f"{spec['name']}.tflite", network)
     for name, text in files.items():
         write_atomically(path / name, text.encode())
