@@ -11,6 +11,7 @@ from speechzoo import __version__
 # `run(arguments)`, which returns the exit code or None. What is slow to import is imported inside `run`. LIST, where
 # there is one, names the positional argument that takes any number of values, which may stand after options too.
 COMMANDS = {
+    "import": "speechzoo.cli.import_",
     "prepare": "speechzoo.cli.prepare",
     "synthesize": "speechzoo.cli.synthesize",
     "align": "speechzoo.cli.align",

@@ -1,0 +1,32 @@
+"""`speechzoo import`: published weights -> a folder that training starts from."""
+
+HELP = "Read published weights (Whisper in CTranslate2's format) into weights that training starts from."
+
+
+def add_arguments(parser):
+    """Adds the arguments of the command to its parser."""
+    parser.add_argument("source", metavar="FOLDER_OR_FILE",
+                        help="model.bin of a Whisper model, or the folder that holds it")
+    parser.add_argument("--out", required=True, metavar="DIR",
+                        help="folder to write to: model.weights.h5, config.yaml, origin.json")
+
+
+def run(arguments):
+    """Imports, and prints what was read, what was left out and why, and what to do next."""
+    from collections import Counter
+
+    from speechzoo.origin import UNKNOWN_LICENCE
+    from speechzoo.published.importing import CONFIG, WEIGHTS, import_published
+
+    report = import_published(arguments.source, arguments.out)
+    known = report.licence != UNKNOWN_LICENCE
+    print(f"{report.source}: {report.name}, licence "
+          + (f"{report.licence}, {report.copyright}" if known else "unknown: that of whoever published the file; "
+             "state it in origin.json before you pass anything on"))
+    print(f"read      {len(report.used)} arrays, {report.parameters / 1e6:.2f} million weights of the backbone "
+          f"'{report.architecture}'")
+    for reason, count in Counter(report.left_out.values()).items():
+        print(f"left out  {count} array{'s' * (count > 1)}: {reason}")
+    print(f"{report.output / WEIGHTS}\nnext: copy {report.output / CONFIG}, add heads and data, and\n"
+          f"  speechzoo train my_model.yaml --weights {report.output / WEIGHTS} --out runs/mine")
+    return 0

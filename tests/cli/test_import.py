@@ -1,0 +1,47 @@
+"""`speechzoo import`, and what `speechzoo show` says of licences."""
+
+import pytest
+
+from speechzoo.cli import main
+from speechzoo.cli.show import _origin_rows
+from tests.helpers import ORIGIN
+from tests.published.tiny_whisper import COMMITTED
+
+
+def run(capsys, *arguments):
+    """Exit code, standard output and standard error of a command."""
+    with pytest.raises(SystemExit) as exit_code:
+        main([str(argument) for argument in arguments])
+    return exit_code.value.code, *capsys.readouterr()
+
+
+def test_says_what_was_read_what_was_left_out_and_what_comes_next(tmp_path, capsys):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.bin").write_bytes(COMMITTED.read_bytes())
+    code, shown, _ = run(capsys, "import", tmp_path / "model", "--out", tmp_path / "imported")
+    assert code == 0
+    assert "licence unknown: that of whoever published the file" in shown
+    assert "read      31 arrays" in shown and "backbone 'whisper'" in shown
+    assert "left out  1 array: positions: " in shown and "left out  35 arrays: decoder: " in shown
+    assert f"speechzoo train my_model.yaml --weights {tmp_path / 'imported' / 'model.weights.h5'} --out" in shown
+
+
+@pytest.mark.parametrize("source, message", [("nothing", "no such file; give the model.bin"),
+                                             ("text.bin", "truncated, damaged or no CTranslate2 model")])
+def test_mistakes_are_one_line(source, message, tmp_path, capsys):
+    (tmp_path / "text.bin").write_text("no weights at all")
+    code, _, error = run(capsys, "import", tmp_path / source, "--out", tmp_path / "imported")
+    assert code == 2 and message in error and len(error.splitlines()) == 1
+    assert not (tmp_path / "imported").exists()
+
+
+def test_help_lists_it(capsys):
+    assert "\n    import " in run(capsys, "--help")[1]
+
+
+def test_show_names_the_licence(capsys):
+    _, shown, _ = run(capsys, "show", "mtl_ds_cnn_micro")
+    assert "Apache-2.0" in next(line for line in shown.splitlines() if "licence" in line)
+    assert "derived from" not in shown
+    assert _origin_rows(ORIGIN.summary()) == [
+        ("licence", "MIT"), ("derived from", "Ears 1, MIT, Copyright (c) 1999 Somebody")]
