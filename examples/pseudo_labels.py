@@ -14,8 +14,8 @@ import json
 from pathlib import Path
 
 from speechzoo.data.manifest import audio_path, read_manifest, write_manifest
-from speechzoo.data.transcript import phones_of
 from speechzoo.decoding.lexicon import load_lexicon
+from speechzoo.text.phones import phones_of
 
 
 def add_labels(utterance: dict, heard: dict, lexicon: dict, least_confidence: float) -> bool:

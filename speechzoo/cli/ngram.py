@@ -16,9 +16,9 @@ def add_arguments(parser):
 
 def run(arguments):
     """Estimates the model, writes it and prints its size."""
-    from speechzoo.data.transcript import normalize_transcript
     from speechzoo.decoding.ngram import build_ngram
     from speechzoo.files import write_atomically
+    from speechzoo.text.normalize import normalize_transcript
 
     lines = [line for path in arguments.text for line in _read_lines(path)]
     sentences = [normalize_transcript(line, arguments.language) for line in lines]

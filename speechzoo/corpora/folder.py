@@ -5,7 +5,7 @@ from pathlib import Path
 
 from speechzoo.config import register
 from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, audio_files, read_text
-from speechzoo.data.transcript import normalize_transcript
+from speechzoo.text.normalize import normalize_transcript
 
 
 @register(CORPORA, "folder")

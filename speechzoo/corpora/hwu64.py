@@ -7,7 +7,7 @@ from pathlib import Path
 
 from speechzoo.config import register
 from speechzoo.corpora.corpus import CORPORA, CorpusError, TextCorpus
-from speechzoo.data.transcript import normalize_transcript
+from speechzoo.text.normalize import normalize_transcript
 
 _SLOT = re.compile(r"\[\s*(\w+)\s*:\s*([^\]]*?)\s*\]")
 _COLUMNS = {"scenario", "intent", "answer_annotation"}

@@ -7,7 +7,7 @@ from pathlib import Path
 from speechzoo.config import register
 from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, read_text, require
 from speechzoo.corpora.textgrid import read_alignment
-from speechzoo.data.transcript import normalize_transcript
+from speechzoo.text.normalize import normalize_transcript
 
 _NAME = re.compile(r"(\d+)-(\d+)-(\d+)\.flac")
 _SUBSET = re.compile(r"(?:train|dev|test)-(?:clean|other)(?:-\d+)?")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from speechzoo.config import register
 from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, read_table, read_text, require
-from speechzoo.data.transcript import normalize_transcript
+from speechzoo.text.normalize import normalize_transcript
 
 _ADULT_AGE = 18
 _GENDERS = {"m": "male", "f": "female"}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from speechzoo.corpora.fsdd import labels_of_clip
-from speechzoo.data.transcript import normalize_transcript
+from speechzoo.text.normalize import normalize_transcript
 
 # The names that the actors' instructions used (Cao et al. 2014).
 _EMOTIONS = {"NEU": "neutral", "HAP": "happy", "SAD": "sad", "ANG": "anger", "FEA": "fear", "DIS": "disgust"}

@@ -11,9 +11,9 @@ from speechzoo.audio import AudioError
 from speechzoo.data.manifest import read_manifest, write_manifest
 from speechzoo.data.reading import read_utterance_audio
 from speechzoo.data.records import RecordError
-from speechzoo.data.transcript import normalize_transcript
 from speechzoo.data.workers import Workers
 from speechzoo.decoding.lexicon import ARPABET, load_lexicon
+from speechzoo.text.normalize import normalize_transcript
 
 SAMPLE_RATE = 16000  # of the acoustic model
 FRAMES_PER_SECOND = 100

@@ -21,9 +21,9 @@ from speechzoo.data.alignment import cut_alignment
 from speechzoo.data.hold_out import DEV, TRAIN, hold_out_names, hold_out_of_stream, hold_out_part
 from speechzoo.data.manifest import check_utterance, read_manifest
 from speechzoo.data.shards import MANIFEST, ShardFolder
-from speechzoo.data.transcript import phones_of
 from speechzoo.data.trimming import speech_bounds
 from speechzoo.data.workers import Workers
+from speechzoo.text.phones import phones_of
 
 # What is lost at most when a run is killed, and what one shard holds.
 _UTTERANCES_PER_SHARD = 512

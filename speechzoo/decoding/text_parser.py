@@ -5,7 +5,7 @@ import numpy as np
 from speechzoo.decoding.compiled_grammar import CompiledGrammar
 from speechzoo.decoding.grammar import WORST_SCORE
 from speechzoo.decoding.parse import Parse
-from speechzoo.grammar.words import normalize_words
+from speechzoo.text.normalize import normalize_words
 
 
 class TextParser:

@@ -11,7 +11,7 @@ from speechzoo.decoding.letter_to_sound import default_lexicon
 from speechzoo.decoding.spelling import Lexicon, Spelling
 from speechzoo.edge.examples import read_samples
 from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
-from speechzoo.grammar.words import normalize_words
+from speechzoo.text.normalize import normalize_words
 
 ADAPT = "adapt"
 FRAMES = 50

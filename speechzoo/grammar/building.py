@@ -8,7 +8,7 @@ from speechzoo.grammar.located import Located
 from speechzoo.grammar.nodes import NOTHING, Choice, Node, Sequence, Slot, Value, Words
 from speechzoo.grammar.numbers import BUILT_IN, number_slot
 from speechzoo.grammar.template import Group, RuleReference, SlotReference, Syntax, Text, parse_template
-from speechzoo.grammar.words import normalize_words
+from speechzoo.text.normalize import normalize_words
 
 # A range of more numbers than this is a mistake, or a number that should be spoken digit by digit.
 MAX_RANGE = 10_000

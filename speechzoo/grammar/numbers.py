@@ -3,54 +3,7 @@
 import functools
 
 from speechzoo.grammar.nodes import Choice, Node, Sequence, Value, Words
-
-_ONES = ("zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-         "seventeen eighteen nineteen").split()
-_TENS = "ten twenty thirty forty fifty sixty seventy eighty ninety".split()
-_GROUPS = ((10**12, "trillion"), (10**9, "billion"), (10**6, "million"), (1000, "thousand"), (100, "hundred"))
-_ORDINALS = {"one": "first", "two": "second", "three": "third", "five": "fifth", "eight": "eighth", "nine": "ninth",
-             "twelve": "twelfth"}
-
-
-def cardinal(number: int, joint: str = "and") -> str:
-    """A number in words.
-
-    Args:
-        number: 0 to below 10**15.
-        joint: Word between hundreds and the rest: "and", or "" as Americans like it.
-
-    Example:
-        >>> cardinal(1205)
-        'one thousand two hundred and five'
-    """
-    if number < 20:
-        return _ONES[number]
-    if number < 100:
-        return " ".join([_TENS[number // 10 - 1], *([_ONES[number % 10]] if number % 10 else [])])
-    size, name = next(group for group in _GROUPS if number >= group[0])
-    rest = number % size
-    words = [cardinal(number // size, joint), name]
-    if rest:
-        words += ([joint] if joint and rest < 100 else []) + [cardinal(rest, joint)]
-    return " ".join(words)
-
-
-def ordinal(number: int, joint: str = "and") -> str:
-    """A place in a row in words: 21 -> "twenty first". Arguments as of `cardinal`."""
-    *front, last = cardinal(number, joint).split()
-    last = _ORDINALS.get(last) or (last[:-1] + "ieth" if last.endswith("y") else last + "th")
-    return " ".join([*front, last])
-
-
-def ways_to_say(number: int) -> tuple[str, ...]:
-    """The usual ways to say a number from 0 on, the plainest first."""
-    ways = [cardinal(number), cardinal(number, "")]
-    if 100 <= number < 200 or 1000 <= number < 2000:
-        ways.append("a" + cardinal(number).removeprefix("one"))
-    if 1100 <= number < 2000 and number % 1000 // 100:  # fifteen hundred; in ten hundred nobody counts
-        rest = number % 100
-        ways.append(f"{cardinal(number // 100)} hundred" + (f" and {cardinal(rest)}" if rest else ""))
-    return tuple(dict.fromkeys(ways))
+from speechzoo.text.numbers import cardinal, ordinal, ways_to_say
 
 
 def number_slot(numbers: range, halves: bool = False, tenths: bool = False, multiplier: float = 1) -> Node:
@@ -67,7 +20,8 @@ def number_slot(numbers: range, halves: bool = False, tenths: bool = False, mult
         spoken = [("minus " if number < 0 else "") + way for way in ways_to_say(abs(number))]
         values.append(_value(_figures(number * multiplier), spoken))
         for tenth in range(1, 10) if tenths else (5,) if halves else ():
-            said = [f"{spoken[0]} point {cardinal(tenth)}"] + [f"{spoken[0]} and a half"] * (tenth == 5 and number > 0)
+            said = [f"{way} point {cardinal(tenth)}" for way in spoken[:2]]
+            said += [f"{way} and a half" for way in spoken[:2] if tenth == 5 and number > 0]
             fraction = number - tenth / 10 if number < 0 else number + tenth / 10
             values.append(_value(_figures(fraction * multiplier), said))
     return _choice(values)

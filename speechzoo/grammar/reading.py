@@ -12,8 +12,9 @@ from speechzoo.grammar.home_assistant import home_assistant_document
 from speechzoo.grammar.lists import check_keys, check_text, list_node
 from speechzoo.grammar.located import Located, read_located
 from speechzoo.grammar.nodes import NOTHING, Choice, Grammar, Node, Sequence, Slot, Value, Words
-from speechzoo.grammar.numbers import number_slot, ordinal, percentage_slot
+from speechzoo.grammar.numbers import number_slot, percentage_slot
 from speechzoo.grammar.template import HASSIL, RHINO
+from speechzoo.text.numbers import ordinal
 
 MAX_WORDS = 5_000_000
 """Words of a grammar with every rule and slot written out where it is named. How many sentences they form is free."""

@@ -1,9 +1,7 @@
-import re
-
 import pytest
 
 from speechzoo.grammar.nodes import Grammar, Slot
-from speechzoo.grammar.numbers import BUILT_IN, cardinal, durations, number_slot, ordinal, ways_to_say
+from speechzoo.grammar.numbers import BUILT_IN, durations, number_slot
 from speechzoo.grammar.sampling import enumerate_sentences
 
 
@@ -15,51 +13,14 @@ def spoken(node):
     return found
 
 
-def value_of(words):
-    """Reads a number in words: an independent way back."""
-    small = {cardinal(number): number for number in [*range(20), *range(20, 100, 10)]}
-    total = group = 0
-    for word in re.sub(r"^a ", "one ", words).split():
-        if word == "hundred":
-            group *= 100
-        elif word == "thousand":
-            total, group = total + group * 1000, 0
-        elif word == "million":
-            total, group = (total + group) * 1_000_000, 0
-        elif word != "and":
-            group += small[word]
-    return total + group
-
-
-def test_small_numbers_are_known():
-    assert [cardinal(number) for number in (0, 7, 13, 20, 40, 58, 99)] == [
-        "zero", "seven", "thirteen", "twenty", "forty", "fifty eight", "ninety nine"]
-
-
-@pytest.mark.parametrize("number", [*range(0, 2100, 7), 9999, 10_000, 123_456, 1_000_001, 987_654_321])
-def test_every_way_to_say_a_number_reads_back(number):
-    ways = ways_to_say(number)
-    assert len(set(ways)) == len(ways)
-    assert {value_of(way) for way in ways} == {number}
-
-
-def test_ways_of_both_sides_of_the_atlantic():
-    assert {"one hundred and five", "one hundred five", "a hundred and five"} == set(ways_to_say(105))
-    assert "fifteen hundred" in ways_to_say(1500) and "ten hundred" not in ways_to_say(1000)
-
-
-def test_ordinals():
-    assert [ordinal(number) for number in (1, 2, 3, 5, 8, 9, 12, 20, 21, 30, 100, 112)] == [
-        "first", "second", "third", "fifth", "eighth", "ninth", "twelfth", "twentieth", "twenty first", "thirtieth",
-        "one hundredth", "one hundred and twelfth"]
-
-
 def test_ranges():
     assert spoken(number_slot(range(-1, 2))) == {"minus one": "-1", "zero": "0", "one": "1"}
     assert spoken(number_slot(range(5, 6), halves=True)) == {
         "five": "5", "five point five": "5.5", "five and a half": "5.5"}
     assert spoken(number_slot(range(-1, 0), tenths=True))["minus one point two"] == "-1.2"
     assert spoken(number_slot(range(2, 3), multiplier=-1)) == {"two": "-2"}
+    assert {"one hundred five and a half", "one hundred and five point five"} <= set(
+        spoken(number_slot(range(105, 106), halves=True)))
     large = spoken(number_slot(range(1234567, 1234568)))
     assert large["one million two hundred and thirty four thousand five hundred and sixty seven"] == "1234567"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from speechzoo.corpora import make_reader
 from speechzoo.corpora.corpus import CorpusError, read_text
-from speechzoo.data.transcript import normalize_transcript
 from speechzoo.grammar.reading import load_grammar
 from speechzoo.grammar.sampling import sample_sentences
+from speechzoo.text.normalize import normalize_transcript
 
 _KEPT = ("transcript", "intent", "slots")
 

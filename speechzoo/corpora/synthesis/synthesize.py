@@ -21,9 +21,9 @@ from speechzoo.corpora.synthesis.speaker import SPEAKERS_PER_VOICE, Speaker
 from speechzoo.corpora.synthesis.voice import Voice
 from speechzoo.data.prepare import PrepareSummary, summarize
 from speechzoo.data.shards import ShardFolder
-from speechzoo.data.transcript import phones_of
 from speechzoo.data.workers import Workers
 from speechzoo.decoding.lexicon import load_lexicon
+from speechzoo.text.phones import phones_of
 
 # What is lost at most when a run is killed, and what one shard holds.
 _UTTERANCES_PER_SHARD = 512

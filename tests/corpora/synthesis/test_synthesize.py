@@ -113,7 +113,7 @@ def test_full_disk_keeps_what_is_done(grammar, tmp_path, monkeypatch):
 
 def test_what_is_not_spoken_is_listed(tmp_path):
     long = "very " * 100
-    lines = ["hello there", "good morning to you", "how are you", "caf\u00e9", "the unspeakable", long, "see you later"]
+    lines = ["hello there", "good morning to you", "how are you", "\u043c\u0438\u0440", "the unspeakable", long, "see you later"]
     (tmp_path / "lines.txt").write_text("\n".join(lines), encoding="utf-8")
     summary = synthesize(tmp_path / "lines.txt", tmp_path / "out", MINUTE, name="mine")
     assert set(summary.skipped) == {"'...' is no letter that English voices speak", "fake can't say that",
