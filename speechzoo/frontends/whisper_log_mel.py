@@ -38,7 +38,7 @@ class WhisperLogMel(keras.layers.Layer):
         There are `samples // hop` frames: Whisper drops the one behind the last hop.
 
     Example:
-        >>> features, lengths = WhisperLogMel()(np.zeros((1, 16000), "float32"), np.array([16000]))
+        >>> features, lengths = WhisperLogMel()(ops.zeros((1, 16000)), ops.array([16000]))
         >>> features.shape
         TensorShape([1, 100, 80])
     """
