@@ -69,7 +69,7 @@ class InputRange(keras.layers.Layer):
 
     def call(self, inputs, training=False):
         low, high = ops.convert_to_tensor(self.low), ops.convert_to_tensor(self.high)
-        if training:
+        if training and self.trainable:
             seen = ops.cast(high > low, inputs.dtype) * _MOMENTUM
             low = seen * low + (1 - seen) * ops.minimum(ops.stop_gradient(ops.min(inputs)), 0.0)
             high = seen * high + (1 - seen) * ops.maximum(ops.stop_gradient(ops.max(inputs)), 0.0)

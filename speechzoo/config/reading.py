@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from speechzoo.config.errors import ConfigError, nearest
-from speechzoo.config.schema import RangeConfig, ZooConfig
+from speechzoo.config.schema import RangeConfig, TrainingConfig, ZooConfig
 from speechzoo.config.values import from_dict
 
 # What PyYAML raises: its constructors also let out ValueError (the date 2001-99-99), KeyError (`!!bool x`) and others.
@@ -102,6 +102,10 @@ def _check_limits(config, where):
         for name, part in [*inner, (None, value)]:
             if dataclasses.is_dataclass(part):
                 _check_limits(part, key if name is None else f"{key}.{name}")
+    for pattern, factor in config.rates.items() if isinstance(config, TrainingConfig) else ():
+        if not 0 < factor < math.inf:
+            remedy = "; put it into training.freeze" if factor == 0 else ""
+            raise ConfigError(f"{where}.rates: the factor of '{pattern}' must be above 0, got {factor:g}{remedy}")
     if isinstance(config, RangeConfig) and not -math.inf < config.minimum <= config.maximum < math.inf:
         raise ConfigError(f"{where}: minimum {config.minimum:g} and maximum {config.maximum:g} are no range")
 

@@ -55,6 +55,7 @@ class MultiTaskModel(keras.Model):
         self.sharing = sharing
         self.heads = dict(heads)
         self.blocks = blocks
+        self.penalties = []
         self.weighting = weighting or StaticWeighting(dict.fromkeys(heads, 1.0), name="weighting")
         self.zoo_config = config
         self.origin = Origin()

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -29,6 +30,7 @@ class RunState:
         best_step: Step of `best`.
         without_improvement: Evaluations since `best`.
         evaluations: One dict an evaluation: {"step", "epoch", "head/metric": value, ...}.
+        freeze: Patterns of the weights that don't train.
     """
 
     fingerprint: str = ""
@@ -39,6 +41,7 @@ class RunState:
     best_step: int = 0
     without_improvement: int = 0
     evaluations: list[dict] = field(default_factory=list)
+    freeze: list[str] = field(default_factory=list)
 
 
 def save_checkpoint(folder: str | Path, model: keras.Model, state: RunState):
@@ -59,8 +62,14 @@ def save_checkpoint(folder: str | Path, model: keras.Model, state: RunState):
     os.replace(new, folder / FILE_NAME)
 
 
-def load_checkpoint(folder: str | Path, model: keras.Model) -> RunState | None:
+def load_checkpoint(folder: str | Path, model: keras.Model,
+                    check: Callable[[RunState], None] | None = None) -> RunState | None:
     """Puts the newest readable checkpoint of `folder` into the compiled `model`.
+
+    Args:
+        folder: Folder of the run.
+        model: The model, as it was when the checkpoint was written.
+        check: Called with where the run stood before anything is restored; raises what speaks against it.
 
     Returns:
         Where the run stood; None when the folder has no checkpoint.
@@ -78,7 +87,7 @@ def load_checkpoint(folder: str | Path, model: keras.Model) -> RunState | None:
             damage = damage or error
             LOGGER.warning("%s", error)
             continue
-        return _restore(path, arrays, model)
+        return _restore(path, arrays, model, check)
     if damage:
         raise damage
     return None
@@ -90,11 +99,14 @@ def remove_checkpoints(folder: str | Path):
         (Path(folder) / name).unlink(missing_ok=True)
 
 
-def _restore(path, arrays, model):
+def _restore(path, arrays, model, check):
     remedy = "restart the run, or give it another output folder"
+    state = RunState(**json.loads(arrays["run"].tobytes())) if "run" in arrays else None
+    if state is not None and check is not None:
+        check(state)
     others = _other_state(model)
     stored = [arrays[name] for name in sorted(arrays) if name.startswith("state/")]
-    if [value.shape for value in stored] != [tuple(variable.shape) for variable in others] or "run" not in arrays:
+    if [value.shape for value in stored] != [tuple(variable.shape) for variable in others] or state is None:
         raise ValueError(f"{path}: belongs to another model or optimizer; {remedy}")
     weights = {name.removeprefix("weights/"): value for name, value in arrays.items() if name.startswith("weights/")}
     try:
@@ -103,7 +115,7 @@ def _restore(path, arrays, model):
         raise ValueError(f"{str(error).split(';')[0]}; {remedy}") from None
     for variable, value in zip(others, stored):
         variable.assign(value)
-    return RunState(**json.loads(arrays["run"].tobytes()))
+    return state
 
 
 def _other_state(model):

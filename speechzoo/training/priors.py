@@ -1,6 +1,6 @@
 """How often a trained model gives each unit: what decoding under a grammar divides by."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ from speechzoo.heads.ctc import CTCHead
 from speechzoo.heads.padding import not_padding
 
 
-def measure_priors(model: keras.Model, batches: Iterable) -> list[str]:
+def measure_priors(model: keras.Model, batches: Iterable, frozen: Container[str] = ()) -> list[str]:
     """Stores in every `ctc` head the logarithm of its units' mean probability (`log_prior`).
 
     Args:
@@ -22,7 +22,8 @@ def measure_priors(model: keras.Model, batches: Iterable) -> list[str]:
     Returns:
         The heads that were measured.
     """
-    heads = {name: head for name, head in model.heads.items() if isinstance(head, CTCHead)}
+    heads = {name: head for name, head in model.heads.items()
+             if isinstance(head, CTCHead) and head.log_prior.path not in frozen}
     heard = {name: [] for name in heads}
     for inputs, _, weights in batches if heads else ():
         outputs = model.predict_on_batch(inputs)

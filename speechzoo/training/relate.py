@@ -58,7 +58,7 @@ def relate(config: ZooConfig | str | Path, steps: int = 200, overrides: Iterable
     """Trains all heads of a config together for some steps, measures how they affect each other, and groups them.
 
     Nothing is kept of the training. All heads join at once, share one network, and utterances come in random order,
-    whatever the config says of curricula and sharing.
+    whatever the config says of curricula, sharing and fine-tuning.
 
     Args:
         config: A ZooConfig, the name of a zoo model, or the path of a YAML file.

@@ -5,6 +5,7 @@ import math
 import keras
 
 from speechzoo.config import TrainingConfig
+from speechzoo.training.rates import RatedAdamW
 
 
 class Warmup(keras.optimizers.schedules.LearningRateSchedule):
@@ -59,9 +60,11 @@ class WarmupLinear(Warmup):
 SCHEDULES = {"cosine": WarmupCosine, "linear": WarmupLinear}
 
 
-def make_optimizer(settings: TrainingConfig, total_steps: int) -> keras.optimizers.Optimizer:
-    """AdamW as `settings` want it, for a run of `total_steps`."""
+def make_optimizer(settings: TrainingConfig, total_steps: int,
+                   rates: dict[str, float] | None = None) -> keras.optimizers.Optimizer:
+    """AdamW as `settings` want it, for a run of `total_steps`; with `rates` as `RatedAdamW` takes them."""
     averaging = {"use_ema": True, "ema_momentum": settings.ema_momentum} if settings.ema_momentum else {}
     schedule = SCHEDULES[settings.decay](settings.learning_rate, settings.warmup_steps, total_steps)
-    return keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay,
-                                  global_clipnorm=settings.gradient_clip_norm, **averaging)
+    kind, factors = (RatedAdamW, {"rates": rates}) if rates else (keras.optimizers.AdamW, {})
+    return kind(schedule, weight_decay=settings.weight_decay, global_clipnorm=settings.gradient_clip_norm, **averaging,
+                **factors)

@@ -22,10 +22,12 @@ from speechzoo.training.averaging import average_files, averaged_weights
 from speechzoo.training.batches import TrainingData, count_classes, training_speakers
 from speechzoo.training.checkpoint import RunState, load_checkpoint, remove_checkpoints, save_checkpoint
 from speechzoo.training.dev import evaluate_on_dev, is_better
+from speechzoo.training.freezing import freeze, frozen_weights
 from speechzoo.training.interruption import Interruption
 from speechzoo.training.meter import Meter
 from speechzoo.training.precision import use_precision
 from speechzoo.training.priors import measure_priors
+from speechzoo.training.rates import match_rates
 from speechzoo.training.run_log import RunLog, plot_curves
 from speechzoo.training.schedule import make_optimizer
 from speechzoo.training.step import make_train_step
@@ -125,11 +127,13 @@ class _Run:
         if not self.total_steps:
             raise ConfigError(f"model '{config.name}': training.epochs is {self.settings.epochs}; nothing to train")
         self.load_report = load_weights(self.model, weights, strict=False) if weights else None
-        self.model.compile(make_optimizer(self.settings, self.total_steps))
+        self.frozen = freeze(self.model, self.settings.freeze)
+        rates = match_rates(self.model, self.settings.rates)
+        self.model.compile(make_optimizer(self.settings, self.total_steps, rates))
         fingerprint = self.data.fingerprint()
-        self.state = load_checkpoint(output, self.model)
+        self.state = load_checkpoint(output, self.model, self._check_same)
         if self.state is None:
-            self.state = RunState(fingerprint)
+            self.state = RunState(fingerprint, freeze=self.settings.freeze)
             carry_origin(weights, output)
             if not weights and self.model.frontend.needs_adaptation:
                 self.model.frontend.adapt(self.data.adaptation_audio())
@@ -206,7 +210,7 @@ class _Run:
         final = self.output / "final.weights.h5"
         average_files([self._evaluated(evaluation["step"]) for evaluation in averaged], final)
         load_weights(self.model, final)
-        if self.data.dev_steps and measure_priors(self.model, self.data.dev_batches()):
+        if self.data.dev_steps and measure_priors(self.model, self.data.dev_batches(), self.frozen):
             save_weights(self.model, final)
         values = averaged[0]
         if len(averaged) > 1:
@@ -243,6 +247,13 @@ class _Run:
 
     def _write_data_report(self):
         write_atomically(self.output / "data.json", json.dumps(self.data.report(), indent=1).encode())
+
+    def _check_same(self, state):
+        """Raises ValueError where other weights trained when the checkpoint was written."""
+        if frozen_weights(self.model, state.freeze) != self.frozen:
+            raise ValueError(f"{self.output}: its checkpoint was trained with training.freeze {state.freeze}, not "
+                             f"{self.settings.freeze}; undo the change, restart the run, or choose another output "
+                             "folder")
 
     def _result(self, ended, metrics=None):
         state = self.state

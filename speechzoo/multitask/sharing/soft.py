@@ -89,9 +89,10 @@ class ParameterDistance(keras.layers.Layer):
     def penalty(self, names):
         """The penalty on the networks of these names: a scalar."""
         total = 0.0
-        for variables in zip(*[self.networks[name].trainable_variables for name in names], strict=True):
+        for variables in zip(*[self.networks[name].weights for name in names], strict=True):
             strength = self.strength_of(_inside(variables[0]))
-            if strength:
+            # Of a network that is frozen, the others' distance to it counts.
+            if strength and any(variable.trainable for variable in variables):
                 columns = ops.stack([ops.reshape(ops.cast(variable, "float32"), (-1,)) for variable in variables], 1)
                 total = total + strength * _DISTANCES[self.distance](columns)
         return ops.convert_to_tensor(total, "float32")

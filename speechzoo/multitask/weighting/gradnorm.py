@@ -68,6 +68,8 @@ class GradNormWeighting(GradientWeighting):
         # In a graph, what of these gradients isn't used below is never computed.
         kernels = [index for index, count in enumerate(counts) if len(variables[index].shape) > 1]
         last = max(kernels, key=lambda index: (counts[index], index))
+        if counts[last] < 2 and len(losses) > 1:  # what the heads share is frozen: there is nothing to weigh
+            return super().all_gradients(tape, losses, variables, values, present, scale)
         factors = self.checked_coefficients(self.stack_rows(by_head, variables, [last]) / scale, values, present)
         factors = dict(zip(self.weights_of_heads, ops.unstack(factors)))
         return tape.gradient(list(losses.values()), [variable.value for variable in variables],

@@ -1,0 +1,73 @@
+"""Factors of the learning rate act exactly, and change nothing else."""
+
+import keras
+import numpy as np
+import pytest
+
+from speechzoo.config import ConfigError, load_config
+from speechzoo.training.freezing import freeze
+from speechzoo.training.rates import RatedAdamW, match_rates
+from tests.multitask.test_weighting_training import make_model
+
+RATE, DECAY = 0.1, 0.3
+
+
+def updated(optimizer, steps=1):
+    """Two variables after some steps with the same gradients."""
+    first, second = (keras.Variable([1.0, -2.0, 3.0], name=name) for name in ("first", "second"))
+    optimizer.build([first, second])
+    for step in range(steps):
+        gradient = np.float32([0.5, -1.0, 0.01 + step])
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)] * 2)
+    return [np.array(variable) for variable in (first, second)]
+
+
+def test_one_step_by_hand():
+    """The first step of Adam is the sign of the gradient; the decay is of the weight before it."""
+    plain, halved = updated(RatedAdamW(RATE, weight_decay=DECAY, rates={"second": 0.5}))
+    start, sign = np.float32([1, -2, 3]), np.float32([1, -1, 1])
+    np.testing.assert_allclose(plain, start - RATE * (DECAY * start + sign), rtol=1e-4)
+    np.testing.assert_allclose(halved, start - 0.5 * RATE * (DECAY * start + sign), rtol=1e-4)
+
+
+def test_it_is_adamw_at_another_rate_with_all_that_goes_with_it():
+    options = {"weight_decay": DECAY, "global_clipnorm": 0.5, "use_ema": True}
+    for schedule in (lambda rate: rate, lambda rate: keras.optimizers.schedules.ExponentialDecay(rate, 1, 0.5)):
+        plain, halved = updated(RatedAdamW(schedule(RATE), rates={"second": 0.5}, **options), steps=3)
+        np.testing.assert_array_equal(plain, updated(keras.optimizers.AdamW(schedule(RATE), **options), steps=3)[0])
+        expected = updated(keras.optimizers.AdamW(schedule(RATE / 2), **options), steps=3)[1]
+        np.testing.assert_allclose(halved, expected, rtol=1e-6)
+
+
+def test_its_state_is_that_of_adamw():
+    rated, plain = RatedAdamW(RATE, rates={"second": 0.5}), keras.optimizers.AdamW(RATE)
+    for optimizer in (rated, plain):
+        updated(optimizer)
+    assert [variable.shape for variable in rated.variables] == [variable.shape for variable in plain.variables]
+
+
+def test_survives_saving():
+    optimizer = RatedAdamW(RATE, weight_decay=DECAY, rates={"second": 0.5}, use_ema=True)
+    restored = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert restored.get_config() == optimizer.get_config() and restored.decay == DECAY
+    np.testing.assert_array_equal(updated(restored, 2), updated(optimizer, 2))
+
+
+def test_the_last_pattern_that_matches_counts():
+    model = make_model("static")
+    freeze(model, ["frontend/*", "backbone/conv_1/*"])
+    rates = match_rates(model, {"backbone/*": 0.1, "backbone/*/kernel": 0.2, "backbone/block_2_*": 0.3})
+    trained = {variable.path for variable in model.trainable_variables if variable.path.startswith("backbone/")}
+    assert rates.keys() == trained and "backbone/conv_1/kernel" not in rates
+    assert rates["backbone/norm_1/gamma"] == 0.1 and rates["backbone/block_1_depthwise/kernel"] == 0.2
+    assert rates["backbone/block_2_depthwise/kernel"] == rates["backbone/block_2_norm_pointwise/beta"] == 0.3
+    with pytest.raises(ConfigError, match=r"training.rates: no weight matches 'backbone/conv_1/\*'"):
+        match_rates(model, {"backbone/conv_1/*": 0.5})
+
+
+@pytest.mark.parametrize("factor, message", [
+    ("0", "must be above 0, got 0; put it into training.freeze"), ("-1", "must be above 0, got -1"),
+    (".inf", "must be above 0, got inf"), ("half", "expected float, got 'half'")])
+def test_factors_that_can_not_be_used(factor, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config("mtl_ds_cnn_micro", [f"training.rates={{backbone/*: {factor}}}"])
