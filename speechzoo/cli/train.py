@@ -93,6 +93,9 @@ class _Bar:
 
 
 def _line(record):
+    if record["event"] == "features":
+        return (f"frames of {record['kept']} utterances on disk, {record['reused']} from before, {record['left_out']} "
+                f"don't fit: {record['gigabytes']:.3g} GB")
     where = f"{record['event']} step {record['step']}/{record['total_steps']} epoch {record['epoch'] + 1}"
     measured = {name: value for name, value in record.items()
                 if isinstance(value, float) and name not in ("learning_rate", "speed")}

@@ -77,7 +77,7 @@ def load_config(name_or_path: str | Path, overrides: typing.Iterable[str] = ()) 
 _LIMITS = {
     "above 0": (lambda value: 0 < value < math.inf, (
         "sample_rate", "repeat", "seconds_per_batch", "source_temperature", "last_source_temperature",
-        "gradient_clip_norm")),
+        "gradient_clip_norm", "cache_gigabytes")),
     "0 or more": (lambda value: 0 <= value < math.inf, (
         "loss_weight", "minimum_seconds", "crop_seconds", "epochs", "learning_rate", "warmup_steps", "weight_decay",
         "average_checkpoints", "early_stop_patience", "seed")),

@@ -162,10 +162,13 @@ class TrainingConfig:
         early_stop_patience: Evaluations without improvement before training stops; 0 never stops early.
         sort_first_epoch: First epoch runs from short to long without augmentation, which gets CTC off its plateau: a
             curriculum by length (SortaGrad, Amodei et al. 2016, https://arxiv.org/abs/1512.02595, section 3.2).
-        freeze: Shell-style patterns on the paths of weights, as a weights file has them (`backbone/block_1/*`, `frontend/*`;
-            `*` matches slashes too): what matches stays as it is.
+        freeze: Shell-style patterns on the paths of weights, as a weights file has them (`backbone/block_1/*`,
+            `frontend/*`; `*` matches slashes too): what matches stays as it is.
         rates: Pattern on the paths of weights -> factor of their learning rate, and with it of their weight decay. Of
             several patterns that match a weight, the last counts.
+        cache_features: Compute the frames of a frozen front end and backbone once, keep them in the run's folder, and
+            train the heads on them.
+        cache_gigabytes: Bound of these files, 1e9 bytes; what doesn't fit is computed each time.
         quantization_aware: Train with weights and inputs of products rounded as in an int8 file, which the trained
             model then loses less by; start from trained weights (Jacob et al. 2018, https://arxiv.org/abs/1712.05877).
         precision: `float32`, or `bfloat16` for products of rounded numbers, 1.5 times as fast where the processor has
@@ -188,6 +191,8 @@ class TrainingConfig:
     sort_first_epoch: bool = True
     freeze: list[str] = field(default_factory=list)
     rates: dict[str, float] = field(default_factory=dict)
+    cache_features: bool = False
+    cache_gigabytes: float = 16.0
     quantization_aware: bool = False
     precision: str = "float32"
     seed: int = 1

@@ -106,9 +106,14 @@ class BatchPlan:
             raise ValueError("the plan's batches count on another playing speed or on silence: give an Augmenter, or "
                              "leave augment.speed and augment.silence out")
 
-    def sequential(self) -> list[Batch]:
-        """Every utterance exactly once, from short to long; the last batch of a bucket is filled up with weight 0."""
-        order = np.argsort(self.examples.seconds, kind="stable")
+    def sequential(self, indices: np.ndarray | None = None) -> list[Batch]:
+        """Every utterance exactly once, from short to long; the last batch of a bucket is filled up with weight 0.
+
+        Args:
+            indices: The utterances, int (utterances,); all when absent.
+        """
+        indices = np.arange(len(self.examples)) if indices is None else indices
+        order = indices[np.argsort(self.examples.seconds[indices], kind="stable")]
         nothing = np.zeros(len(order), np.float32)
         return self._cut(order, nothing + 1, nothing, nothing, None)
 

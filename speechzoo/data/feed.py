@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -33,7 +33,7 @@ def make_feed(plan: BatchPlan, epoch: int | None = None, step: int = 0, augmente
     """
     plan.check_augmenter(epoch, augmenter)
     return _feed(plan, epoch, step, augmenter, reader or AudioReader(plan.examples, plan.sample_rate),
-                 threads or len(os.sched_getaffinity(0)), prefetch)
+                 threads, prefetch)
 
 
 def _feed(plan, epoch, step, augmenter, reader, threads, prefetch):
@@ -45,11 +45,16 @@ def _feed(plan, epoch, step, augmenter, reader, threads, prefetch):
         numbers = augmenter.draw(epoch, number, batch.speeds, batch.silences) if augmented else None
         return _prepare(plan, batch, reader, augmenter, numbers)
 
-    with ThreadPoolExecutor(threads) as pool:
+    yield from in_order(prepare, range(step, len(batches)), threads, prefetch)
+
+
+def in_order(function: Callable, items: Iterable, threads: int | None = None, prefetch: int = 4) -> Iterator:
+    """`function(item)` of each item, computed by threads ahead of time and yielded in order; see `make_feed`."""
+    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
         waiting = deque()
         try:
-            for number in range(step, len(batches)):
-                waiting.append(pool.submit(prepare, number))
+            for item in items:
+                waiting.append(pool.submit(function, item))
                 if len(waiting) > prefetch:
                     yield waiting.popleft().result()
             while waiting:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from speechzoo.config import ConfigError, SourceConfig, ZooConfig
 from speechzoo.data.augment import Augmenter
@@ -15,6 +16,7 @@ from speechzoo.data.batching import BatchPlan
 from speechzoo.data.manifest import read_manifest
 from speechzoo.data.reader import AudioReader
 from speechzoo.heads.speaker import SpeakerHead
+from speechzoo.training.features import CachedFrames, FeatureCache
 
 # Batches that the front end's stored mean and variance are computed from.
 ADAPTATION_BATCHES = 40
@@ -53,6 +55,7 @@ class TrainingData:
         self._reader = AudioReader(self.plan.examples, config.sample_rate)
         self._dev = self._dev_reader = None
         self.dev_steps, self.loss_weights = 0, {}
+        self._frames: dict[str, CachedFrames] = {}
         if config.data.dev and not self._dev_is_strangers(model):
             self._dev = BatchPlan(config.data.dev, config.data, model.heads, settings.seed, frame_seconds,
                                   training=False, sample_rate=config.sample_rate, labelled_only=True)
@@ -63,6 +66,8 @@ class TrainingData:
 
     def training_batches(self, epoch: int, first: int) -> Iterable:
         """The batches of `epoch` from number `first` on."""
+        if self._frames:
+            return self._frames["train"].batches(self.plan.epoch(epoch)[first:])
         return _batches(self.plan, epoch, first, self._augmenter, self._reader)
 
     def adaptation_audio(self) -> Iterable:
@@ -73,7 +78,24 @@ class TrainingData:
 
     def dev_batches(self) -> Iterable:
         """Every dev utterance once."""
+        if self._frames:
+            return self._frames["dev"].batches(self._dev.sequential())
         return _batches(self._dev, None, 0, None, self._dev_reader)
+
+    def use_frames(self, cache: FeatureCache):
+        """From now on batches hold frames, which `cache` keeps, in place of audio."""
+        if self._dev is not None:
+            self._frames["dev"] = cache.add("dev", self._dev, self._dev_reader, np.arange(len(self._dev.examples)))
+        drawn = [batch.indices for epoch in range(len(self.epoch_steps)) for batch in self.plan.epoch(epoch)]
+        self._frames["train"] = cache.add("train", self.plan, self._reader, np.unique(np.concatenate(drawn)))
+
+    def seconds(self, epoch: int, batch: int) -> float:
+        """Seconds of audio that are heard in one batch: no padding, and nothing of what can't be read."""
+        batch, examples = self.plan.epoch(epoch)[batch], self.plan.examples
+        whole = np.minimum(examples.seconds[batch.indices], batch.crops[:, 1] / self.plan.sample_rate)
+        heard = [weight > 0 and examples.ids[index] not in self._reader.failures
+                 for index, weight in zip(batch.indices, batch.weights)]
+        return float(np.sum((whole / batch.speeds + batch.silences) * heard))
 
     def ids(self, epoch: int, batch: int) -> list[str]:
         """Names of the utterances of one batch."""
@@ -117,6 +139,8 @@ class TrainingData:
         if self._dev is not None:
             report["dev"] = self._dev.report()
             report["unreadable"].update(self._dev_reader.failures)
+        if self._frames:
+            report["features"] = {name: frames.report() for name, frames in self._frames.items()}
         return report
 
 

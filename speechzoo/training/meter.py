@@ -13,16 +13,15 @@ class Meter:
 
     Args:
         model: The compiled MultiTaskModel that is trained.
-        sample_rate: Hz.
     """
 
-    def __init__(self, model: keras.Model, sample_rate: int):
-        self._model, self._sample_rate = model, sample_rate
+    def __init__(self, model: keras.Model):
+        self._model = model
         self._reset()
 
-    def add(self, logs: dict, inputs: dict, weights: dict):
-        """Counts one step: its logs, and the batch's inputs and weights."""
-        self._samples += int(np.sum(inputs["audio_length"]))
+    def add(self, logs: dict, seconds: float, weights: dict):
+        """Counts one step: its logs, and the batch's seconds of audio and weights."""
+        self._seconds += seconds
         self._losses.append(float(logs["loss"]))
         for head in self._model.head_losses:
             count = float(np.sum(weights[head]))
@@ -38,7 +37,7 @@ class Meter:
         """
         values = {"loss": float(np.mean(self._losses))}
         values.update({name: total / count for name, (total, count) in self._heads.items()})
-        values["speed"] = self._samples / self._sample_rate / max(time.perf_counter() - self._started, 1e-9)
+        values["speed"] = self._seconds / max(time.perf_counter() - self._started, 1e-9)
         self._reset()
         return values
 
@@ -47,4 +46,4 @@ class Meter:
         self._started += seconds
 
     def _reset(self):
-        self._samples, self._losses, self._heads, self._started = 0, [], {}, time.perf_counter()
+        self._seconds, self._losses, self._heads, self._started = 0.0, [], {}, time.perf_counter()

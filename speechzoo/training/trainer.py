@@ -22,6 +22,7 @@ from speechzoo.training.averaging import average_files, averaged_weights
 from speechzoo.training.batches import TrainingData, count_classes, training_speakers
 from speechzoo.training.checkpoint import RunState, load_checkpoint, remove_checkpoints, save_checkpoint
 from speechzoo.training.dev import evaluate_on_dev, is_better
+from speechzoo.training.features import FeatureCache, check_cacheable
 from speechzoo.training.freezing import freeze, frozen_weights
 from speechzoo.training.interruption import Interruption
 from speechzoo.training.meter import Meter
@@ -35,6 +36,8 @@ from speechzoo.weights import LoadReport, load_weights, save_weights, write_atom
 
 # Steps between two records of the log.
 LOG_EVERY = 10
+# Seconds between two records of a cache that is being filled.
+REPORT_EVERY = 60.0
 
 
 class DivergedError(ValueError):
@@ -130,6 +133,12 @@ class _Run:
         self.frozen = freeze(self.model, self.settings.freeze)
         rates = match_rates(self.model, self.settings.rates)
         self.model.compile(make_optimizer(self.settings, self.total_steps, rates))
+        self.model.optimizer.build(self.model.trainable_variables)
+        self.trained = self.model
+        if self.settings.cache_features:
+            check_cacheable(config, self.model, self.frozen)
+            self.trained = self.model.on_frames()
+            self.trained.compile(self.model.optimizer)
         fingerprint = self.data.fingerprint()
         self.state = load_checkpoint(output, self.model, self._check_same)
         if self.state is None:
@@ -143,13 +152,19 @@ class _Run:
         write_atomically(output / "config.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False).encode())
         labels = {name: speakers for name, head in config.heads.items() if head.type == "speaker"}
         write_atomically(output / "labels.json", json.dumps(labels, indent=1).encode())
+        self.cache = None
+        if self.settings.cache_features:
+            self.cache = FeatureCache(output, self.model, self.settings.cache_gigabytes)
+            self.data.use_frames(self.cache)
         self._write_data_report()
         self.log = RunLog(output, self.state.step)
-        self.meter = Meter(self.model, config.sample_rate)
-        self.step = make_train_step(self.model)
+        self.meter = Meter(self.trained)
+        self.step = make_train_step(self.trained)
 
     def train(self):
         try:
+            if self.cache is not None and not self._fill_cache():
+                return self._result("interrupted")
             # The epochs may have been fewer when the checkpoint was written, or more.
             while self.state.epoch < self.settings.epochs and not self._stops_early():
                 self._train_epoch()
@@ -159,13 +174,27 @@ class _Run:
         finally:
             self.log.close()
 
+    def _fill_cache(self):
+        """Computes the frames that aren't on disk; False when it was interrupted."""
+        started = reported = time.perf_counter()
+        for _ in self.cache.fill():
+            if self.interruption.requested:
+                return False
+            if time.perf_counter() - reported > REPORT_EVERY:
+                self._record("features", self.cache.report(), self.state.epoch)
+                reported = time.perf_counter()
+        self._record("features", self.cache.report(), self.state.epoch)
+        self._write_data_report()
+        self.meter.pause(time.perf_counter() - started)
+        return True
+
     def _train_epoch(self):
         state, settings, epoch = self.state, self.settings, self.state.epoch
         steps = self.data.epoch_steps[epoch]
         for inputs, targets, weights in self.data.training_batches(epoch, state.batch):
             logs = self.step(inputs, targets, weights)
             self._check_finite(float(logs["loss"]))
-            self.meter.add(logs, inputs, weights)
+            self.meter.add(logs, self.data.seconds(epoch, state.batch), weights)
             state.step += 1
             state.epoch, state.batch = (epoch + 1, 0) if state.batch + 1 == steps else (epoch, state.batch + 1)
             last = state.epoch == settings.epochs
@@ -210,7 +239,7 @@ class _Run:
         final = self.output / "final.weights.h5"
         average_files([self._evaluated(evaluation["step"]) for evaluation in averaged], final)
         load_weights(self.model, final)
-        if self.data.dev_steps and measure_priors(self.model, self.data.dev_batches(), self.frozen):
+        if self.data.dev_steps and measure_priors(self.trained, self.data.dev_batches(), self.frozen):
             save_weights(self.model, final)
         values = averaged[0]
         if len(averaged) > 1:
@@ -222,7 +251,7 @@ class _Run:
     def _measure(self):
         if not self.data.dev_steps:
             return {}
-        return evaluate_on_dev(self.model, self.data.dev_batches(), self.data.dev_steps, self.data.loss_weights)
+        return evaluate_on_dev(self.trained, self.data.dev_batches(), self.data.dev_steps, self.data.loss_weights)
 
     def _stops_early(self):
         return 0 < self.settings.early_stop_patience <= self.state.without_improvement
