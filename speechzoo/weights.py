@@ -74,7 +74,7 @@ def load_weights(model: keras.Model, path: str | Path, strict: bool = True) -> L
 def model_values(model: keras.Model) -> dict[str, np.ndarray]:
     """The weights of `model`: Keras path -> array."""
     values = {}
-    for variable in model.weights:
+    for variable in _weights_of(model):
         if variable.path in values:
             raise ValueError(f"two variables of model '{model.name}' share the path '{variable.path}'; "
                              "give their layers different names")
@@ -84,7 +84,7 @@ def model_values(model: keras.Model) -> dict[str, np.ndarray]:
 
 def assign_values(model: keras.Model, values: dict[str, np.ndarray], source: str, strict: bool = True) -> LoadReport:
     """Gives the weights of `model` new values; see `load_weights`. `source` names them in messages."""
-    variables = {variable.path: variable for variable in model.weights}
+    variables = {variable.path: variable for variable in _weights_of(model)}
     report = LoadReport(missing=[path for path in variables if path not in values],
                         unexpected=[path for path in values if path not in variables])
     matching = []
@@ -160,6 +160,12 @@ def sha256_of(path: str | Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _weights_of(model):
+    """The weights of a model, without those of its penalties, which belong to a training run."""
+    others = {id(weight) for penalty in getattr(model, "penalties", ()) for weight in penalty.weights}
+    return [weight for weight in model.weights if id(weight) not in others]
 
 
 def _cast(array, dtype):

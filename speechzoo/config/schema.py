@@ -9,7 +9,7 @@ from speechzoo.config.errors import ConfigError, nearest
 
 @dataclass
 class PartConfig:
-    """A registered front end, backbone, sharing, weighting or optimiser: its name and its constructor's arguments."""
+    """A registered front end, backbone, sharing, weighting or penalty: its name and its constructor's arguments."""
 
     type: str
     options: dict = field(default_factory=dict)
@@ -166,6 +166,7 @@ class TrainingConfig:
             `frontend/*`; `*` matches slashes too): what matches stays as it is.
         rates: Pattern on the paths of weights -> factor of their learning rate, and with it of their weight decay. Of
             several patterns that match a weight, the last counts.
+        penalties: What is added to the loss of a training step: `{type: l2_sp, strength: 0.01}`.
         cache_features: Compute the frames of a frozen front end and backbone once, keep them in the run's folder, and
             train the heads on them.
         cache_gigabytes: Bound of these files, 1e9 bytes; what doesn't fit is computed each time.
@@ -191,6 +192,7 @@ class TrainingConfig:
     sort_first_epoch: bool = True
     freeze: list[str] = field(default_factory=list)
     rates: dict[str, float] = field(default_factory=dict)
+    penalties: list[PartConfig] = field(default_factory=list)
     cache_features: bool = False
     cache_gigabytes: float = 16.0
     quantization_aware: bool = False

@@ -12,7 +12,8 @@ class TaskTraining:
     Attributes:
         heads: Name of an output -> head.
         weighting: A `Weighting`.
-        penalties: What is added to the loss of a training step.
+        penalties: Layers whose `call(model, inputs, outputs)` is added to the loss of a training step; set them before
+            `compile`.
     """
 
     def compile(self, optimizer="adamw", loss: dict | None = None, **kwargs):
@@ -40,6 +41,8 @@ class TaskTraining:
             elif getattr(head, "speakers", True):
                 self.head_losses[name] = head.loss()
         self.total_tracker = keras.metrics.Mean(name="loss")
+        if self.penalties:
+            self.penalty_tracker = keras.metrics.Mean(name="penalty")
         self.loss_trackers = {name: keras.metrics.Mean(name=f"{name}_loss") for name in self.head_losses}
         self.head_metrics = {name: self.heads[name].metrics_for_fit() for name in self.head_losses}
 
@@ -47,10 +50,19 @@ class TaskTraining:
         """Each head's mean loss over its labelled rows, combined by the weighting; updates the heads' metrics too."""
         losses, rows = self.task_losses(y, y_pred, sample_weight)
         total = self.weighting(losses, self.labelled(rows), training=training)
-        for extra in self.losses:
+        for extra in self.extra_losses(x, y_pred, training):
             total = total + extra
         self.update_metrics(y, y_pred, losses, rows, total, training)
         return total
+
+    def extra_losses(self, x, y_pred, training: bool = True) -> list:
+        """What no weighting touches: the losses that layers add, and in training the penalties."""
+        extras = list(self.losses)
+        if training and self.penalties:
+            penalty = sum(part.call(self, x, y_pred) for part in self.penalties)
+            self.penalty_tracker.update_state(penalty)
+            extras.append(penalty)
+        return extras
 
     def task_losses(self, y, y_pred, sample_weight=None) -> tuple[dict, dict]:
         """The losses that the weighting combines, of the heads that `y` has targets for.

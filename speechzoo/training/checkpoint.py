@@ -31,6 +31,7 @@ class RunState:
         without_improvement: Evaluations since `best`.
         evaluations: One dict an evaluation: {"step", "epoch", "head/metric": value, ...}.
         freeze: Patterns of the weights that don't train.
+        penalties: Penalties, as `describe_penalties` has them.
     """
 
     fingerprint: str = ""
@@ -42,10 +43,11 @@ class RunState:
     without_improvement: int = 0
     evaluations: list[dict] = field(default_factory=list)
     freeze: list[str] = field(default_factory=list)
+    penalties: list[dict] = field(default_factory=list)
 
 
 def save_checkpoint(folder: str | Path, model: keras.Model, state: RunState):
-    """Writes weights, optimizer, averaged weights, random states and `state` to `folder`; the one before is kept too.
+    """Writes weights, optimizer, averaged weights, penalties, random states and `state` to `folder`; the one before is kept too.
 
     Raises:
         OSError: It can't be written; the checkpoints there are intact.
@@ -54,6 +56,8 @@ def save_checkpoint(folder: str | Path, model: keras.Model, state: RunState):
     arrays = {f"weights/{path}": value for path, value in model_values(model).items()}
     for index, variable in enumerate(_other_state(model)):
         arrays[f"state/{index:05d}"] = keras.ops.convert_to_numpy(variable)
+    for path, variable in _penalty_state(model).items():
+        arrays[f"penalty/{path}"] = keras.ops.convert_to_numpy(variable)
     arrays["run"] = np.frombuffer(json.dumps(asdict(state)).encode(), np.uint8)
     new = folder / "checkpoint.new.h5"
     write_arrays(new, arrays)
@@ -106,16 +110,27 @@ def _restore(path, arrays, model, check):
         check(state)
     others = _other_state(model)
     stored = [arrays[name] for name in sorted(arrays) if name.startswith("state/")]
-    if [value.shape for value in stored] != [tuple(variable.shape) for variable in others] or state is None:
+    penalties = {f"penalty/{path}": variable for path, variable in _penalty_state(model).items()}
+    kept = {name: value.shape for name, value in arrays.items() if name.startswith("penalty/")}
+    same = ([value.shape for value in stored] == [tuple(variable.shape) for variable in others]
+            and kept == {name: tuple(variable.shape) for name, variable in penalties.items()})
+    if not same or state is None:
         raise ValueError(f"{path}: belongs to another model or optimizer; {remedy}")
     weights = {name.removeprefix("weights/"): value for name, value in arrays.items() if name.startswith("weights/")}
     try:
         assign_values(model, weights, str(path))
     except ValueError as error:
         raise ValueError(f"{str(error).split(';')[0]}; {remedy}") from None
+    for name, variable in penalties.items():
+        variable.assign(arrays[name])
     for variable, value in zip(others, stored):
         variable.assign(value)
     return state
+
+
+def _penalty_state(model):
+    """Path -> variable of the model's penalties."""
+    return {weight.path: weight for penalty in getattr(model, "penalties", ()) for weight in penalty.own_weights}
 
 
 def _other_state(model):

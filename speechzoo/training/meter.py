@@ -23,6 +23,8 @@ class Meter:
         """Counts one step: its logs, and the batch's seconds of audio and weights."""
         self._seconds += seconds
         self._losses.append(float(logs["loss"]))
+        if "penalty" in logs:
+            self._penalties.append(float(logs["penalty"]))
         for head in self._model.head_losses:
             count = float(np.sum(weights[head]))
             for name, value in (head_values(self._model, head, logs, training=True) if count else {}).items():
@@ -33,9 +35,11 @@ class Meter:
         """The means, and starts anew.
 
         Returns:
-            "loss" (over steps), "head/loss" and "head/<metric>" (over examples), "speed" (seconds of audio per second).
+            "loss" and "penalty" (over steps), "head/loss" and "head/<metric>" (over examples), "speed" (seconds of audio per second).
         """
         values = {"loss": float(np.mean(self._losses))}
+        if self._penalties:
+            values["penalty"] = float(np.mean(self._penalties))
         values.update({name: total / count for name, (total, count) in self._heads.items()})
         values["speed"] = self._seconds / max(time.perf_counter() - self._started, 1e-9)
         self._reset()
@@ -46,4 +50,4 @@ class Meter:
         self._started += seconds
 
     def _reset(self):
-        self._seconds, self._losses, self._heads, self._started = 0.0, [], {}, time.perf_counter()
+        self._seconds, self._losses, self._penalties, self._heads, self._started = 0.0, [], [], {}, time.perf_counter()

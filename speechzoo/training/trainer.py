@@ -16,21 +16,18 @@ import keras
 import yaml
 
 from speechzoo.config import ConfigError, ZooConfig, load_config
-from speechzoo.multitask.build import build_model
 from speechzoo.origin import carry_origin
 from speechzoo.training.averaging import average_files, averaged_weights
-from speechzoo.training.batches import TrainingData, count_classes, training_speakers
 from speechzoo.training.checkpoint import RunState, load_checkpoint, remove_checkpoints, save_checkpoint
 from speechzoo.training.dev import evaluate_on_dev, is_better
-from speechzoo.training.features import FeatureCache, check_cacheable
-from speechzoo.training.freezing import freeze, frozen_weights
+from speechzoo.training.features import FeatureCache
+from speechzoo.training.freezing import frozen_weights
 from speechzoo.training.interruption import Interruption
 from speechzoo.training.meter import Meter
-from speechzoo.training.precision import use_precision
+from speechzoo.training.penalties.making import check_penalties, describe_penalties
+from speechzoo.training.prepare import prepare
 from speechzoo.training.priors import measure_priors
-from speechzoo.training.rates import match_rates
 from speechzoo.training.run_log import RunLog, plot_curves
-from speechzoo.training.schedule import make_optimizer
 from speechzoo.training.step import make_train_step
 from speechzoo.weights import LoadReport, load_weights, save_weights, write_atomically
 
@@ -119,30 +116,15 @@ class _Run:
             _clear(output)
         for leftover in output.rglob(".*.h5.*"):  # of a write that was killed
             leftover.unlink()
-        keras.utils.set_random_seed(self.settings.seed)
-        use_precision(self.settings.precision)
-        speakers = training_speakers(config)
-        self.model = build_model(config, speakers=speakers or None, training=True)
-        self.model.weighting.check_backend()
-        self.data = TrainingData(config, self.model)
-        count_classes(self.model, self.data.plan)
-        self.total_steps = sum(self.data.epoch_steps)
-        if not self.total_steps:
-            raise ConfigError(f"model '{config.name}': training.epochs is {self.settings.epochs}; nothing to train")
-        self.load_report = load_weights(self.model, weights, strict=False) if weights else None
-        self.frozen = freeze(self.model, self.settings.freeze)
-        rates = match_rates(self.model, self.settings.rates)
-        self.model.compile(make_optimizer(self.settings, self.total_steps, rates))
-        self.model.optimizer.build(self.model.trainable_variables)
-        self.trained = self.model
-        if self.settings.cache_features:
-            check_cacheable(config, self.model, self.frozen)
-            self.trained = self.model.on_frames()
-            self.trained.compile(self.model.optimizer)
+        run = prepare(config, weights)
+        self.model, self.trained, self.data, self.total_steps = run.model, run.trained, run.data, run.total_steps
+        self.frozen, self.load_report = run.frozen, run.load_report
+        self.penalties = describe_penalties(self.settings.penalties, self.model.penalties)
         fingerprint = self.data.fingerprint()
         self.state = load_checkpoint(output, self.model, self._check_same)
         if self.state is None:
-            self.state = RunState(fingerprint, freeze=self.settings.freeze)
+            self.state = RunState(fingerprint, freeze=self.settings.freeze, penalties=self.penalties)
+            self._check_start(weights)
             carry_origin(weights, output)
             if not weights and self.model.frontend.needs_adaptation:
                 self.model.frontend.adapt(self.data.adaptation_audio())
@@ -150,7 +132,7 @@ class _Run:
             raise ValueError(f"{output}: its checkpoint was trained on other batches (data, batching or seed changed); "
                              "undo the change, restart the run, or choose another output folder")
         write_atomically(output / "config.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False).encode())
-        labels = {name: speakers for name, head in config.heads.items() if head.type == "speaker"}
+        labels = {name: run.speakers for name, head in config.heads.items() if head.type == "speaker"}
         write_atomically(output / "labels.json", json.dumps(labels, indent=1).encode())
         self.cache = None
         if self.settings.cache_features:
@@ -283,6 +265,14 @@ class _Run:
             raise ValueError(f"{self.output}: its checkpoint was trained with training.freeze {state.freeze}, not "
                              f"{self.settings.freeze}; undo the change, restart the run, or choose another output "
                              "folder")
+        check_penalties(state.penalties, self.penalties, self.output)
+
+    def _check_start(self, weights):
+        """Raises ConfigError where a penalty needs weights to start from, and there are none."""
+        for part, penalty in zip(self.settings.penalties, self.model.penalties):
+            if penalty.needs_weights and not weights:
+                raise ConfigError(f"training.penalties: '{part.type}' needs weights that the run starts from; give a "
+                                  "weights file (--weights), or leave it out")
 
     def _result(self, ended, metrics=None):
         state = self.state

@@ -85,7 +85,8 @@ class GradientWeighting(Weighting):
             # Mixed precision scales losses, and unscales gradients when it applies them.
             scaled = {name: optimizer.scale_loss(loss)
                       for name, loss in self.scaled_losses(losses, labelled).items()}
-            penalty = optimizer.scale_loss(sum(model.losses)) if model.losses else None
+            extras = model.extra_losses(x, outputs)
+            penalty = optimizer.scale_loss(sum(extras)) if extras else None
         vectors = self.as_vectors(losses, labelled)
         gradients = self.all_gradients(tape, scaled, variables, *vectors, optimizer.scale_loss(1.0))
         if penalty is not None:
@@ -93,7 +94,7 @@ class GradientWeighting(Weighting):
             gradients = [one if two is None else two if one is None else one + two
                          for one, two in zip(gradients, extra)]
         optimizer.apply_gradients(zip(gradients, variables))
-        model.update_metrics(y, outputs, losses, rows, ops.sum(vectors[0]) + sum(model.losses))
+        model.update_metrics(y, outputs, losses, rows, ops.sum(vectors[0]) + sum(extras))
         return model.compute_metrics(x, y, outputs, sample_weight)
 
     def all_gradients(self, tape, losses: dict, variables: list, values, present, scale) -> list:

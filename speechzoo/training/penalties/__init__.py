@@ -1,0 +1,9 @@
+"""Penalties: what the loss of a training step has beside the losses of the heads."""
+
+from speechzoo.training.penalties.l2_sp import L2SP
+from speechzoo.training.penalties.penalty import Penalty
+
+# Name in a zoo config -> class.
+PENALTIES = {"l2_sp": L2SP}
+
+__all__ = ["PENALTIES", "L2SP", "Penalty"]

@@ -1,0 +1,75 @@
+"""Penalties of a run, from its config, and what a checkpoint remembers of them."""
+
+from collections import Counter
+from pathlib import Path
+
+from speechzoo.config import ConfigError, PartConfig, create
+from speechzoo.training.penalties import PENALTIES, Penalty
+from speechzoo.weights import LoadReport, sha256_of
+
+
+def make_penalties(parts: list[PartConfig]) -> list[Penalty]:
+    """The penalties of `training.penalties`; each is named after its type, and has a number where types repeat.
+
+    Raises:
+        ConfigError: An unknown type or option, or a file that one needs isn't there.
+    """
+    counts, penalties = Counter(), []
+    for part in parts:
+        counts[part.type] += 1
+        number = counts[part.type]
+        try:
+            penalty = create(PENALTIES, "penalty", part, name=part.type if number == 1 else f"{part.type}_{number}")
+        except (TypeError, ValueError) as error:
+            raise error if isinstance(error, ConfigError) else ConfigError(f"training.penalties: {error}") from None
+        source = _source_of(penalty)
+        if source is not None and not source.is_file():
+            raise ConfigError(f"training.penalties: '{part.type}' needs its {penalty.source_option} {source}, and there "
+                              "is no such file; put it back, or say where it is")
+        penalties.append(penalty)
+    return penalties
+
+
+def start_penalties(model, report: LoadReport | None):
+    """Starts the penalties of a model whose starting weights were loaded; `report` says what fitted, if any was."""
+    loaded = frozenset()
+    if report is not None:
+        lacking = {*report.missing, *(text.split(": ")[0] for text in report.mismatched)}
+        loaded = frozenset(weight.path for weight in model.weights) - lacking
+    for penalty in model.penalties:
+        penalty.loaded = loaded
+        penalty.start(model)
+
+
+def describe_penalties(parts: list[PartConfig], penalties: list[Penalty]) -> list[dict]:
+    """Plain values that stay the same while a run goes on: types, options, and the files' SHA-256 in place of paths."""
+    described = []
+    for part, penalty in zip(parts, penalties, strict=True):
+        source = _source_of(penalty)
+        described.append({"type": part.type,
+                          "options": {key: value for key, value in part.options.items()
+                                      if key != penalty.source_option},
+                          "source": None if source is None else sha256_of(source)})
+    return described
+
+
+def check_penalties(then: list[dict], now: list[dict], folder: Path):
+    """Raises ValueError where a run in `folder` was trained with other penalties, or with another file of one."""
+    remedy = "undo the change, restart the run, or choose another output folder"
+    one, other = ([{**penalty, "source": None} for penalty in penalties] for penalties in (then, now))
+    if one != other:
+        raise ValueError(f"{folder}: its checkpoint was trained with training.penalties {_spell(then)}, not "
+                         f"{_spell(now)}; {remedy}")
+    for before, after in zip(then, now):
+        if before["source"] != after["source"]:
+            raise ValueError(f"{folder}: its checkpoint was trained with another file of penalty '{before['type']}' "
+                             f"(SHA-256 {before['source'][:12]}..., not {after['source'][:12]}...); {remedy}")
+
+
+def _source_of(penalty):
+    return Path(getattr(penalty, penalty.source_option)) if penalty.source_option else None
+
+
+def _spell(penalties):
+    return "[" + ", ".join(" ".join([penalty["type"], *(f"{key}={value}" for key, value in penalty["options"].items())])
+                           for penalty in penalties) + "]"

@@ -1,0 +1,53 @@
+"""What every penalty has in common."""
+
+import keras
+from keras import ops
+
+
+class Penalty(keras.layers.Layer):
+    """A term of the training loss that no weighting touches and no evaluation has.
+
+    Its variables are kept in the checkpoints of a run, under `penalty/`, and in no weights file; those that are trainable
+    train with the model. It makes them in `start`, with shapes that don't depend on whether the run begins or
+    goes on. `keras.ops` only.
+
+    Attributes:
+        needs_weights: Whether it means anything only in a run that starts from weights.
+        source_option: Name of the constructor's argument, and of the attribute, with the path of a file that it needs
+            whenever it trains, such as a teacher's weights; a run that goes on must find the same file. None without.
+        loaded: Paths of the model's weights that the file had which the run starts from; none in a run that goes on
+            without it. Set before `start`.
+    """
+
+    needs_weights = False
+    source_option: str | None = None
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.loaded = frozenset()
+        self.built = True
+
+    def start(self, model: keras.Model):
+        """Called once, after the starting weights were loaded and before a checkpoint is.
+
+        Args:
+            model: The MultiTaskModel; what is frozen is frozen.
+        """
+
+    @property
+    def own_weights(self) -> list[keras.Variable]:
+        """The variables that checkpoints keep: all, but for what a subclass reads from its source again."""
+        return self.weights
+
+    def call(self, model: keras.Model, inputs: dict, outputs: dict):
+        """The penalty on one batch.
+
+        Args:
+            model: The model that trains: the MultiTaskModel, or its heads alone (`on_frames`) where features are cached.
+            inputs: Its inputs.
+            outputs: Head -> output.
+
+        Returns:
+            Scalar, at the scale of the total loss.
+        """
+        return ops.zeros(())
