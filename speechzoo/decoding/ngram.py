@@ -2,9 +2,12 @@
 
 import gzip
 import math
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+
+from speechzoo.text.reading import decode_words, is_symbol
 
 SENTENCE_START, SENTENCE_END, UNKNOWN = "<s>", "</s>", "<unk>"
 # Probability of a word that a model without <unk> has never seen; also what ARPA files write for log 0.
@@ -35,8 +38,8 @@ class NGram:
 
     @property
     def words(self) -> set[str]:
-        """The vocabulary, without `<s>`, `</s>` and `<unk>`."""
-        return {words[0] for words in self.entries if len(words) == 1} - {SENTENCE_START, SENTENCE_END, UNKNOWN}
+        """The vocabulary, without symbols such as `<s>`, `</s>` and `<unk>`."""
+        return {words[0] for words in self.entries if len(words) == 1 and not is_symbol(words[0])}
 
     def known(self, word: str) -> str:
         """The word as histories hold it: itself, or `<unk>` where the model doesn't know it."""
@@ -86,14 +89,14 @@ class NGram:
             ValueError: Not an ARPA file; the message names file and line.
             OSError: The file can't be read.
         """
-        path = Path(path)
-        with open(path, "rb") as raw:
-            compressed = raw.read(2) == b"\x1f\x8b"
+        data = Path(path).read_bytes()
         try:
-            with (gzip.open if compressed else open)(path, "rt", encoding="utf-8") as file:
-                return cls(_read_arpa(file, path))
-        except (UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+            data = gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ValueError(f"{path}: not an ARPA file: {error}") from None
+        if b"\\data\\" not in data:
+            raise ValueError(f"{path}: not an ARPA file: no \\data\\")
+        return cls(_read_arpa(decode_words(data, path).split("\n"), path))
 
     def save(self, path: str | Path):
         """Writes the model as an ARPA file; a name that ends in `.gz` is compressed."""
@@ -113,9 +116,9 @@ class NGram:
         return gzip.compress(data, mtime=0) if compressed else data
 
 
-def _read_arpa(file, path) -> dict:
+def _read_arpa(lines, path) -> dict:
     entries, declared, order, ended = {}, {}, None, False
-    for number, line in enumerate(file, 1):
+    for number, line in enumerate(lines, 1):
         line = line.strip()
         if not line or order is None and not line.startswith(("\\", "ngram ")):
             continue  # what stands before \data\ is a comment
@@ -161,7 +164,7 @@ def build_ngram(texts: Iterable[str], order: int = 3) -> NGram:
     vocabulary, `</s>` and `<unk>`.
 
     Args:
-        texts: Sentences, words separated by spaces, as transcripts are written.
+        texts: Sentences, words separated by spaces, as transcripts are written; symbols such as `<s>` are passed over.
         order: Words in the longest n-gram.
 
     Raises:
@@ -169,7 +172,8 @@ def build_ngram(texts: Iterable[str], order: int = 3) -> NGram:
     """
     if order < 1:
         raise ValueError(f"order of an n-gram model is 1 or more, got {order}")
-    sentences = [(SENTENCE_START, *words, SENTENCE_END) for words in (text.split() for text in texts) if words]
+    texts = ([word for word in text.split() if not is_symbol(word)] for text in texts)
+    sentences = [(SENTENCE_START, *words, SENTENCE_END) for words in texts if words]
     if not sentences:
         raise ValueError("no words to estimate a language model from")
     counts = [None, *(_counts(sentences, n) for n in range(1, order + 1))]

