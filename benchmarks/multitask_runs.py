@@ -335,7 +335,7 @@ def error_of(figures: dict) -> float:
 
 def frame_errors(model, batches) -> float:
     """Share of the frames whose most likely phone isn't the aligned one."""
-    from speechzoo.heads.alignment import FrameAccuracy
+    from speechzoo.heads.frame_labels import FrameAccuracy
 
     accuracy = FrameAccuracy()
     for inputs, targets, weights in batches:

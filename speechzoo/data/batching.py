@@ -9,6 +9,7 @@ import numpy as np
 
 from speechzoo.config import ConfigError, DataConfig, SourceConfig
 from speechzoo.data.examples import Examples
+from speechzoo.data.retiming import ADDED_PAIRS, TIMED, retime
 
 # Independent streams of random numbers under one seed.
 _DRAW, _ORDER, _SPEED, _FILL, _BATCHES, _CROP, _SILENCE = range(7)
@@ -117,12 +118,19 @@ class BatchPlan:
         nothing = np.zeros(len(order), np.float32)
         return self._cut(order, nothing + 1, nothing, nothing, None)
 
-    def targets(self, batch: Batch) -> tuple[dict, dict]:
-        """Labels and weights of a batch: ({head: int32 (rows, ...)}, {head: float32 (rows,)})."""
+    def targets(self, batch: Batch, shifts: np.ndarray | None = None) -> tuple[dict, dict]:
+        """Labels and weights of a batch: ({head: int32 (rows, ...)}, {head: float32 (rows,)}).
+
+        Args:
+            batch: The batch; labels with times follow its speeds and silences.
+            shifts: Seconds by which the augmenter moves each row, which such labels follow too; not at all when None.
+        """
         targets, weights = {}, {}
-        for name in self.examples.heads:
+        for name, head in self.examples.heads.items():
             length = int(self._label_lengths[name][batch.bucket]) if name in self._label_lengths else 0
             targets[name] = self.examples.targets(name, batch.indices, length)
+            if head.target_shape == TIMED:
+                self._retime(targets[name], batch, shifts)
             weights[name] = self.examples.labelled[name][batch.indices] * batch.weights * (name not in batch.waiting)
         return targets, weights
 
@@ -206,8 +214,18 @@ class BatchPlan:
         classes = np.asarray(classes)
         return [(indices[classes == name], powered[name] / total) for name in sorted(counts)]
 
+    def _retime(self, targets, batch, shifts):
+        """Makes labels with times, int32 (rows, pairs, 2), follow the augmentation of their rows."""
+        shifts = np.zeros(len(targets)) if shifts is None else shifts
+        for row in np.flatnonzero((batch.silences > 0) | (shifts != 0)):
+            pairs = retime(targets[row][targets[row, :, 0] > 0], self.examples.seconds[batch.indices[row]],
+                           batch.speeds[row], batch.silences[row], shifts[row])
+            targets[row] = np.pad(pairs, ((0, len(targets[row]) - len(pairs)), (0, 0)))
+
     def _longest_labels(self, name, fastest):
         lengths = self.examples.label_lengths(name)
+        if self.examples.heads[name].target_shape == TIMED:
+            lengths = lengths + ADDED_PAIRS
         shortest = self.examples.seconds / fastest
         longest = [lengths[shortest <= edge].max(initial=1) for edge in self._edges]
         return np.ceil(np.asarray(longest) / LABEL_MULTIPLE).astype(int) * LABEL_MULTIPLE

@@ -10,6 +10,7 @@ import numpy as np
 from speechzoo.audio import AudioError, audio_info
 from speechzoo.config import ConfigError, SourceConfig
 from speechzoo.data.manifest import audio_path, read_manifest
+from speechzoo.data.speech_labels import label_of
 
 
 class File(NamedTuple):
@@ -159,7 +160,7 @@ class Examples:
 
     def _label(self, name, utterance, source, duration):
         """The encoded label of head `name`, or None."""
-        value = source.label_of(utterance, self.heads[name].label)
+        value = label_of(source, utterance, self.heads[name].label)
         return None if value is None else self._encode(name, value, duration)
 
     def _encode(self, name, value, duration):
@@ -173,7 +174,7 @@ class Examples:
         if isinstance(label, str):
             self.unused_labels[name][label] += 1
             return None
-        if self._frame_seconds and None in self.heads[name].target_shape:
+        if self._frame_seconds and self.heads[name].target_shape == (None,):
             frames = int(duration / self._maximum_speed / self._frame_seconds)
             if len(label) + np.count_nonzero(label[1:] == label[:-1]) > frames:
                 self.unused_labels[name]["more units than frames"] += 1

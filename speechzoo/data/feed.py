@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from speechzoo.data.augment import Augmenter
+from speechzoo.data.augment import SHIFT, Augmenter
 from speechzoo.data.batching import Batch, BatchPlan
 from speechzoo.data.reader import AudioReader
 
@@ -75,6 +75,6 @@ def _prepare(plan: BatchPlan, batch: Batch, reader, augmenter, numbers):
             samples = augmenter(samples, numbers[row])
         lengths[row] = min(len(samples), batch.num_samples)
         audio[row, :lengths[row]] = samples[:batch.num_samples]
-    targets, weights = plan.targets(batch)
+    targets, weights = plan.targets(batch, None if numbers is None else numbers[:, SHIFT])
     weights = {head: weight * readable for head, weight in weights.items()}
     return {"audio": audio, "audio_length": lengths}, targets, weights

@@ -17,6 +17,7 @@ from speechzoo.decoding.lexicon import ARPABET
 
 GENDERS = ("female", "male")
 AGE_GROUPS = ("adult", "child")
+SPEECH_CLASSES = ("none", "speech")
 
 
 @dataclass(frozen=True)
@@ -240,14 +241,26 @@ def _phones(value) -> str | None:
 def _alignment(value) -> str | None:
     if not isinstance(value, list):
         return f"expected a list of [phone, end in seconds], got {_shown(value)}"
+    return _timed(value, ("SIL", *ARPABET), "[phone, end in seconds] with an ARPAbet phone or SIL")
+
+
+def _timed(pairs, names, expected) -> str | None:
     before = 0.0
-    for pair in value:
-        if not isinstance(pair, list) or len(pair) != 2 or pair[0] not in ("SIL", *ARPABET) or _seconds(pair[1]):
-            return f"expected [phone, end in seconds] with an ARPAbet phone or SIL, got {_shown(pair)}"
+    for pair in pairs:
+        if not isinstance(pair, list) or len(pair) != 2 or pair[0] not in names or _seconds(pair[1]):
+            return f"expected {expected}, got {_shown(pair)}"
         if pair[1] < before:
-            return f"{_shown(pair)} ends before the phone before it, at {before:g} s"
+            return f"{_shown(pair)} ends before the one before it, at {before:g} s"
         before = pair[1]
     return None
+
+
+def _speech(value) -> str | None:
+    if isinstance(value, str):
+        return _one_of(SPEECH_CLASSES)(value)
+    if not isinstance(value, list):
+        return f"expected speech, none, or a list of [speech or none, end in seconds], got {_shown(value)}"
+    return _timed(value, SPEECH_CLASSES, "[speech or none, end in seconds]")
 
 
 def _slots(value) -> str | None:
@@ -303,6 +316,7 @@ FIELDS = {
     "transcript": _text,
     "phones": _phones,
     "alignment": _alignment,
+    "speech": _speech,
     "intent": _name,
     "slots": _slots,
     "keyword": _name,

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from speechzoo.audio import decode_audio_in_graph
 from speechzoo.config import AugmentConfig, DataConfig, SourceConfig
-from speechzoo.data.augment import Augmenter
+from speechzoo.data.augment import SHIFT, Augmenter
 from speechzoo.data.augment_graph import GraphAugmenter
 from speechzoo.data.batching import BatchPlan
 from speechzoo.data.reader import AudioReader
@@ -100,12 +100,13 @@ def _dataset(plan, batches: Callable[[], Iterator], augmenter, reader=None, deco
 
     def generate():
         for epoch, step, batch in batches():
-            targets, weights = plan.targets(batch)
-            numbers = np.zeros((len(batch.indices), 0), np.float32)
+            numbers, shifts = np.zeros((len(batch.indices), 0), np.float32), None
             if augmenter is not None:
                 on = epoch is not None and plan.augmented(epoch)
                 numbers = (augmenter.draw(epoch, step, batch.speeds, batch.silences) if on
                            else augmenter.neutral(len(batch.indices)))
+                shifts = numbers[:, SHIFT]
+            targets, weights = plan.targets(batch, shifts)
             yield batch.indices, batch.crops, numbers, batch.num_samples, targets, weights
 
     def load(index, crop, numbers, num_samples):

@@ -3,6 +3,7 @@
 from speechzoo.heads.alignment import AlignmentHead
 from speechzoo.heads.classifier import ClassifierHead
 from speechzoo.heads.ctc import CTCHead
+from speechzoo.heads.frame_classifier import FrameClassifierHead
 from speechzoo.heads.head import Head
 from speechzoo.heads.slots import SlotsHead
 from speechzoo.heads.speaker import SpeakerHead
@@ -11,7 +12,7 @@ from speechzoo.heads.svm import SVMHead
 
 # Name in a zoo config -> class.
 HEADS = {"ctc": CTCHead, "classifier": ClassifierHead, "slots": SlotsHead, "speaker": SpeakerHead, "svm": SVMHead,
-         "alignment": AlignmentHead, "spotter": SpotterHead}
+         "alignment": AlignmentHead, "spotter": SpotterHead, "frame_classifier": FrameClassifierHead}
 
-__all__ = ["HEADS", "AlignmentHead", "CTCHead", "ClassifierHead", "Head", "SVMHead", "SlotsHead", "SpeakerHead",
-           "SpotterHead"]
+__all__ = ["HEADS", "AlignmentHead", "CTCHead", "ClassifierHead", "FrameClassifierHead", "Head", "SVMHead", "SlotsHead",
+           "SpeakerHead", "SpotterHead"]

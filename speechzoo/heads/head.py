@@ -23,7 +23,8 @@ class Head(keras.layers.Layer):
 
     Attributes:
         label: Utterance field that holds the label; the head's own name unless given.
-        target_shape: Shape of one encoded label: `()`, or `(None,)` for a sequence that batches pad with 0.
+        target_shape: Shape of one encoded label: `()`; `(None,)` for a sequence that batches pad with 0; or `(None, 2)`
+            for one of classes (from 1) and where in the recording they end (hundredths of a second).
         auxiliary: It only teaches the backbone while training; a model for use is built without it.
         looks_ahead: It sees frames behind the one that it answers for, so that models for streams can't have it.
     """

@@ -94,7 +94,7 @@ def test_a_wrong_value_is_named_by_its_field(field, value):
     ({"audio": "a.wav", "gender": "femal"}, "gender: unknown value 'femal'; did you mean 'female'?"),
     ({"audio": "a.wav", "age_group": "senior"}, "age_group: unknown value 'senior'; known: adult, child"),
     ({"audio": "a.wav", "phones": "B EH1 R"}, "phones: 'EH1' is not an ARPAbet phone; write it without stress, 'EH'"),
-    ({"audio": "a.wav", "alignment": [["B", 0.1], ["SIL", 0.05]]}, "alignment: ['SIL', 0.05] ends before the phone before"),
+    ({"audio": "a.wav", "alignment": [["B", 0.1], ["SIL", 0.05]]}, "alignment: ['SIL', 0.05] ends before the one before"),
     ({"audio": "a.wav", "alignment": [["b", 0.1]]}, "alignment: expected [phone, end in seconds] with an ARPAbet phone"),
     ({"audio": "a.wav", "alignment": "B 0.1"}, "alignment: expected a list of [phone, end in seconds], got 'B 0.1'"),
     ({"audio": "a.wav", "phones": "b"}, "phones: 'b' is not an ARPAbet phone"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from speechzoo.heads import AlignmentHead
-from speechzoo.heads.alignment import frame_targets
+from speechzoo.heads.frame_labels import frame_targets
 from speechzoo.heads.ctc_loss import IMPOSSIBLE
 
 # Silence is class 0, then the phones in the order of the alphabet: AA 1, AE 2, AH 3, ...
@@ -51,5 +51,5 @@ def test_a_batch_without_alignments():
     nothing = np.zeros((1, 0, 2), np.int32)
     assert np.isfinite(float(head.loss()(nothing, logits_of(6))))
     assert float(head.loss()(nothing, logits_of(6), sample_weight=np.zeros(1, np.float32))) == 0
-    with pytest.raises(ValueError, match="alignment: 'QQ' is neither SIL nor a phone"):
+    with pytest.raises(ValueError, match="alignment of head 'alignment': 'QQ' is not among SIL, AA"):
         head.encode([["QQ", 0.1]])

@@ -34,6 +34,11 @@ CASES = {
         ({}, [[["SIL", 0.5], ["B", 0.6]], [["AH", 0.2]], [["ZH", 0.1], ["SIL", 0.2], ["ZH", 0.3]], [["M", 3.0]]], (4, 12, 40)),
         ({"dropout": 0.0, "label": "phone_times"}, [[], [["AH", 0.2]], [], [["M", 3.0]]], (4, 12, 40)),
     ],
+    "frame_classifier": [
+        ({"classes": ["none", "speech"]}, [[["none", 0.5], ["speech", 0.6]], "none", "speech", [["speech", 0.2], ["none", 0.3]]],
+         (4, 12, 2)),
+        ({"classes": ["none", "music"], "dropout": 0.0, "label": "radio"}, [[], "music", "none", [["music", 3.0]]], (4, 12, 2)),
+    ],
     "spotter": [
         ({"classes": ["alexa", "computer", "_unknown_"], "window": 4}, ["alexa", "maybe", "computer", "_unknown_"], (4, 3)),
         ({"classes": ["alexa", "_silence_"], "window": 1, "memory": 3.0, "hidden_size": 7},

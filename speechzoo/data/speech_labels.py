@@ -1,0 +1,44 @@
+"""Whether somebody speaks, second by second: labels that follow from forced alignments."""
+
+from speechzoo.config import SourceConfig
+
+SPEECH, NONE = "speech", "none"
+SILENCE = "SIL"
+LONGEST_PAUSE = 0.2
+"""Seconds; shorter silence within speech counts as speech: the closure of a plosive or a breath between two words
+is shorter, and who listens for speech must not stop there."""
+
+
+def label_of(source: SourceConfig, utterance: dict, label: str):
+    """What a source says of an utterance, or None: `SourceConfig.label_of`, and `speech` also from the `alignment`.
+
+    An alignment counts as the label `speech` of an utterance that has none, before the default and whether or not the
+    source uses its alignments.
+    """
+    if label == SPEECH and SPEECH not in utterance and "alignment" in utterance:
+        utterance = {**utterance, SPEECH: speech_of_alignment(utterance["alignment"])}
+    return source.label_of(utterance, label)
+
+
+def speech_of_alignment(alignment: list) -> list[list]:
+    """[phone or SIL, end in seconds] pairs -> [speech or none, end in seconds] pairs, neighbours never the same.
+
+    Example:
+        >>> speech_of_alignment([["SIL", 0.3], ["AH", 0.4], ["SIL", 0.5], ["P", 0.6], ["SIL", 1.0]])
+        [['none', 0.3], ['speech', 0.6], ['none', 1.0]]
+    """
+    merged = _merge([NONE if phone == SILENCE else SPEECH, end] for phone, end in alignment)
+    starts = [0.0, *(end for _, end in merged)]
+    # The first and the last have speech on one side only: they are no pauses.
+    within = range(1, len(merged) - 1)
+    return _merge([SPEECH if number in within and round(end - start, 3) < LONGEST_PAUSE else name, end]
+                  for number, (start, (name, end)) in enumerate(zip(starts, merged)))
+
+
+def _merge(pairs):
+    merged = []
+    for name, end in pairs:
+        if merged and merged[-1][0] == name:
+            merged.pop()
+        merged.append([name, end])
+    return merged
