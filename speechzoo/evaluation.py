@@ -14,9 +14,11 @@ from speechzoo.data.manifest import audio_path, read_manifest
 from speechzoo.data.mixing import mix_somewhere, read_noises
 from speechzoo.data.reading import read_utterance_audio
 from speechzoo.data.records import RecordError
+from speechzoo.data.speech_labels import label_of
 from speechzoo.decoding.commands import command_decoder
 from speechzoo.decoding.greedy import greedy_decode
 from speechzoo.decoding.recognition import recognize_outputs, select_heads
+from speechzoo.decoding.segments import frame_probabilities
 from speechzoo.files import naming
 from speechzoo.metrics.commands import score_commands
 from speechzoo.metrics.scores import score_head
@@ -186,9 +188,14 @@ class _Utterance:
 
     def find_references(self, spec, skipped):
         for name, head_spec in spec["heads"].items():
-            value = self.source.label_of(self.values, head_spec["label"])
+            value = label_of(self.source, self.values, head_spec["label"])
             if value is None:
                 continue
+            if head_spec["type"] == "frame_classifier":
+                strangers = {value} if isinstance(value, str) else {name for name, _ in value}
+                if strangers := strangers - set(head_spec["classes"]):
+                    skipped[name].update(sorted(strangers))
+                    continue
             if head_spec["type"] == "classifier" and str(value) not in head_spec["classes"]:
                 if UNKNOWN not in head_spec["classes"]:
                     skipped[name][str(value)] += 1
@@ -207,6 +214,8 @@ class _Utterance:
             return {str(name): str(filled) for name, filled in value.items()}
         if head_spec["type"] == "speaker":
             return f"{self.corpus}/{value}"
+        if head_spec["type"] == "frame_classifier":
+            return value
         if head_spec["type"] == "ctc":
             if head_spec["kind"] == "phones":
                 return " ".join(re.sub("[0-9]", "", phone) for phone in value.split())
@@ -228,6 +237,9 @@ class _Utterance:
         """Keeps the answers that there are labels for, and writes all of them to `file`."""
         for name in self.references:
             head_spec = spec["heads"][name]
+            if head_spec["type"] == "frame_classifier":
+                self.answers[name] = (frame_probabilities(outputs[name], head_spec), 0.0)
+                continue
             result = recognize_outputs(outputs, {"heads": {name: head_spec}}, decoder=decoder)
             label = head_spec["label"]
             answer = result.slots if head_spec["type"] == "slots" else result.answer(label)

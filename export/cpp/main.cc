@@ -53,6 +53,26 @@ std::string Slots(const std::vector<float>& logits, const Json& head, double* co
   return filled;
 }
 
+// Where the second of two classes is likelier than the first: "0.31-2.60, 3.10-3.50 s", and how sure the frames are.
+std::string Segments(const std::vector<float>& logits, double frame_seconds, double* confidence) {
+  std::string segments;
+  double sure = 0;
+  const size_t frames = logits.size() / 2;
+  for (size_t frame = 0, start = 0; frame < frames; ++frame) {
+    const bool something = logits[2 * frame + 1] > logits[2 * frame];
+    sure += Probability(&logits[2 * frame], 2, something);
+    if (!something) {
+      start = frame + 1;
+    } else if (frame + 1 == frames || logits[2 * frame + 3] <= logits[2 * frame + 2]) {
+      char text[64];
+      std::snprintf(text, sizeof text, "%.2f-%.2f", start * frame_seconds, (frame + 1) * frame_seconds);
+      segments += (segments.empty() ? "" : ", ") + std::string(text);
+    }
+  }
+  *confidence = frames == 0 ? 1 : sure / frames;
+  return segments.empty() ? segments : segments + " s";
+}
+
 void Print(const std::string& name, const Json& head, const std::vector<float>& output) {
   const std::string& type = head["type"].text;
   if (type == "ctc") {
@@ -69,6 +89,10 @@ void Print(const std::string& name, const Json& head, const std::vector<float>& 
     double confidence = 0;
     const std::string filled = Slots(output, head, &confidence);
     std::printf("%s\t%s\t%.4f\n", name.c_str(), filled.c_str(), confidence);
+  } else if (type == "frame_classifier") {
+    double confidence = 0;
+    const std::string segments = Segments(output, head["frame_seconds"].number, &confidence);
+    std::printf("%s\t%s\t%.4f\n", name.c_str(), segments.c_str(), confidence);
   } else {
     std::printf("%s\tvoice embedding of %zu numbers\n", name.c_str(), output.size());
   }

@@ -108,7 +108,7 @@ std::map<std::string, std::vector<float>> Model::Outputs(std::vector<float> samp
   // Nor does it take one that is smaller than the run before needed.
   for (size_t output = 0; output < outputs_.size(); ++output) {
     const Json& head = spec()["heads"][outputs_[output]];
-    if (head["type"].text != "ctc") continue;
+    if (head["type"].text != "ctc" && head["type"].text != "frame_classifier") continue;
     const double frame_samples = head["frame_seconds"].number * spec()["sample_rate"].number;
     const int frames = static_cast<int>(samples.size() / frame_samples) + kMoreFrames;
     layouts[output].dimensions[1] = std::max(layouts[output].dimensions[1], frames);

@@ -9,6 +9,7 @@ from speechzoo.decoding.ctc import log_softmax
 from speechzoo.decoding.greedy import greedy_decode
 from speechzoo.decoding.hypothesis import Hypothesis
 from speechzoo.decoding.parse import Parse
+from speechzoo.decoding.segments import Segment, read_segments, segments_text
 from speechzoo.decoding.word import Word
 
 MAXIMUM_SECONDS = 120.0
@@ -18,7 +19,7 @@ hour would take the machine down."""
 CLASSIFIER_FIELDS = ("intent", "keyword", "gender", "age_group", "event")
 """Classifiers' labels that have a field of their own in a Recognition; any other goes into `labels`."""
 
-ANSWER_FIELDS = ("transcript", "phones", "slots", "speaker", *CLASSIFIER_FIELDS)
+ANSWER_FIELDS = ("transcript", "phones", "slots", "speaker", "speech", *CLASSIFIER_FIELDS)
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Recognition:
         gender: `male` or `female`.
         age_group: `child` or `adult`.
         event: Sound event.
+        speech: When somebody speaks; an empty list when nobody does.
         labels: Answers of any other head, by label.
         confidence: Label -> 0 to 1, for every answer but the speaker's. For slots it is that of all of them together.
         slot_confidence: Slot name -> 0 to 1, for the filled slots.
@@ -53,12 +55,13 @@ class Recognition:
     gender: str | None = None
     age_group: str | None = None
     event: str | None = None
+    speech: list[Segment] | None = None
     labels: dict[str, str] = field(default_factory=dict)
     confidence: dict[str, float] = field(default_factory=dict)
     slot_confidence: dict[str, float] = field(default_factory=dict)
 
     def answer(self, label: str):
-        """The answer to a label, wherever it is kept: text, a dict of slots, an embedding, or None."""
+        """The answer to a label, wherever it is kept: text, a dict of slots, an embedding, segments, or None."""
         return getattr(self, label) if label in ANSWER_FIELDS else self.labels.get(label)
 
     def to_dict(self) -> dict:
@@ -74,6 +77,8 @@ class Recognition:
                 value = {key: round(float(number), 4) for key, number in value.items()} or None
             elif item.name == "speaker" and value is not None:
                 value = [round(float(number), 6) for number in value]
+            elif item.name == "speech" and value is not None:
+                value = [{key: round(number, 4) for key, number in asdict(segment).items()} for segment in value]
             elif item.name == "labels":
                 value = dict(value) or None
             if value is not None:
@@ -93,6 +98,8 @@ class Recognition:
             raise ValueError(f"not a recognition: unknown key '{sorted(unknown)[0]}'")
         for key in ("words", "phone_times"):
             values[key] = [Word(**word) for word in values.get(key, [])]
+        if "speech" in values:
+            values["speech"] = [Segment(**segment) for segment in values["speech"]]
         if "speaker" in values:
             values["speaker"] = np.asarray(values["speaker"], np.float32)
         return cls(**values)
@@ -102,7 +109,9 @@ class Recognition:
         rows = []
         for label, value in [("transcript", self.transcript), ("phones", self.phones), ("intent", self.intent),
                              ("slots", self.slots), ("keyword", self.keyword), ("gender", self.gender),
-                             ("age_group", self.age_group), ("event", self.event), *self.labels.items()]:
+                             ("age_group", self.age_group), ("event", self.event),
+                             ("speech", None if self.speech is None else segments_text(self.speech)),
+                             *self.labels.items()]:
             if value is None:
                 continue
             if isinstance(value, dict):
@@ -120,7 +129,8 @@ def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[st
 
     Args:
         outputs: Head -> array without the batch axis: `ctc` (frames, units + 1) logits, `classifier` (classes,)
-            logits, `slots` (sum over slots of values + 1,) logits, `speaker` (embedding size,).
+            logits, `slots` (sum over slots of values + 1,) logits, `speaker` (embedding size,), `frame_classifier`
+            (frames, 2) logits.
         spec: What `MultiTaskModel.spec()` gives: `{"heads": {name: head spec}, ...}`.
         heads: Heads to read; all when absent.
         decoder: Callable `(logits, head spec) -> Hypothesis` for heads that write words, such as a `BeamSearch`; or
@@ -214,8 +224,15 @@ def _read_head(result: Recognition, label: str, output: np.ndarray, head_spec: d
         if not np.isfinite(output).all():
             raise ValueError("the embedding has NaN or infinite values; check the weights and that the audio is finite")
         result.speaker = output.astype(np.float32)
+    elif kind == "frame_classifier":
+        segments, result.confidence[label] = read_segments(output, head_spec)
+        if label == "speech":
+            result.speech = segments
+        else:
+            result.labels[label] = segments_text(segments)
     else:
-        raise ValueError(f"unknown head type '{kind}'; this version reads ctc, classifier, slots and speaker")
+        raise ValueError(f"unknown head type '{kind}'; this version reads ctc, classifier, slots, speaker and "
+                         "frame_classifier")
 
 
 def _read_command(result: Recognition, parse: Parse):

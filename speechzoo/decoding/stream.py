@@ -6,6 +6,7 @@ from speechzoo.decoding.ctc import BLANK_INDEX
 from speechzoo.decoding.greedy import greedy_decode
 from speechzoo.decoding.heard import KEYWORD_THRESHOLD, Heard
 from speechzoo.decoding.recognition import Recognition, class_probabilities, read_text, recognize_outputs
+from speechzoo.decoding.segments import FRAMEWISE
 from speechzoo.decoding.stepper import Stepper
 
 LONGEST_SECONDS = 12.0
@@ -25,7 +26,7 @@ class Stream:
     Utterances are found by the model's `ctc` head: one begins with the first unit that is not blank and is over after
     0.8 s of blanks. Frames of a causal model never change afterwards, so the greedy transcript only ever grows; what
     may still change is its last word, until the next one begins. Heads that answer for a whole utterance begin anew
-    with each; a `keyword` head hears all of the stream.
+    with each; a `keyword` head hears all of the stream. `frame_classifier` heads answer with the utterance.
 
     Args:
         step: As of `Stepper`.
@@ -50,10 +51,11 @@ class Stream:
         self._stepper = Stepper(step, state, spec["stream"]["step_samples"])
         self._step_seconds = spec["stream"]["step_samples"] / spec["sample_rate"]
         heads = spec["heads"]
-        self._framewise = [name for name, head in heads.items() if head["type"] == "ctc"]
+        self._framewise = [name for name, head in heads.items() if head["type"] in FRAMEWISE]
         # The head that finds utterances: the transcript's, or another that writes units.
-        self._leader = next((name for name in self._framewise if heads[name]["label"] == "transcript"),
-                            next(iter(self._framewise), None))
+        writers = [name for name in self._framewise if heads[name]["type"] == "ctc"]
+        self._leader = next((name for name in writers if heads[name]["label"] == "transcript"),
+                            next(iter(writers), None))
         self._keyword = next((name for name, head in heads.items()
                               if head["label"] == "keyword" and head["type"] == "classifier"), None)
         self._seconds = 0.0

@@ -140,7 +140,7 @@ def _labels(head_spec: dict) -> list[str]:
     """The labels of a head in the order of its output; none for an embedding."""
     if head_spec["type"] == "ctc":
         return ["<blank>", *head_spec["units"]]
-    if head_spec["type"] == "classifier":
+    if head_spec["type"] in ("classifier", "frame_classifier"):
         return head_spec["classes"]
     if head_spec["type"] == "slots":
         return [f"{slot}={value}" for slot, values in head_spec["slots"].items() for value in ("", *values)]

@@ -32,6 +32,8 @@ def decode_outputs(outputs: dict[str, tf.Tensor], spec: dict) -> dict[str, tf.Te
                 decoded[f"{head}_{slot}"], decoded[f"{head}_{slot}_score"] = text, score
                 together, offset = together * score, offset + len(values) + 1
             decoded[f"{head}_score"] = together
+        elif head_spec["type"] == "frame_classifier":
+            decoded[head] = tf.nn.softmax(output)[:, :, 1]
     return decoded
 
 

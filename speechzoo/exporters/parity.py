@@ -24,7 +24,7 @@ class HeadParity:
         value: How far the head is.
         tolerance: How far it may be.
         changed: Share of answers that are not the same: token error rate against Keras's own tokens for a ctc head, of
-            classes or slots for the others, of none for an embedding.
+            classes, slots or frames for the others, of none for an embedding.
         utterances: Recordings it was measured on.
     """
 
@@ -140,7 +140,7 @@ def _changed(pairs, head_spec):
         return float(error_rate(edit_counts(*zip(*texts)).sum(axis=0)))
     different = [a.argmax(axis=-1) != b.argmax(axis=-1) for pair in pairs
                  for a, b in zip(*(_segments(logits, head_spec) for logits in pair))]
-    return float(np.mean(different))
+    return float(np.mean(np.concatenate(different)))
 
 
 def _collapse(logits):

@@ -7,6 +7,7 @@ from speechzoo.metrics.calibration import expected_calibration_error
 from speechzoo.metrics.classification import (class_counts, confusion_matrix, f1_per_class, macro_f1,
                                               slot_counts, slot_f1)
 from speechzoo.metrics.error_rate import edit_counts, error_rate
+from speechzoo.metrics.frames import area_under_roc, frame_accuracy, frame_counts, frame_f1, frame_references
 from speechzoo.metrics.verification import (eer_interval, equal_error_rate, minimum_detection_cost, rates_from_counts,
                                             trial_counts)
 
@@ -18,7 +19,8 @@ def score_head(head_spec: dict, references: list, answers: list, confidences: li
     Args:
         head_spec: Spec of the head.
         references: Label of each utterance, as manifests write them.
-        answers: What the head answered: text, class, dict of slots, or embedding (size,).
+        answers: What the head answered: text, class, dict of slots, embedding (size,), or probability of a
+            `frame_classifier`'s second class at each frame (frames,).
         confidences: Confidence of each answer.
         groups: Speaker of each utterance: what the 95 % bootstrap intervals resample.
         confusions: Add the table of classes and the confusion matrix of a classifier.
@@ -41,10 +43,14 @@ def score_head(head_spec: dict, references: list, answers: list, confidences: li
         scores, counts = {}, slot_counts(references, answers)
         _add(scores, "f1", slot_f1, counts, groups)
         _add(scores, "accuracy", _mean, np.stack([counts[:, 3], np.ones(len(counts))], axis=1), groups)
-    else:
+    elif kind == "frame_classifier":
+        scores = _score_frames(head_spec["classes"], references, answers, groups)
+    elif kind == "speaker":
         scores = _score_speakers(references, np.asarray(answers))
         if scores is None:
             return None
+    else:
+        raise ValueError(f"head of unknown type '{kind}'")
     return {**scores, "n": len(references)}
 
 
@@ -67,6 +73,17 @@ def _score_classes(classes, references, answers, confidences, groups, confusions
             "n": int(matrix[number].sum()),
         } for number, name in enumerate(classes) if not np.isnan(f1[number])}
         scores["confusions"] = {"classes": list(classes), "counts": matrix.tolist()}
+    return scores
+
+
+def _score_frames(classes, labels, probabilities, groups):
+    references = [frame_references(label, classes, len(answer)) for label, answer in zip(labels, probabilities)]
+    scores, counts = {}, frame_counts(references, probabilities)
+    _add(scores, "accuracy", frame_accuracy, counts, groups)
+    reference, probability = np.concatenate(references), np.concatenate(probabilities)
+    if 0 < reference.sum() < len(reference):  # of one kind alone, such as noises, accuracy says all there is to say
+        _add(scores, "f1", frame_f1, counts, groups)
+        scores["auc"] = _rounded(area_under_roc(probability[reference == 1], probability[reference == 0]))
     return scores
 
 

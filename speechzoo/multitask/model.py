@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from speechzoo.decoding.segments import FRAMEWISE
 from speechzoo.multitask import streaming
 from speechzoo.multitask.sharing import HardSharing, Sharing
 from speechzoo.multitask.task_training import TaskTraining
@@ -121,7 +122,7 @@ class MultiTaskModel(TaskTraining, keras.Model):
         frame_seconds = self.frontend.frame_seconds * self.backbone.subsampling
         heads = {name: head.spec() for name, head in self.heads.items()}
         for spec in heads.values():
-            if spec["type"] == "ctc":
+            if spec["type"] in FRAMEWISE:
                 spec["frame_seconds"] = frame_seconds
         spec = {"name": self.name, "sample_rate": self.frontend.sample_rate, "heads": heads}
         if self.can_stream:

@@ -26,8 +26,8 @@ def stream_step(model, samples, state: dict | None = None) -> tuple[dict, dict]:
         state: Name -> tensor, as `initial_state` or the step before gave it; None at the beginning.
 
     Returns:
-        Head -> output: of a `ctc` head the logits of the step's frames (batch, frames, units + 1), of the others what
-        they say of everything since the stream began; and the state for the next step.
+        Head -> output: of heads of frames the logits of the step's frames, (batch, frames, units + 1) of a `ctc` head,
+        of the others what they say of everything since the stream began; and the state for the next step.
 
     Raises:
         ValueError: A model that can't stream, samples that are no whole steps, or the state of another model.

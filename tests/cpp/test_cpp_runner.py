@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from speechzoo.decoding.recognition import recognize_outputs
+from speechzoo.decoding.segments import segments_text
 from speechzoo.edge.artifact import FLATBUFFER_IDENTIFIER
 from speechzoo.edge.edge_model import EdgeModel
 from tests.exporters.tiny_tflite import tiny_tflite
@@ -50,6 +51,7 @@ def lines_of(recognition, spec):
                  "classifier": lambda: f"{recognition.answer(head['label'])}\t{recognition.confidence[head['label']]:.4f}",
                  "slots": lambda: ", ".join(f"{slot}: {value}" for slot, value in recognition.slots.items())
                  + f"\t{recognition.confidence['slots']:.4f}",
+                 "frame_classifier": lambda: segments_text(recognition.speech) + f"\t{recognition.confidence['speech']:.4f}",
                  "speaker": lambda: f"voice embedding of {len(recognition.speaker)} numbers"}[head["type"]]()
         yield f"{name}\t{found}"
 

@@ -22,6 +22,7 @@ HEADS = {
     "gender": {"type": "classifier", "classes": ["female", "male"]},
     "slots": {"type": "slots", "slots": {"size": ["large", "small"], "drink": ["coffee"]}},
     "speaker": {"type": "speaker", "embedding_size": 6, "block": 1},
+    "speech": {"type": "frame_classifier", "classes": ["none", "speech"], "block": 1},
 }
 
 

@@ -32,19 +32,21 @@ def as_arrays(outputs):
 
 def check_streamed_equals_offline(model, audio, cuts):
     """Every frame of every whole step, and what the heads of utterances say after each one of them."""
-    stream, step, heard, logits = stepper(model), step_samples(model), 0, []
+    stream, step, heard, logits = stepper(model), step_samples(model), 0, {"letters": [], "speech": []}
     for piece in np.split(audio, cuts):
         for outputs in stream.feed(piece):
             heard += step
             offline = as_arrays(model.forward_unpadded(audio[None, :heard]))
-            logits.append(outputs["letters"])
-            np.testing.assert_allclose(np.concatenate(logits), offline["letters"][0], atol=TOLERANCE, rtol=0)
+            for head, frames in logits.items():
+                frames.append(outputs[head])
+                np.testing.assert_allclose(np.concatenate(frames), offline[head][0], atol=TOLERANCE, rtol=0, err_msg=head)
             for head in ("keyword", "gender", "slots", "speaker"):
                 np.testing.assert_allclose(outputs[head], offline[head][0], atol=TOLERANCE, rtol=0, err_msg=head)
     assert heard == len(audio) // step * step
     # The frames of the whole utterance begin with those that were streamed: nothing looks ahead.
-    whole = as_arrays(model.forward_unpadded(audio[None]))["letters"][0]
-    np.testing.assert_allclose(np.concatenate(logits), whole[:sum(map(len, logits))], atol=TOLERANCE, rtol=0)
+    whole = as_arrays(model.forward_unpadded(audio[None]))
+    for head, frames in logits.items():
+        np.testing.assert_allclose(np.concatenate(frames), whole[head][0, :sum(map(len, frames))], atol=TOLERANCE, rtol=0)
 
 
 @pytest.mark.parametrize("backbone", CAUSAL)
@@ -68,7 +70,7 @@ def check_long_steps(model, audio, samples):
         logits.append(np.asarray(outputs["letters"])[0])
         offline = as_arrays(model.forward_unpadded(audio[None, :start + long]))
         for head, output in as_arrays(outputs).items():
-            if head != "letters":
+            if head not in ("letters", "speech"):
                 np.testing.assert_allclose(output, offline[head], atol=TOLERANCE, rtol=0, err_msg=head)
     assert len(logits) >= 2
     np.testing.assert_allclose(np.concatenate(logits), offline["letters"][0], atol=TOLERANCE, rtol=0)

@@ -24,6 +24,7 @@ CONFIG = {
         "language": {"type": "classifier", "classes": ["en", "ar"]},
         "slots": {"type": "slots", "slots": {"size": ["large", "small"], "drink": ["coffee", "café crème"]}},
         "speaker": {"type": "speaker", "embedding_size": 6},
+        "speech": {"type": "frame_classifier", "classes": ["none", "speech"]},
     },
 }
 _shared = {}
