@@ -18,6 +18,7 @@ class FakeModel:
         "event": {"type": "classifier", "label": "event", "classes": ["rain", "dog_bark"]},
         "slots": {"type": "slots", "label": "slots", "slots": {"size": ["small", "large"]}},
         "speaker": {"type": "speaker", "label": "speaker", "embedding_size": 2},
+        "speech": {"type": "frame_classifier", "label": "speech", "classes": ["none", "speech"], "frame_seconds": 0.1},
     }}
 
     def __init__(self):
@@ -30,4 +31,5 @@ class FakeModel:
         path = [index for letter in TEXTS[number] for index in (units.index(letter) + 1, 0)]
         return {"transcript": 20 * np.eye(len(units) + 1)[path], "phones": 20 * np.eye(5)[[1, 2, 3, 4]],
                 "keyword": 9 * np.eye(3)[number % 3], "event": 9 * np.eye(2)[number % 2],
-                "slots": 9 * np.eye(3)[number % 3], "speaker": VOICES[number]}
+                "slots": 9 * np.eye(3)[number % 3], "speaker": VOICES[number],
+                "speech": 3 * np.eye(2)[[0, 1, 1, 0][:number + 1]]}

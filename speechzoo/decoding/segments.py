@@ -8,7 +8,8 @@ from speechzoo.decoding.ctc import log_softmax
 
 FRAMEWISE = ("ctc", "frame_classifier")
 """Types of heads whose output has one row per frame; their spec has `frame_seconds`."""
-_PADDING = -5e8  # a padded frame has a logit of -1e9, which no network gives otherwise
+PADDING_LOGIT = -5e8
+"""A frame whose second logit is below this is padding: it is -1e9 there, which no network gives otherwise."""
 
 
 @dataclass
@@ -43,7 +44,7 @@ def frame_probabilities(logits: np.ndarray, head_spec: dict) -> np.ndarray:
     if logits.ndim != 2 or logits.shape[1] != len(head_spec["classes"]):
         raise ValueError(f"logits have shape {logits.shape}; expected (frames, {len(head_spec['classes'])})")
     probabilities = np.exp(log_softmax(logits))[:, 1]
-    return probabilities[logits[:, 1] > _PADDING]
+    return probabilities[logits[:, 1] > PADDING_LOGIT]
 
 
 def read_segments(logits: np.ndarray, head_spec: dict) -> tuple[list[Segment], float]:

@@ -7,6 +7,7 @@ has: no lookup tables, no custom operators.
 import tensorflow as tf
 
 from speechzoo.decoding.ctc import BLANK_INDEX, WORD_START
+from speechzoo.decoding.segments import PADDING_LOGIT
 from speechzoo.serving.signatures import raw_output_name
 
 
@@ -33,7 +34,7 @@ def decode_outputs(outputs: dict[str, tf.Tensor], spec: dict) -> dict[str, tf.Te
                 together, offset = together * score, offset + len(values) + 1
             decoded[f"{head}_score"] = together
         elif head_spec["type"] == "frame_classifier":
-            decoded[head] = tf.nn.softmax(output)[:, :, 1]
+            decoded[head], decoded[f"{head}_score"] = decode_frames(output)
     return decoded
 
 
@@ -80,6 +81,22 @@ def decode_ctc(logits: tf.Tensor, head_spec: dict) -> tuple[tf.Tensor, tf.Tensor
     of_words = tf.reduce_sum(is_word * tf.exp(tf.math.divide_no_nan(total, letters)), axis=1)
     of_silence = tf.exp(tf.reduce_min(log_probs[:, :, BLANK_INDEX], axis=1))
     return text, tf.where(words > 0, tf.math.divide_no_nan(of_words, words), of_silence)
+
+
+def decode_frames(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """When something is heard, with the confidence of `decoding.segments.read_segments`.
+
+    Args:
+        logits: (batch, frames, 2) of a `frame_classifier` head; the first class with probability one in the padding.
+
+    Returns:
+        Probability of the second class (batch, frames), and confidence (batch,): the mean probability of the frames'
+        own answers.
+    """
+    probability = tf.nn.softmax(logits)[:, :, 1]
+    valid = tf.cast(logits[:, :, 1] > PADDING_LOGIT, tf.float32)
+    sure = tf.reduce_sum(valid * tf.maximum(probability, 1 - probability), axis=1)
+    return probability, tf.math.divide_no_nan(sure, tf.reduce_sum(valid, axis=1))
 
 
 def decode_wav(files: tf.Tensor, sample_rate: int) -> tuple[tf.Tensor, tf.Tensor]:

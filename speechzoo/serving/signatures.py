@@ -32,7 +32,7 @@ def output_names(spec: dict) -> list[str]:
     - `classifier`: `<head>` (class) and `<head>_score`
     - `slots`: `<head>_<slot>` (value, "" for none) and `<head>_<slot>_score` for each slot, and `<head>_score` for all
     - `speaker`: `<head>` (embedding)
-    - `frame_classifier`: `<head>` (probability of its second class at each frame, 0 in the padding)
+    - `frame_classifier`: `<head>` (probability of its second class at each frame, 0 in the padding) and `<head>_score`
 
     Scores are the confidences of a Recognition, 0 to 1.
 
@@ -42,10 +42,8 @@ def output_names(spec: dict) -> list[str]:
     names = []
     for head, head_spec in spec["heads"].items():
         names.append(raw_output_name(head, head_spec))
-        if head_spec["type"] in ("ctc", "classifier"):
+        if head_spec["type"] in ("ctc", "classifier", "frame_classifier"):
             names += [head, f"{head}_score"]
-        elif head_spec["type"] == "frame_classifier":
-            names.append(head)
         elif head_spec["type"] == "slots":
             names.append(f"{head}_score")
             for slot in head_spec["slots"]:

@@ -41,7 +41,7 @@ def path(tmp_path_factory):
 
 
 def run(*arguments):
-    return subprocess.run([*map(str, arguments)], capture_output=True, text=True)
+    return subprocess.run([*map(str, arguments)], capture_output=True, text=True, errors="replace")  # damaged names
 
 
 def lines_of(recognition, spec):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechzoo.data.manifest import (AGE_GROUPS, ARPABET, GENDERS, ManifestError, audio_path, check_utterance,
-                                     read_manifest, validate_manifest, write_manifest)
+from speechzoo.data.manifest import (AGE_GROUPS, ARPABET, GENDERS, SPEECH_CLASSES, ManifestError, audio_path,
+                                     check_utterance, read_manifest, validate_manifest, write_manifest)
 from tests.helpers import tone, write_wav
 
 _text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
@@ -27,6 +27,8 @@ _utterances = st.lists(st.fixed_dictionaries(
         "transcript": _text,
         "phones": st.lists(st.sampled_from(ARPABET)).map(" ".join),
         "alignment": st.lists(st.floats(0, 20)).map(lambda ends: [["SIL", end] for end in sorted(ends)]),
+        "speech": st.sampled_from(SPEECH_CLASSES) | st.lists(st.tuples(st.floats(0, 20), st.sampled_from(
+            SPEECH_CLASSES))).map(lambda pairs: [[name, end] for end, name in sorted(pairs)]),
         "slots": st.dictionaries(_name, _name, max_size=3),
         "gender": st.sampled_from(GENDERS),
         "age_group": st.sampled_from(AGE_GROUPS),
@@ -97,6 +99,10 @@ def test_a_wrong_value_is_named_by_its_field(field, value):
     ({"audio": "a.wav", "alignment": [["B", 0.1], ["SIL", 0.05]]}, "alignment: ['SIL', 0.05] ends before the one before"),
     ({"audio": "a.wav", "alignment": [["b", 0.1]]}, "alignment: expected [phone, end in seconds] with an ARPAbet phone"),
     ({"audio": "a.wav", "alignment": "B 0.1"}, "alignment: expected a list of [phone, end in seconds], got 'B 0.1'"),
+    ({"audio": "a.wav", "speech": "noise"}, "speech: unknown value 'noise'; did you mean 'none'?"),
+    ({"audio": "a.wav", "speech": [["SIL", 0.1]]}, "speech: expected [speech or none, end in seconds], got ['SIL', 0.1]"),
+    ({"audio": "a.wav", "speech": [["none", 0.3], ["speech", 0.1]]}, "speech: ['speech', 0.1] ends before the one before"),
+    ({"audio": "a.wav", "speech": 1}, "speech: expected speech, none, or a list of"),
     ({"audio": "a.wav", "phones": "b"}, "phones: 'b' is not an ARPAbet phone"),
     ({"audio": "a.wav", "slots": ["size"]}, "slots: expected an object"),
     ({"audio": "a.wav", "slots": {"size": 3}}, "slots: 'size': expected text, got 3"),

@@ -17,6 +17,8 @@ class FakeStreamModel:
             "heads": {
                 "letters": {"type": "ctc", "label": "transcript", "units": LETTERS, "kind": "characters",
                             "frame_seconds": 0.1},
+                "speech": {"type": "frame_classifier", "label": "speech", "classes": ["none", "speech"],
+                           "frame_seconds": 0.1},
                 "keyword": {"type": "classifier", "label": "keyword", "classes": ["yes", "_unknown_", "_silence_"]},
                 "gathered": {"type": "classifier", "label": "gathered", "classes": [str(n) for n in range(200)]}}}
 
@@ -29,7 +31,7 @@ class FakeStreamModel:
         said = bool(np.any(samples[0] % 1 > 0.2))
         gathered = state["gathered"] + 1
         outputs = {"letters": 20 * np.eye(len(LETTERS) + 1)[units], "keyword": 9 * np.eye(3)[0 if said else 1],
-                   "gathered": 20 * np.eye(200)[int(gathered[0, 0])]}
+                   "speech": 9 * np.eye(2)[(units > 0).astype(int)], "gathered": 20 * np.eye(200)[int(gathered[0, 0])]}
         return {name: output[None] for name, output in outputs.items()}, {"gathered": gathered}
 
     def audio(self, text):

@@ -14,6 +14,8 @@ SPEC = {"name": "tiny", "sample_rate": 16000, "heads": {
     "accent": {"type": "classifier", "label": "accent", "classes": ["scottish", "welsh"]},
     "slots": {"type": "slots", "label": "slots", "slots": {"size": ["small", "large"], "milk": ["oat"]}},
     "speaker": {"type": "speaker", "label": "speaker", "embedding_size": 3},
+    "speech": {"type": "frame_classifier", "label": "speech", "classes": ["none", "speech"], "frame_seconds": 0.04},
+    "music": {"type": "frame_classifier", "label": "music", "classes": ["none", "music"], "frame_seconds": 0.1},
 }}
 
 
@@ -25,6 +27,8 @@ def make_outputs():
         "accent": np.log([0.6, 0.4]),
         "slots": np.log([0.1, 0.1, 0.8, 0.9, 0.1]),
         "speaker": np.array([0.6, 0.8, 0.0]),
+        "speech": np.log([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.7, 0.3], [0.1, 0.9]]),
+        "music": np.log([[0.9, 0.1], [0.2, 0.8]]),
     }
 
 
@@ -33,7 +37,7 @@ def test_every_head_answers():
     assert (result.transcript, result.phones, result.keyword) == ("no", "N OW", "no")
     assert [(word.text, word.start, word.end) for word in result.words] == [("no", 0.04, 0.16)]
     assert [phone.text for phone in result.phone_times] == ["N", "OW"]
-    assert result.slots == {"size": "large"} and result.labels == {"accent": "scottish"}
+    assert result.slots == {"size": "large"} and result.labels == {"accent": "scottish", "music": "0.10-0.20 s"}
     assert result.confidence["keyword"] == pytest.approx(0.75)
     assert result.confidence["slots"] == pytest.approx(0.8 * 0.9)
     assert result.slot_confidence == {"size": pytest.approx(0.8)}
@@ -52,7 +56,8 @@ def test_survives_json():
 
 def test_prints_one_line_an_answer():
     lines = str(recognize_outputs(make_outputs(), SPEC)).splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 8
+    assert "speech       78%  0.04-0.12, 0.16-0.20 s" in lines and "music        85%  0.10-0.20 s" in lines
     assert lines[0].split() == ["transcript", "100%", "no"]
     assert "slots        72%  size: large" in lines
     assert str(Recognition(transcript="", confidence={"transcript": 0.9})) == "transcript   90%  (nothing)"
@@ -79,6 +84,9 @@ def test_the_head_named_as_the_label_owns_its_field():
     ({"keyword": np.array([np.nan, 0])}, "head 'keyword': the model gave NaN"),
     ({"keyword": np.zeros(3)}, r"head 'keyword': logits have shape \(3,\); expected \(2,\)"),
     ({"slots": np.zeros(4)}, r"head 'slots': slot logits have shape \(4,\); expected \(5,\)"),
+    ({"speech": np.zeros((4, 3))}, r"head 'speech': logits have shape \(4, 3\); expected \(frames, 2\)"),
+    ({"speech": np.zeros(4)}, r"head 'speech': logits have shape \(4,\); expected \(frames, 2\)"),
+    ({"speech": np.full((4, 2), np.nan)}, "head 'speech': the model gave NaN"),
     ({"speaker": np.array([np.inf, 0, 0])}, "head 'speaker': the embedding has NaN"),
 ])
 def test_unusable_outputs_name_the_head(change, message):

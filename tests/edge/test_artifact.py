@@ -13,6 +13,7 @@ SPEC = {"name": "m", "sample_rate": 16000, "heads": {
                    "frame_seconds": 0.04},
     "keyword": {"type": "classifier", "label": "keyword", "classes": ["yes", "_unknown_"]},
     "slots": {"type": "slots", "label": "slots", "slots": {"size": ["large", "small"]}},
+    "speech": {"type": "frame_classifier", "label": "speech", "classes": ["none", "speech"], "frame_seconds": 0.04},
     "speaker": {"type": "speaker", "label": "speaker", "embedding_size": 4}}}
 
 ARTIFACT = Artifact(SPEC, 800, "int8", [{"head": "keyword", "value": 0.1}], "# Card ü\n", licence="MIT",

@@ -10,12 +10,14 @@ SPEC = {"heads": {
     "transcript": {"type": "ctc", "units": ["a", "b"]},
     "keyword": {"type": "classifier", "classes": ["yes", "no"]},
     "slots": {"type": "slots", "slots": {"size": ["large"], "drink": ["tea", "coffee"]}},
-    "speaker": {"type": "speaker", "embedding_size": 2}}}
+    "speaker": {"type": "speaker", "embedding_size": 2},
+    "speech": {"type": "frame_classifier", "classes": ["none", "speech"]}}}
 
 
 def outputs():
     return {"transcript": np.log([[.8, .1, .1], [.1, .8, .1], [.1, .8, .1], [.1, .1, .8]]), "keyword": np.log([.9, .1]),
-            "slots": np.log([.7, .3, .2, .2, .6]), "speaker": np.array([0.6, 0.8])}
+            "slots": np.log([.7, .3, .2, .2, .6]), "speaker": np.array([0.6, 0.8]),
+            "speech": np.log([[.9, .1], [.2, .8], [.4, .6]])}
 
 
 def measure(quantize, **changes):
@@ -53,6 +55,14 @@ def test_blank_frames_do_not_dilute_lost_tokens():
     assert row.changed == 0.5  # "a b" twice, once nothing of it
 
 
+def test_a_frame_is_a_decision_of_its_own():
+    row = measure("int8", speech=np.log([[.9, .1], [.2, .8], [.6, .4]]))["speech"]
+    assert row.value == pytest.approx((.6 - .4) / 6) and row.changed == pytest.approx(1 / 6)
+    longer, shorter = outputs(), {**outputs(), "speech": outputs()["speech"][:1]}  # recordings of unequal length
+    for quantize in ("none", "int8"):
+        assert all(row.passed for row in measure_parity([longer, shorter], [longer, shorter], SPEC, quantize))
+
+
 def test_an_embedding_is_measured_by_its_direction():
     row = measure("int8", speaker=np.array([1.2, 1.6]))["speaker"]
     assert row.value == pytest.approx(0, abs=1e-12) and row.passed
@@ -81,4 +91,4 @@ def test_the_worst_head_is_named():
 
 def test_the_table_has_a_line_a_head():
     lines = parity_table(list(measure("float16").values())).splitlines()
-    assert len(lines) == 5 and lines[0].startswith("head") and "cosine distance" in lines[4]
+    assert len(lines) == 6 and lines[0].startswith("head") and "cosine distance" in lines[4]

@@ -11,6 +11,7 @@ import pytest
 
 from speechzoo.audio import load_audio
 from speechzoo.decoding.recognition import recognize_outputs
+from speechzoo.decoding.segments import frame_probabilities
 from speechzoo.exporters import saved_model, warmup
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.graph_decoding import decode_ctc
@@ -56,6 +57,9 @@ def assert_row_is(outputs, row, audio):
     assert set(answers) == {"transcript", "phones", "keyword", "letters", "language", "slots_size", "slots_drink"}
     for name, text in answers.items():
         assert outputs[name][row].decode() == text
+    speech = frame_probabilities(expected["speech"], spec["heads"]["speech"])
+    np.testing.assert_allclose(outputs["speech"][row][:len(speech)], speech, atol=1e-4)
+    assert not outputs["speech"][row][len(speech):].any()
     for label, confidence in recognition.confidence.items():
         assert outputs[f"{label}_score"][row] == pytest.approx(confidence, abs=1e-5)
     for slot, confidence in recognition.slot_confidence.items():
@@ -92,9 +96,8 @@ def test_one_batch_of_unequal_lengths_gives_what_each_gives_alone(served):
             if value.dtype == object:
                 assert together[name][row] == value[0]
             else:
-                length = value.shape[1] if value.ndim > 2 else None
-                np.testing.assert_allclose(together[name][row][..., :length, :] if length else together[name][row],
-                                           value[0], atol=1e-5)
+                got = together[name][row]  # of heads of frames as many as the longest has
+                np.testing.assert_allclose(got[:len(value[0])] if got.ndim else got, value[0], atol=1e-5)
 
 
 def test_whatever_stands_in_the_padding_changes_nothing(served):

@@ -105,9 +105,12 @@ def weight_types(network, layer):
 
 
 def test_int8_has_int8_activations_outside_of_the_front_end(float32, tmp_path):
-    written = export_tflite(tiny_model(), tmp_path, "int8", SOUNDS[:2], heads=["keyword", "speaker"])
-    assert written.path.name == "tiny_int8.tflite" and [row.head for row in written.parity] == ["keyword", "speaker"]
-    assert set(EdgeModel(written.path).outputs(SOUNDS[0])) == {"keyword", "speaker"}
+    written = export_tflite(tiny_model(), tmp_path, "int8", SOUNDS[:2], heads=["keyword", "speaker", "speech"])
+    assert written.path.name == "tiny_int8.tflite"
+    assert [row.head for row in written.parity] == ["keyword", "speaker", "speech"]
+    assert set(EdgeModel(written.path).outputs(SOUNDS[0])) == {"keyword", "speaker", "speech"}
+    heard, expected = EdgeModel(written.path).recognize(SOUNDS[0]).speech, tiny_model().recognize(SOUNDS[0]).speech
+    assert [segment.start for segment in heard] == [segment.start for segment in expected]
     model = parse(written.path.read_bytes())
     graph = model.subgraphs[0]
     results = {"frontend": set(), "backbone": set()}
