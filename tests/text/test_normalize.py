@@ -1,4 +1,5 @@
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -56,6 +57,14 @@ def test_words_are_their_own_words(text, language):
 @given(st.text(alphabet="aApPmMdDrRiI ',!?", max_size=20))
 def test_text_without_figures_takes_the_short_way_to_the_same_words(text):
     assert normalize_transcript(text) == normalize_transcript(text + " .")
+
+
+@pytest.mark.parametrize("part", ["a.", "1.", "1,111", "11-", "[a", "<a", "1/", "$1-", "one am ", "'a", "5 ("])
+def test_long_texts_take_time_in_proportion(part):
+    text = part * (100_000 // len(part))
+    start = time.process_time()
+    normalize_transcript(text)
+    assert time.process_time() - start < 5  # in proportion: some 0.3
 
 
 @pytest.mark.parametrize("text, words", [
