@@ -32,8 +32,10 @@ def run(arguments):
         print(f"{arguments.weights}: not in the file: {len(report.missing)} variables{_first(report.missing)}; "
               f"not in the model: {len(report.unexpected)}{_first(report.unexpected)}; "
               f"of another shape: {len(report.mismatched)}{_first(report.mismatched)}")
+    cost = f"{result.audio_hours:.3g} hours of audio heard, {result.core_hours:.3g} core hours of work"
     if result.ended == "interrupted":
         print(f"stopped at step {result.step} of {result.total_steps}; the same command goes on from there")
+        print(cost)
         return 130
     if result.ended == "early":
         print(f"stopped early at step {result.step} of {result.total_steps}: "
@@ -41,6 +43,7 @@ def run(arguments):
     print(f"{result.output / 'final.weights.h5'}: step {result.step}{_values(result.metrics, ': ')}")
     if result.best is not None:
         print(f"{result.output / 'best.weights.h5'}: step {result.best_step}: {result.best:.4g}")
+    print(cost)
     return 0
 
 
@@ -98,7 +101,7 @@ def _line(record):
                 f"don't fit: {record['gigabytes']:.3g} GB")
     where = f"{record['event']} step {record['step']}/{record['total_steps']} epoch {record['epoch'] + 1}"
     measured = {name: value for name, value in record.items()
-                if isinstance(value, float) and name not in ("learning_rate", "speed")}
+                if isinstance(value, float) and name not in ("learning_rate", "speed", "audio_hours", "core_hours")}
     speed = f", {record['speed']:.0f} s audio/s" if "speed" in record else ""
     return f"{where}{_values(measured, ': ')}{speed}"
 

@@ -32,6 +32,9 @@ class RunState:
         evaluations: One dict an evaluation: {"step", "epoch", "head/metric": value, ...}.
         freeze: Patterns of the weights that don't train.
         penalties: Penalties, as `describe_penalties` has them.
+        audio_hours: Hours of audio heard in training.
+        core_hours: Hours that processor cores worked. Of a run from before these two were counted, they are what came
+            after.
     """
 
     fingerprint: str = ""
@@ -44,6 +47,8 @@ class RunState:
     evaluations: list[dict] = field(default_factory=list)
     freeze: list[str] = field(default_factory=list)
     penalties: list[dict] = field(default_factory=list)
+    audio_hours: float = 0.0
+    core_hours: float = 0.0
 
 
 def save_checkpoint(folder: str | Path, model: keras.Model, state: RunState):

@@ -57,6 +57,7 @@ class FrameModel:
     def __init__(self, model: keras.Model):
         self._model = model.to_frames()
         self._frontend, self._backbone = model.frontend, model.backbone
+        self._precision = model.zoo_config.training.precision
         self.channels = {name: tensor.shape[-1] for name, tensor in self._model.output.items()
                          if name != "frame_length"}
         self.size = sum(self.channels.values())
@@ -89,7 +90,7 @@ class FrameModel:
         return {name: frames[..., first:last] for name, first, last in zip(self.channels, ends, ends[1:])}
 
     def _identify(self):
-        parts = [VERSION, list(self.channels), self._frontend.get_config(), self._backbone.get_config()]
+        parts = [VERSION, self._precision, list(self.channels), self._frontend.get_config(), self._backbone.get_config()]
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode())
         for weight in self._frontend.weights + self._backbone.weights:
             value = np.ascontiguousarray(keras.ops.convert_to_numpy(weight))

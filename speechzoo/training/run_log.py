@@ -74,7 +74,7 @@ def plot_curves(log: str | Path, output: str | Path) -> bool:
     curves = {}
     for record in records:
         for name, value in record.items():
-            if isinstance(value, float) and name not in ("seconds", "speed"):
+            if isinstance(value, float) and name not in ("seconds", "speed", "audio_hours", "core_hours"):
                 curves.setdefault(name, {}).setdefault(record["event"], []).append((record["step"], value))
     if not curves:
         return False

@@ -19,6 +19,7 @@ from speechzoo.config import ConfigError, ZooConfig, load_config
 from speechzoo.origin import carry_origin
 from speechzoo.training.averaging import average_files, averaged_weights
 from speechzoo.training.checkpoint import RunState, load_checkpoint, remove_checkpoints, save_checkpoint
+from speechzoo.training.core_hours import CoreHours
 from speechzoo.training.dev import evaluate_on_dev, is_better
 from speechzoo.training.features import FeatureCache
 from speechzoo.training.freezing import frozen_weights
@@ -54,6 +55,9 @@ class TrainingResult:
         best_step: Step where it was reached.
         metrics: The final weights on the dev sources.
         load_report: What did not fit when training started from given weights.
+        audio_hours: Hours of audio heard in training, without padding, since the run began.
+        core_hours: Hours that processor cores worked for it, in this process and those it started; what a kill has lost
+            doesn't count.
     """
 
     output: Path
@@ -64,6 +68,8 @@ class TrainingResult:
     best_step: int = 0
     metrics: dict[str, float] = field(default_factory=dict)
     load_report: LoadReport | None = None
+    audio_hours: float = 0.0
+    core_hours: float = 0.0
 
 
 def train(config: ZooConfig | str | Path, output: str | Path, resume: bool = True, overrides: Iterable[str] = (),
@@ -111,6 +117,7 @@ class _Run:
     def __init__(self, config, output, resume, weights, on_record, interruption):
         self.config, self.settings, self.output = config, config.training, output
         self.on_record, self.interruption = on_record, interruption
+        self.core_hours = CoreHours()
         output.mkdir(parents=True, exist_ok=True)
         if not resume:
             _clear(output)
@@ -176,7 +183,9 @@ class _Run:
         for inputs, targets, weights in self.data.training_batches(epoch, state.batch):
             logs = self.step(inputs, targets, weights)
             self._check_finite(float(logs["loss"]))
-            self.meter.add(logs, self.data.seconds(epoch, state.batch), weights)
+            seconds = self.data.seconds(epoch, state.batch)
+            self.meter.add(logs, seconds, weights)
+            state.audio_hours += seconds / 3600
             state.step += 1
             state.epoch, state.batch = (epoch + 1, 0) if state.batch + 1 == steps else (epoch, state.batch + 1)
             last = state.epoch == settings.epochs
@@ -187,6 +196,7 @@ class _Run:
             if evaluates:
                 self._evaluate(epoch)
             if evaluates or state.step % settings.checkpoint_every == 0 or self.interruption.requested:
+                self._count_core_hours()
                 save_checkpoint(self.output, self.model, state)
                 self.meter.pause(time.perf_counter() - started)
             if self.interruption.requested or self._stops_early():
@@ -241,9 +251,14 @@ class _Run:
     def _evaluated(self, step):
         return self.output / "evaluated" / f"{step:08d}.weights.h5"
 
+    def _count_core_hours(self):
+        self.state.core_hours += self.core_hours.take()
+
     def _record(self, event, values, epoch):
+        self._count_core_hours()
         record = {"event": event, "step": self.state.step, "total_steps": self.total_steps, "epoch": epoch,
-                  "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)), **values}
+                  "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
+                  "audio_hours": self.state.audio_hours, "core_hours": self.state.core_hours, **values}
         self.log.write(record)
         if self.on_record:
             self.on_record(record)
@@ -275,9 +290,10 @@ class _Run:
                                   "weights file (--weights), or leave it out")
 
     def _result(self, ended, metrics=None):
+        self._count_core_hours()
         state = self.state
         return TrainingResult(self.output, ended, state.step, self.total_steps, state.best, state.best_step,
-                              metrics or {}, self.load_report)
+                              metrics or {}, self.load_report, state.audio_hours, state.core_hours)
 
 
 def _clear(output):

@@ -17,7 +17,7 @@ RECORDS = [
 @pytest.fixture
 def calls(monkeypatch, tmp_path):
     """The arguments that the command gives to `train`, which answers with the `result` that a test sets."""
-    seen = {"result": trainer.TrainingResult(tmp_path, "finished", 40, 40, 1.5, 20, {"loss": 1.75})}
+    seen = {"result": trainer.TrainingResult(tmp_path, "finished", 40, 40, 1.5, 20, {"loss": 1.75}, audio_hours=12.345, core_hours=0.5)}
 
     def train(config, output, resume, overrides, weights, heads, on_record):
         seen.update(config=config, output=output, resume=resume, overrides=overrides, weights=weights, heads=heads)
@@ -47,7 +47,15 @@ def test_plain_lines_where_there_is_no_terminal(calls, tmp_path, capsys):
     assert " left" in lines[1]
     assert lines[2].endswith("dev step 20/40 epoch 1: loss 2.25, keyword 2.25")
     assert lines[3:] == [f"{tmp_path}/final.weights.h5: step 40: loss 1.75",
-                         f"{tmp_path}/best.weights.h5: step 20: 1.5"]
+                         f"{tmp_path}/best.weights.h5: step 20: 1.5",
+                         "12.3 hours of audio heard, 0.5 core hours of work"]
+
+
+def test_a_cache_that_is_filled(calls, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(globals(), "RECORDS", [{**RECORDS[0], "event": "features", "kept": 20, "reused": 5, "left_out": 2,
+                                                "gigabytes": 0.25}])
+    assert run("tiny.yaml", "--out", str(tmp_path)) == 0
+    assert "frames of 20 utterances on disk, 5 from before, 2 don't fit: 0.25 GB" in capsys.readouterr().out
 
 
 def test_a_bar_on_a_terminal(calls, tmp_path, capsys, monkeypatch):

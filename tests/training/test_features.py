@@ -176,7 +176,7 @@ def test_what_can_not_be_kept(corpus, change, message):
 def test_jax_trains_heads_on_frames(corpus, tmp_path):
     process = subprocess.run(
         [sys.executable, "-m", "tests.training.tiny_corpus", str(corpus), str(tmp_path / "run"), "outputs", *CACHED,
-         "training.cache_gigabytes=1e-5"],
+         "training.cache_gigabytes=1e-5", "training.rates={'*/pooling/*': 0.5}"],
         cwd=Path(__file__).parents[2], capture_output=True, text=True,
         env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"})
     assert process.returncode == 0, process.stderr

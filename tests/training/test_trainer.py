@@ -58,6 +58,10 @@ def test_a_run_leaves_weights_log_and_curves(corpus, finished):
     assert [(record["event"], record["step"]) for record in log] == [
         ("dev", 6), ("train", 10), ("dev", 12), ("train", 18), ("dev", 18), ("final", 18)]
     assert {"loss", "keyword/loss", "keyword/accuracy", "speaker/loss", "speed", "learning_rate"} <= log[1].keys()
+    durations = [json.loads(line) for line in (corpus.parent / "tones.jsonl").read_text().splitlines()]
+    heard = 3 * sum(line["duration"] for line in durations if line["split"] == "train") / 3600
+    assert result.audio_hours == log[-1]["audio_hours"] == pytest.approx(heard)
+    assert 0 < log[0]["core_hours"] < log[-1]["core_hours"] <= result.core_hours < 1
     assert json.loads((result.output / "labels.json").read_text()) == {"speaker": SPEAKERS}
     assert json.loads((result.output / "data.json").read_text())["train"]["utterances"] == 18
     assert load_config(result.output / "config.yaml").to_dict() == load_config(corpus).to_dict()
@@ -111,6 +115,7 @@ def test_killed_runs_end_with_the_same_weights(corpus, finished, tmp_path):
     steps = [record["step"] for record in read_log(tmp_path / "run" / "log.jsonl") if record["event"] == "dev"]
     assert steps == [6, 12, 18]
     assert result.metrics == pytest.approx(finished[0].metrics, abs=1e-5)
+    assert result.audio_hours == pytest.approx(finished[0].audio_hours)
 
 
 def test_ctrl_c_saves_and_the_next_call_goes_on(corpus, finished, tmp_path, monkeypatch):

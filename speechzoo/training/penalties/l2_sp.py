@@ -45,7 +45,7 @@ class L2SP(Penalty):
             strength = self.add_weight(name=f"{name}.strength", shape=(), trainable=False,
                                        initializer=keras.initializers.Constant(self.new_strength))
             if weight.path in self.loaded:
-                start.assign(weight)
+                start.assign(ops.convert_to_numpy(weight))  # on JAX two variables mustn't share a buffer
                 strength.assign(self.strength * (weight.path in pulled))
             self.starts[weight.path], self.strengths[weight.path] = start, strength
 
