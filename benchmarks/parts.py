@@ -1,11 +1,13 @@
-"""`MANIFEST[:SPLIT]`, as several benchmarks take it."""
+"""Parts of manifests, as several benchmarks take them: `MANIFEST[:SPLIT]`, or some utterances of a source."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from speechzoo.data.manifest import read_manifest
+from speechzoo.config import SourceConfig
+from speechzoo.data.manifest import read_manifest, write_manifest
 from speechzoo.data.reading import read_utterance_audio
 
 
@@ -38,3 +40,25 @@ def read_part(source: str) -> Part:
 def evenly(items: list, maximum: int) -> list:
     """At most so many of the items, evenly over all of them."""
     return items[::max(1, -(-len(items) // maximum))]
+
+
+def write_source(source: SourceConfig, utterances: list[dict], path: Path) -> SourceConfig:
+    """Some utterances of a source as a source of their own, with the same labels.
+
+    Args:
+        source: With a manifest that can be read.
+        utterances: As its manifest says them.
+        path: JSONL file to write; their audio stays where it is.
+    """
+    home = Path(source.manifest).resolve().parent
+    write_manifest(path, [_with_absolute_paths(utterance, home) for utterance in utterances])
+    return dataclasses.replace(source, manifest=str(path), split=None)
+
+
+def _with_absolute_paths(utterance, home):
+    changed = dict(utterance)
+    if "record" in utterance:
+        changed["record"] = {**utterance["record"], "shard": str(home / utterance["record"]["shard"])}
+    if "audio" in utterance:
+        changed["audio"] = str(home / utterance["audio"])
+    return changed

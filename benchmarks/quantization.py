@@ -40,20 +40,15 @@ CALIBRATIONS = {
 
 def take(source, folder: Path, name: str, count: int | None = None, seconds: float = float("inf")):
     """The source with at most so many utterances and about so much audio, at even steps, in a manifest of its own."""
-    from speechzoo.data.manifest import read_manifest, write_manifest
+    from parts import write_source
 
-    home = Path(source.manifest).resolve().parent
+    from speechzoo.data.manifest import read_manifest
+
     utterances = [utterance for utterance in read_manifest(source.manifest)
                   if source.split in (None, utterance.get("split"))]
     total = sum(utterance["duration"] for utterance in utterances)
     utterances = utterances[::max(1, math.ceil(total / seconds), math.ceil(len(utterances) / (count or math.inf)))]
-    for utterance in utterances:
-        if "record" in utterance:
-            utterance["record"]["shard"] = str(home / utterance["record"]["shard"])
-        if "audio" in utterance:
-            utterance["audio"] = str(home / utterance["audio"])
-    write_manifest(folder / f"{name}.jsonl", utterances)
-    return dataclasses.replace(source, manifest=str(folder / f"{name}.jsonl"), split=None)
+    return write_source(source, utterances, folder / f"{name}.jsonl")
 
 
 def calibration_manifest(config, data: Path, folder: Path) -> Path:

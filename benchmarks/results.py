@@ -4,7 +4,7 @@
 
 evaluates each zoo model that has a checkpoint, and runs of its config from scratch, with all heads (RUNS/<model>-all) and
 with one (RUNS/<model>-<head>), as far as they are there, on the model's dev sources (speakers held out of training), in
-one go, and writes docs/results.md. The runs come from
+one go, and writes docs/results.md but for the part that benchmarks/compare.py writes. The runs come from
 
     speechzoo train <model> data.root=PREPARED                                     --out RUNS/<model>-all
     speechzoo train <model> data.root=PREPARED --heads <head> training.epochs=<n>  --out RUNS/<model>-<head>
@@ -18,7 +18,9 @@ import tempfile
 import time
 from pathlib import Path
 
+import compare
 import numpy as np
+from marked_page import marked_part
 
 from speechzoo.decoding.language_model import load_language_model
 from speechzoo.decoding.lexicon_search import LexiconSearch
@@ -47,7 +49,7 @@ def main(data: Path, runs: Path, out: Path):
             "the label, so that such a head hears its recordings several times as often alone as together. A head in bold is at least",
             "as good together as alone. `wer, dictation` is `--dictation`: the words of CMUdict found by the phones, with",
             "PocketSphinx's 3-gram of English. [multitask.md](multitask.md) compares ways of sharing with more care: several",
-            "seeds, equal budgets.", ""]
+            "seeds, equal budgets.", "", marked_part(out, compare.BEGIN, compare.END), ""]
     out.write_text("\n".join(page + sections), encoding="utf-8")
 
 
