@@ -219,6 +219,9 @@ def test_a_full_disk_is_reported_with_the_log(tmp_path):
     ("data.bucket_seconds=[.nan]", "data.bucket_seconds: must be lengths above 0 that rise"),
     ("data.seconds_per_batch=.inf", "data.seconds_per_batch: must be above 0, got inf"),
     ("training.precision=float16", "training.precision: must be float32 or bfloat16, got 'float16'"),
+    ("training.cache_gigabytes=0", "training.cache_gigabytes: must be above 0, got 0.0"),
+    ("training.rates={backbone/*: 0}", r"training.rates: the factor of 'backbone/\*' must be above 0, got 0; put it into "
+                                       "training.freeze"),
     ("training.decay=cosin", "training.decay: must be cosine or linear, got 'cosin'"),
     ("data.train=[{manifest: a.jsonl, repeat: 0}]", "data.train.0.repeat: must be above 0"),
     ("data.augment.gain={probability: 7}", "data.augment.gain.probability: must be between 0 and 1"),

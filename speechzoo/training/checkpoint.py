@@ -52,7 +52,9 @@ class RunState:
 
 
 def save_checkpoint(folder: str | Path, model: keras.Model, state: RunState):
-    """Writes weights, optimizer, averaged weights, penalties, random states and `state` to `folder`; the one before is kept too.
+    """Writes weights, optimizer, averaged weights, penalties, random states and `state` to `folder`.
+
+    The checkpoint before it is kept, too.
 
     Raises:
         OSError: It can't be written; the checkpoints there are intact.

@@ -90,7 +90,8 @@ class FrameModel:
         return {name: frames[..., first:last] for name, first, last in zip(self.channels, ends, ends[1:])}
 
     def _identify(self):
-        parts = [VERSION, self._precision, list(self.channels), self._frontend.get_config(), self._backbone.get_config()]
+        configs = self._frontend.get_config(), self._backbone.get_config()
+        parts = [VERSION, self._precision, list(self.channels), *configs]
         digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode())
         for weight in self._frontend.weights + self._backbone.weights:
             value = np.ascontiguousarray(keras.ops.convert_to_numpy(weight))
@@ -102,8 +103,8 @@ class FrameModel:
 class CachedFrames:
     """Batches of a plan with frames in place of audio.
 
-    Utterances are computed in groups that the plan alone decides, from short to long, so that a run that is cut short
-    trains on the same numbers as one that isn't. Those that don't fit are computed anew each time.
+    Utterances are computed in groups that the plan alone decides, from short to long, so that a run that is cut
+    short trains on the same numbers as one that isn't. Those that don't fit are computed anew each time.
 
     Args:
         name: Beginning of the names of its files.

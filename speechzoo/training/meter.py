@@ -35,7 +35,8 @@ class Meter:
         """The means, and starts anew.
 
         Returns:
-            "loss" and "penalty" (over steps), "head/loss" and "head/<metric>" (over examples), "speed" (seconds of audio per second).
+            "loss" and "penalty" (over steps), "head/loss" and "head/<metric>" (over examples), "speed" (seconds of
+            audio per second).
         """
         values = {"loss": float(np.mean(self._losses))}
         if self._penalties:

@@ -7,6 +7,9 @@ import keras
 
 from speechzoo.files import naming, write_atomically
 
+# Numbers of records that say nothing of how training goes.
+_NO_CURVES = ("seconds", "speed", "audio_hours", "core_hours", "gigabytes")
+
 
 class RunLog:
     """Appends records to `log.jsonl` and, on the TensorFlow backend, to TensorBoard event files.
@@ -74,7 +77,7 @@ def plot_curves(log: str | Path, output: str | Path) -> bool:
     curves = {}
     for record in records:
         for name, value in record.items():
-            if isinstance(value, float) and name not in ("seconds", "speed", "audio_hours", "core_hours"):
+            if isinstance(value, float) and name not in _NO_CURVES:
                 curves.setdefault(name, {}).setdefault(record["event"], []).append((record["step"], value))
     if not curves:
         return False

@@ -1,11 +1,14 @@
 """Runs that go on, with everything that fine-tuning has, and runs from before it."""
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
-from speechzoo.config import load_config
+from speechzoo.config import TrainingConfig, from_dict, load_config
 from speechzoo.multitask.build import build_model
 from speechzoo.training import features, trainer
 from speechzoo.training.checkpoint import FILE_NAME, PREVIOUS_NAME
@@ -75,6 +78,14 @@ def test_a_run_with_everything_goes_on_exactly(corpus, tmp_path):
     start = {variable.path: np.array(variable) for variable in model.weights}
     for path, value in start.items():
         assert (value == final[path]).all() == path.startswith(("frontend", "backbone")), path
+
+
+def test_the_page_has_configs_that_can_be_read():
+    page = (Path(__file__).parents[2] / "docs" / "fine_tuning.md").read_text()
+    blocks = [yaml.safe_load(block)["training"] for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    first, second = (from_dict(TrainingConfig, block) for block in blocks)
+    assert first.rates == {"backbone/*": 0.1} and first.penalties[0].options == {"strength": 0.01}
+    assert second.cache_features and second.freeze == ["frontend/*", "backbone/*"]
 
 
 def test_runs_from_before_go_on(corpus, tmp_path):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from speechzoo.config import ConfigError, load_config
+from speechzoo.config import ConfigError
 from speechzoo.training.freezing import freeze
 from speechzoo.training.rates import RatedAdamW, match_rates
 from tests.multitask.test_weighting_training import make_model
@@ -63,11 +63,3 @@ def test_the_last_pattern_that_matches_counts():
     assert rates["backbone/block_2_depthwise/kernel"] == rates["backbone/block_2_norm_pointwise/beta"] == 0.3
     with pytest.raises(ConfigError, match=r"training.rates: no weight matches 'backbone/conv_1/\*'"):
         match_rates(model, {"backbone/conv_1/*": 0.5})
-
-
-@pytest.mark.parametrize("factor, message", [
-    ("0", "must be above 0, got 0; put it into training.freeze"), ("-1", "must be above 0, got -1"),
-    (".inf", "must be above 0, got inf"), ("half", "expected float, got 'half'")])
-def test_factors_that_can_not_be_used(factor, message):
-    with pytest.raises(ConfigError, match=message):
-        load_config("mtl_ds_cnn_micro", [f"training.rates={{backbone/*: {factor}}}"])

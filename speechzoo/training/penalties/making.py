@@ -24,8 +24,8 @@ def make_penalties(parts: list[PartConfig]) -> list[Penalty]:
             raise error if isinstance(error, ConfigError) else ConfigError(f"training.penalties: {error}") from None
         source = _source_of(penalty)
         if source is not None and not source.is_file():
-            raise ConfigError(f"training.penalties: '{part.type}' needs its {penalty.source_option} {source}, and there "
-                              "is no such file; put it back, or say where it is")
+            raise ConfigError(f"training.penalties: '{part.type}' needs its {penalty.source_option} {source}, and "
+                              "there is no such file; put it back, or say where it is")
         penalties.append(penalty)
     return penalties
 

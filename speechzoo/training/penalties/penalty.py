@@ -7,8 +7,8 @@ from keras import ops
 class Penalty(keras.layers.Layer):
     """A term of the training loss that no weighting touches and no evaluation has.
 
-    Its variables are kept in the checkpoints of a run, under `penalty/`, and in no weights file; those that are trainable
-    train with the model. It makes them in `start`, with shapes that don't depend on whether the run begins or
+    Its variables are kept in the checkpoints of a run, under `penalty/`, and in no weights file; those that are
+    trainable train with the model. It makes them in `start`, with shapes that don't depend on whether the run begins or
     goes on. `keras.ops` only.
 
     Attributes:
@@ -43,7 +43,7 @@ class Penalty(keras.layers.Layer):
         """The penalty on one batch.
 
         Args:
-            model: The model that trains: the MultiTaskModel, or its heads alone (`on_frames`) where features are cached.
+            model: What trains: the MultiTaskModel, or its heads alone (`on_frames`) where features are cached.
             inputs: Its inputs.
             outputs: Head -> output.
 
