@@ -5,6 +5,8 @@ import numpy as np
 from speechzoo.decoding.compiled_grammar import CompiledGrammar
 from speechzoo.decoding.ctc import BLANK_INDEX
 
+_GRID = 2.0 ** -32  # nats; float64 sums of its multiples are exact up to two million nats
+
 
 class TokenPassing:
     """The best paths through a compiled grammar, under the rules of CTC (Graves et al. 2006, section 3.1).
@@ -29,6 +31,10 @@ class TokenPassing:
         same = grammar.node_unit[grammar.arc_source] == grammar.node_unit[grammar.arc_target]
         self._needs_blank = same & (grammar.kind != "phones")
         self._tokens = []  # of every frame: nodes that hold one, and the scores in unit and blank
+        # Phones that go on may be read as several sentences, which then match equally well but earn the bonus of a unit
+        # in different frames. Exact sums keep them equal; otherwise the rounding of the last bit would choose, each
+        # time anew. Weights are float32, so that those above 0.002 lie on the grid already.
+        log_probs = np.round(np.asarray(log_probs, np.float64) / _GRID) * _GRID
         final_unit, final_blank = self._pass_tokens(log_probs, beam)
         self.scores = np.maximum(final_unit, final_blank)[grammar.final_node] + grammar.final_weight
 
