@@ -23,11 +23,17 @@ def match(pattern: str, weights: Iterable[keras.Variable]) -> list[keras.Variabl
     return [weight for weight in weights if fnmatch.fnmatchcase(weight.path, pattern)]
 
 
-def check_patterns(patterns: Iterable[str], weights: list[keras.Variable], key: str):
-    """Raises ConfigError for the first pattern that matches none of `weights`; `key` is where the config has it."""
+def check_patterns(patterns: Iterable[str], weights: list[keras.Variable], key: str, kind: str = "weight"):
+    """Raises ConfigError for the first pattern that matches none of `weights`.
+
+    Args:
+        patterns: Patterns on the paths of weights.
+        weights: The weights.
+        key: Where the config has the patterns, and `kind` what they match, for the message.
+    """
     for pattern in patterns:
         if not match(pattern, weights):
-            raise ConfigError(f"{key}: no weight matches '{pattern}'; {_nearest(pattern, weights)}")
+            raise ConfigError(f"{key}: no {kind} matches '{pattern}'; {_nearest(pattern, weights)}")
 
 
 def _nearest(pattern, weights):

@@ -16,7 +16,7 @@ def match_rates(model: keras.Model, rates: dict[str, float]) -> dict[str, float]
         ConfigError: A pattern matches no weight that trains.
     """
     weights = [weight for weight in network_weights(model) if weight.trainable]
-    check_patterns(rates, weights, "training.rates")
+    check_patterns(rates, weights, "training.rates", "weight that trains")
     return {weight.path: factor for pattern, factor in rates.items() for weight in match(pattern, weights)}
 
 

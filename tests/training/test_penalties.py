@@ -105,7 +105,7 @@ def test_patterns_choose_what_is_pulled():
     model = penalized("static", [PartConfig("l2_sp", {"strength": 0.3, "patterns": ["backbone/conv_1/*"]})])
     strengths = {path: float(value) for path, value in model.penalties[0].strengths.items()}
     assert {path for path, strength in strengths.items() if strength} == {"backbone/conv_1/kernel"}
-    with pytest.raises(ConfigError, match=r"training.penalties: l2_sp: patterns: no weight matches 'conv/\*'"):
+    with pytest.raises(ConfigError, match=r"training.penalties: l2_sp: patterns: no weight that trains matches 'conv/\*'"):
         penalized("static", [PartConfig("l2_sp", {"patterns": ["conv/*"]})])
 
 

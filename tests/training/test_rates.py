@@ -61,5 +61,5 @@ def test_the_last_pattern_that_matches_counts():
     assert rates.keys() == trained and "backbone/conv_1/kernel" not in rates
     assert rates["backbone/norm_1/gamma"] == 0.1 and rates["backbone/block_1_depthwise/kernel"] == 0.2
     assert rates["backbone/block_2_depthwise/kernel"] == rates["backbone/block_2_norm_pointwise/beta"] == 0.3
-    with pytest.raises(ConfigError, match=r"training.rates: no weight matches 'backbone/conv_1/\*'"):
+    with pytest.raises(ConfigError, match=r"training.rates: no weight that trains matches 'backbone/conv_1/\*'"):
         match_rates(model, {"backbone/conv_1/*": 0.5})

@@ -35,7 +35,7 @@ class L2SP(Penalty):
 
     def start(self, model):
         weights = [weight for weight in network_weights(model) if weight.trainable]
-        check_patterns(self.patterns, weights, "training.penalties: l2_sp: patterns")
+        check_patterns(self.patterns, weights, "training.penalties: l2_sp: patterns", "weight that trains")
         pulled = {weight.path for pattern in self.patterns for weight in match(pattern, weights)}
         self.starts, self.strengths = {}, {}
         for weight in weights:
