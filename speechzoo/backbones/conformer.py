@@ -6,10 +6,9 @@ from keras import ops
 from speechzoo.backbones.attention import RelativeAttention, sinusoids
 from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.convolution import ConvolutionModule
-from speechzoo.backbones.initializers import residual_branch
+from speechzoo.backbones.feed_forward import FeedForward
 from speechzoo.backbones.subsampling import ConvSubsampling
 from speechzoo.masking import sequence_mask
-from speechzoo.products import FrameDense
 from speechzoo.stream_state import StreamState, part_of
 
 _NEVER = 1e9  # taken from a score, leaves no weight
@@ -172,27 +171,6 @@ class ConformerBlock(keras.layers.Layer):
         """The normalisations of the second half."""
         behind = [self.convolution.normalization, *self.norms[-2:]]
         return [layer for layer in behind if isinstance(layer, keras.layers.LayerNormalization)]
-
-    def compute_output_shape(self, inputs_shape, *_):
-        return inputs_shape
-
-
-class FeedForward(keras.layers.Layer):
-    """Two dense layers with a swish between them."""
-
-    def __init__(self, size: int, inner_size: int, **kwargs):
-        super().__init__(**kwargs)
-        self.size = size
-        self.inner_size = inner_size
-        self.expand = FrameDense(inner_size, name="expand")
-        self.project = FrameDense(size, kernel_initializer=residual_branch(), name="project")
-
-    def build(self, *_):
-        self.expand.build((None, None, self.size))
-        self.project.build((None, None, self.inner_size))
-
-    def call(self, inputs):
-        return self.project(ops.silu(self.expand(inputs)))
 
     def compute_output_shape(self, inputs_shape, *_):
         return inputs_shape

@@ -6,8 +6,9 @@ from keras import ops
 
 from speechzoo.backbones.attention import SelfAttention
 from speechzoo.backbones.backbone import Backbone
+from speechzoo.backbones.feed_forward import FeedForward
 from speechzoo.masking import sequence_mask
-from speechzoo.products import Conv1D, FrameDense
+from speechzoo.products import Conv1D
 
 _KERNEL_SIZE = 3  # of both convolutions, frames
 _EPSILON = 1e-5  # of every layer normalisation, as PyTorch's
@@ -105,7 +106,7 @@ class WhisperBlock(keras.layers.Layer):
         self.norm_attention = keras.layers.LayerNormalization(epsilon=_EPSILON, name="norm_attention")
         self.attention = SelfAttention(size, num_heads, name="attention")
         self.norm_feed_forward = keras.layers.LayerNormalization(epsilon=_EPSILON, name="norm_feed_forward")
-        self.feed_forward = GeluFeedForward(size, feed_forward_size, name="feed_forward")
+        self.feed_forward = FeedForward(size, feed_forward_size, "gelu", name="feed_forward")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
     def build(self, inputs_shape, *_):
@@ -116,27 +117,6 @@ class WhisperBlock(keras.layers.Layer):
         attended = self.attention(self.norm_attention(inputs), valid)
         hidden = inputs + self.dropout(attended, training=training)
         return hidden + self.dropout(self.feed_forward(self.norm_feed_forward(hidden)), training=training)
-
-    def compute_output_shape(self, inputs_shape, *_):
-        return inputs_shape
-
-
-class GeluFeedForward(keras.layers.Layer):
-    """Two dense layers with an exact GELU between them."""
-
-    def __init__(self, size: int, inner_size: int, **kwargs):
-        super().__init__(**kwargs)
-        self.size = size
-        self.inner_size = inner_size
-        self.expand = FrameDense(inner_size, name="expand")
-        self.project = FrameDense(size, name="project")
-
-    def build(self, *_):
-        self.expand.build((None, None, self.size))
-        self.project.build((None, None, self.inner_size))
-
-    def call(self, inputs):
-        return self.project(ops.gelu(self.expand(inputs), approximate=False))
 
     def compute_output_shape(self, inputs_shape, *_):
         return inputs_shape
