@@ -184,7 +184,7 @@ def test_a_graph_that_differs_from_keras_is_refused(served):
     before = bias.numpy()
     bias.assign(before + 0.001)
     try:
-        with pytest.raises(ExportError, match="signature 'serving_default': head 'keyword' is too far .* 0.001"):
+        with pytest.raises(ExportError, match="signature 'serving_default': head 'keyword' is too far .* difference 0.000"):
             saved_model.compare(model, served, SOUNDS)
     finally:
         bias.assign(before)

@@ -172,7 +172,7 @@ def test_a_head_beyond_tolerance_is_named_and_nothing_is_written(float32, tmp_pa
     class Wrong(EdgeModel):
         def outputs(self, audio):
             outputs = super().outputs(audio)
-            return {**outputs, "keyword": outputs["keyword"] + np.float32(2e-4)}
+            return {**outputs, "keyword": outputs["keyword"] * np.float32(1 + 2e-4)}
 
     monkeypatch.setattr("speechzoo.exporters.tflite.EdgeModel", Wrong)
     monkeypatch.setattr("speechzoo.exporters.tflite.convert", lambda *_: (float32.path.read_bytes(), []))
