@@ -8,9 +8,9 @@ from speechzoo.exporters.errors import ExportError
 from speechzoo.metrics.error_rate import edit_counts, error_rate
 
 # What a head may differ by, by quantization. float32: the greatest difference of an output (logits, or an embedding's
-# numbers), as a share of the greatest output where that is above 1: sums in another order round in proportion to what is
-# summed, and logits reach 45 (5e-6 was seen, in `mtl_whisper_tiny`). Quantized logits move a little everywhere, so what counts is the answers: probability given away, and for a
-# voice embedding one minus the cosine.
+# numbers), as a share of the greatest output where that is above 1: sums in another order round in proportion to what
+# is summed, and logits reach 45 (5e-6 was seen, in `mtl_whisper_tiny`). Quantized logits move a little everywhere, so
+# what counts is the answers: probability given away, and for a voice embedding one minus the cosine.
 LOGIT_TOLERANCE = 1e-4
 TOLERANCES = {"float16": 0.005, "dynamic": 0.03, "int16x8": 0.03, "int8": 0.05}
 
