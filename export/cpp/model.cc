@@ -11,6 +11,7 @@ namespace {
 
 constexpr char kSignature[] = "recognize";
 constexpr int kMoreFrames = 8;  // of a recording that ends between two frames
+constexpr int kFewestFrameSamples = 80;  // of a frame: hops are 160 samples, 10 ms at 16 kHz, or more
 
 void Check(LiteRtStatus status, const char* what) {
   if (status != 0) throw std::runtime_error(std::string("LiteRT can't ") + what + " (status " + std::to_string(status) + ")");
@@ -105,13 +106,11 @@ std::map<std::string, std::vector<float>> Model::Outputs(std::vector<float> samp
   Check(LiteRtGetCompiledModelOutputTensorLayouts(compiled_, signature_, layouts.size(), layouts.data(), true),
         "take audio of this length");
   // The number of frames is known after the run only, and LiteRT writes past the end of a buffer that is too small for them.
-  // Nor does it take one that is smaller than the run before needed.
-  for (size_t output = 0; output < outputs_.size(); ++output) {
-    const Json& head = spec()["heads"][outputs_[output]];
-    if (head["type"].text != "ctc" && head["type"].text != "frame_classifier") continue;
-    const double frame_samples = head["frame_seconds"].number * spec()["sample_rate"].number;
-    const int frames = static_cast<int>(samples.size() / frame_samples) + kMoreFrames;
-    layouts[output].dimensions[1] = std::max(layouts[output].dimensions[1], frames);
+  // Nor does it take one that is smaller than the run before needed. What the file says of its heads may be damaged, so
+  // that the bound is that of any front end.
+  const int frames = static_cast<int>(samples.size()) / kFewestFrameSamples + kMoreFrames;
+  for (LiteRtLayout& output : layouts) {
+    if (output.rank == 3) output.dimensions[1] = std::max(output.dimensions[1], frames);
   }
 
   LiteRtLayout layout = {};
