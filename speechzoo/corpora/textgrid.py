@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from speechzoo.corpora.corpus import CorpusError, read_text
+from speechzoo.data.alignment import append_phone
 from speechzoo.decoding.lexicon import ARPABET
 
 _SILENCES = ("", "sil", "sp")
@@ -32,16 +33,10 @@ def read_alignment(path: Path) -> list[list] | None:
     pairs, before = [], 0.0
     for start, end, text in intervals:
         if float(start) > before:  # nothing is said between two intervals
-            _append(pairs, "SIL", float(start))
+            append_phone(pairs, "SIL", float(start))
         phone = "SIL" if text in _SILENCES else text.rstrip("0123456789")
         if phone != "SIL" and phone not in ARPABET:
             return None
-        _append(pairs, phone, float(end))
+        append_phone(pairs, phone, float(end))
         before = float(end)
     return pairs
-
-
-def _append(pairs: list[list], phone: str, end: float):
-    if pairs and phone == "SIL" == pairs[-1][0]:
-        pairs.pop()
-    pairs.append([phone, end])

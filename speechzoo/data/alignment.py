@@ -56,6 +56,13 @@ def align_manifest(manifest: str | Path, lexicon: str | Path = "cmudict", worker
     return counts
 
 
+def append_phone(pairs: list[list], phone: str, end: float):
+    """Adds a phone, or SIL, and its end in seconds to an alignment, in which neighbouring silences are one."""
+    if pairs and phone == "SIL" == pairs[-1][0]:
+        pairs.pop()
+    pairs.append([phone, end])
+
+
 def cut_alignment(alignment: list[list], start: float, end: float) -> list[list]:
     """The alignment of the piece from `start` to `end`, in seconds of the whole; pieces end when the audio does."""
     pairs, before = [], 0.0
@@ -129,10 +136,7 @@ def _pairs(phones, seconds):
     """(name, end in frames) of phones and noises -> [phone, end in seconds], neighbouring silences as one."""
     pairs = []
     for name, end in phones:
-        name = name if name in ARPABET else "SIL"
-        if pairs and name == "SIL" == pairs[-1][0]:
-            pairs.pop()
-        pairs.append([name, min(end / FRAMES_PER_SECOND, seconds)])
+        append_phone(pairs, name if name in ARPABET else "SIL", min(end / FRAMES_PER_SECOND, seconds))
     # The last window may end before the audio does.
     pairs[-1][1] = seconds
     return pairs
