@@ -25,7 +25,7 @@ from parts import write_source
 from speechzoo.config import SourceConfig
 from speechzoo.data.hold_out import TRAIN, hold_out_of_stream
 from speechzoo.data.manifest import read_manifest
-from speechzoo.decoding.commands import CommandDecoder
+from speechzoo.decoding.commands.decoder import CommandDecoder
 from speechzoo.evaluation import evaluate
 from speechzoo.files import write_atomically
 from speechzoo.opening import model_spec

@@ -21,7 +21,7 @@ from wake_word import REFRACTORY_SECONDS, count_alarms, smoothed
 
 from speechzoo.edge.custom_words import STEPS, WORD_THRESHOLD, CustomWords
 from speechzoo.edge.edge_model import EdgeModel
-from speechzoo.exporters.learning import SCALE
+from speechzoo.exporters.signatures.custom_words import SCALE
 from speechzoo.listening.listener import HOP_SECONDS, SMOOTHED, WINDOW_SECONDS
 
 WORDS = 5

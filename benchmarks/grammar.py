@@ -18,13 +18,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from speechzoo.decoding.acceptor import compile_grammar
-from speechzoo.decoding.class_ngram import compile_class_ngram
-from speechzoo.decoding.grammar import grammar_decode
-from speechzoo.decoding.lexicon import ARPABET, load_lexicon
-from speechzoo.decoding.spelling import Spelling
+from speechzoo.decoding.commands.class_ngram import compile_class_ngram
+from speechzoo.decoding.commands.compile import compile_grammar
+from speechzoo.decoding.commands.decode import grammar_decode
 from speechzoo.grammar.reading import load_grammar
 from speechzoo.grammar.sampling import sample_sentences
+from speechzoo.text.lexicon import load_lexicon
+from speechzoo.text.spelling import Spelling
+from speechzoo.text.units import PHONES
 
 CHARACTERS = list(" 'abcdefghijklmnopqrstuvwxyz")
 SECONDS, FRAME_SECONDS = 4.0, 0.04
@@ -32,7 +33,7 @@ SECONDS, FRAME_SECONDS = 4.0, 0.04
 
 def measure(grammar, units: str, lexicon, compiler, repeats: int) -> dict:
     """Compiles a grammar, decodes some of its sentences, and says what that took."""
-    names = CHARACTERS if units == "characters" else sorted(ARPABET)
+    names = CHARACTERS if units == "characters" else sorted(PHONES)
     spec = {"type": "ctc", "kind": units, "units": names, "frame_seconds": FRAME_SECONDS}
     start = time.process_time()
     compiled = compiler(grammar, spec, lexicon)

@@ -22,7 +22,7 @@ from marked_page import write_between
 
 from speechzoo.config import RangeConfig, SourceConfig, ZooConfig, load_config
 from speechzoo.data.manifest import read_manifest
-from speechzoo.decoding.commands import CommandDecoder
+from speechzoo.decoding.commands.decoder import CommandDecoder
 from speechzoo.evaluation import evaluate
 from speechzoo.files import write_atomically
 from speechzoo.registry import load

@@ -20,9 +20,9 @@ from rich.table import Table
 
 from speechzoo.audio import load_audio
 from speechzoo.data.mixing import mix_at_snr
-from speechzoo.decoding.commands import NO_INTENT, CommandDecoder
+from speechzoo.decoding.commands.decoder import NO_INTENT, CommandDecoder
 from speechzoo.decoding.recognition import class_probabilities, recognize_outputs
-from speechzoo.metrics.commands import score_commands
+from speechzoo.metrics.understanding import score_commands
 from speechzoo.opening import batch_outputs, model_spec, open_model
 
 BATCH = 8

@@ -1,6 +1,6 @@
 """Makes the table that guesses pronunciations, and measures it on words that it has not seen.
 
-    python benchmarks/letter_to_sound.py --out speechzoo/decoding/letter_to_sound.txt.gz
+    python benchmarks/letter_to_sound.py --out speechzoo/text/letter_to_sound.txt.gz
 
 takes some minutes. Letters and phones of the CMU Pronouncing Dictionary (the package `pocketsphinx` brings it) are aligned, each letter with none, one
 or two phones, by expectation maximisation on best paths. Then every letter is entered with the smallest context that says how it
@@ -18,8 +18,8 @@ from pathlib import Path
 
 import jiwer
 
-from speechzoo.decoding.letter_to_sound import context, pronounce
-from speechzoo.decoding.lexicon import load_lexicon
+from speechzoo.text.letter_to_sound import context, pronounce
+from speechzoo.text.lexicon import load_lexicon
 
 HELD_OUT = 5000
 ROUNDS = 4

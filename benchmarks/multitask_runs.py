@@ -238,7 +238,7 @@ def train_one(run: Run, data: Path, runs: Path, steps: int) -> dict:
     from speechzoo.config import SourceConfig
     from speechzoo.evaluation import evaluate
     from speechzoo.multitask.build import build_model
-    from speechzoo.profiling import count_macs
+    from speechzoo.multitask.macs import count_macs
     from speechzoo.training.batches import TrainingData, training_speakers
     from speechzoo.training.schedule import make_optimizer
     from speechzoo.training.step import make_train_step
@@ -312,7 +312,7 @@ def make_config(run: Run, train: list[dict], test: list[dict], folder: Path):
 
 def relate_heads(data: Path, steps: int, folder: Path):
     """`speechzoo relate` of all heads: matrices and the networks proposed in `relatedness.json`, and pictures."""
-    from speechzoo.training.relate import relate
+    from speechzoo.training.relate_tasks import relate
     from speechzoo.training.relatedness_plot import plot_relatedness
 
     with tempfile.TemporaryDirectory() as manifests:

@@ -15,7 +15,7 @@ import argparse
 import numpy as np
 from parts import read_part
 
-from speechzoo.decoding.greedy import greedy_decode
+from speechzoo.decoding.ctc.greedy import greedy_decode
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.edge.owner import Owner
 from speechzoo.metrics.error_rate import edit_counts, error_rate

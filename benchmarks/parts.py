@@ -8,7 +8,7 @@ import numpy as np
 
 from speechzoo.config import SourceConfig
 from speechzoo.data.manifest import read_manifest, write_manifest
-from speechzoo.data.reading import read_utterance_audio
+from speechzoo.data.utterance_audio import read_utterance_audio
 
 
 @dataclass

@@ -24,13 +24,13 @@ import tensorflow as tf
 
 from speechzoo.audio import encode_flac
 from speechzoo.config import AugmentConfig, DataConfig, RangeConfig, SourceConfig
+from speechzoo.data.audio_reader import AudioReader
 from speechzoo.data.augment import Augmenter
 from speechzoo.data.augment_graph import GraphAugmenter
 from speechzoo.data.batching import BatchPlan
 from speechzoo.data.feed import make_feed
 from speechzoo.data.manifest import write_manifest
 from speechzoo.data.pipeline import make_dataset
-from speechzoo.data.reader import AudioReader
 from speechzoo.data.records import RecordWriter, encode_example
 
 

@@ -18,8 +18,8 @@ from speechzoo.config import load_config
 from speechzoo.data.manifest import read_manifest
 from speechzoo.evaluation import evaluate
 from speechzoo.exporters.recordings import bundled_recordings
+from speechzoo.multitask.macs import count_macs
 from speechzoo.origin import ORIGIN, Origin, read_origin
-from speechzoo.profiling import count_macs
 from speechzoo.registry import METRICS, WEIGHTS, load
 from speechzoo.training.run_log import read_log
 from speechzoo.weights import load_weights, save_weights, sha256_of, write_atomically

@@ -69,7 +69,7 @@ def recordings_of(calibration: str, manifest: Path, sample_rate: int):
 
     from speechzoo.data.manifest import read_manifest
     from speechzoo.data.mixing import mix_at_snr
-    from speechzoo.data.reading import read_utterance_audio
+    from speechzoo.data.utterance_audio import read_utterance_audio
     from speechzoo.exporters.recordings import MAXIMUM_RECORDINGS, MAXIMUM_SECONDS, read_recordings
 
     if calibration in ("chosen", "bundled"):
@@ -87,8 +87,8 @@ def recordings_of(calibration: str, manifest: Path, sample_rate: int):
 def measure(name: str, format: str, calibration: str, data: Path, seconds: float, files: Path) -> dict:
     """One row: exports a model in one format, and measures the file."""
     import speechzoo
-    from speechzoo.benchmarking import benchmark
     from speechzoo.evaluation import evaluate
+    from speechzoo.profiling.latency import benchmark
 
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)

@@ -34,7 +34,7 @@ def make_files(folder: Path) -> dict[str, float]:
     import tensorflow as tf
 
     import speechzoo
-    from speechzoo.exporters.macs import count_tflite_macs
+    from speechzoo.exporters.network.macs import count_tflite_macs
 
     network = keras.applications.MobileNet(weights=None)
     archive = keras.export.ExportArchive()

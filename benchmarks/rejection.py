@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from parts import Part, evenly, read_part
 
-from speechzoo.decoding.commands import CommandDecoder
+from speechzoo.decoding.commands.decoder import CommandDecoder
 from speechzoo.metrics.rejection import calibrate_threshold
 from speechzoo.opening import batch_outputs, model_spec, open_model
 

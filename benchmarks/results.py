@@ -22,13 +22,13 @@ import compare
 import numpy as np
 from marked_page import marked_part
 
-from speechzoo.decoding.language_model import load_language_model
-from speechzoo.decoding.lexicon_search import LexiconSearch
+from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.evaluation import evaluate
 from speechzoo.exporters import export
-from speechzoo.profiling import count_macs
+from speechzoo.multitask.macs import count_macs
 from speechzoo.registry import checkpoint_weights, list_models, load
+from speechzoo.text.language_model import load_language_model
 from speechzoo.training.run_log import read_log
 
 # Head type -> metrics of the table, and whether less is better.

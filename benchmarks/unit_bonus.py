@@ -6,7 +6,7 @@
 makes a grammar of every transcribed sentence: a quarter of its words may be missing, a quarter may have another word before
 them, and for a quarter another word may stand. Each is decoded with the sentence's own recording, clean and in noise, with
 several bonuses for every unit of a path; counted are words put in, left out and confused. `:dev` behind a manifest takes one
-split of it. The package's own bonus is `speechzoo.decoding.compiled_grammar.UNIT_BONUS`.
+split of it. The package's own bonus is `speechzoo.decoding.commands.compiled_grammar.UNIT_BONUS`.
 """
 
 import argparse
@@ -23,12 +23,12 @@ from parts import evenly, read_part
 
 from speechzoo.audio import load_audio
 from speechzoo.data.mixing import mix_at_snr
-from speechzoo.decoding.acceptor import compile_grammar
-from speechzoo.decoding.compiled_grammar import UNIT_BONUS
-from speechzoo.decoding.grammar import grammar_decode
-from speechzoo.decoding.lexicon import load_lexicon
+from speechzoo.decoding.commands.compile import compile_grammar
+from speechzoo.decoding.commands.compiled_grammar import UNIT_BONUS
+from speechzoo.decoding.commands.decode import grammar_decode
 from speechzoo.grammar.nodes import Choice, Grammar, Sequence, Words
 from speechzoo.opening import batch_outputs, model_spec, open_model
+from speechzoo.text.lexicon import load_lexicon
 
 BONUSES = (0.0, 0.3, 0.6, 0.9, 1.2, 1.5, 2.0)
 RATIOS = (None, 24.0, 18.0, 12.0, 6.0)  # None: without noise

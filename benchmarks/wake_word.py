@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 from parts import read_part
 
-from speechzoo.decoding.heard import KEYWORD_THRESHOLD
 from speechzoo.decoding.recognition import class_probabilities
+from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD
 from speechzoo.exporters.esphome import EsphomeModel
 from speechzoo.files import write_atomically
 from speechzoo.frontends.micro_features import HOP_LENGTH, SAMPLE_RATE

@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 import speechzoo
-from speechzoo.decoding.greedy import greedy_decode
-from speechzoo.decoding.language_model import load_language_model
-from speechzoo.decoding.lexicon_search import LexiconSearch
+from speechzoo.decoding.ctc.greedy import greedy_decode
+from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
 from speechzoo.decoding.recognition import Recognition
+from speechzoo.text.language_model import load_language_model
 
 HERE = Path(__file__).resolve().parent
 # The same network twice, but float32 sums in another order: the last digits may differ, answers and these may not.

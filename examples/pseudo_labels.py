@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 
 from speechzoo.data.manifest import audio_path, read_manifest, write_manifest
-from speechzoo.decoding.lexicon import load_lexicon
+from speechzoo.text.lexicon import load_lexicon
 from speechzoo.text.phones import phones_of
 
 

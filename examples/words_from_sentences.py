@@ -17,7 +17,7 @@ from pathlib import Path
 import jiwer
 
 from speechzoo.data.manifest import audio_path, read_manifest, write_manifest
-from speechzoo.decoding.lexicon import load_lexicon
+from speechzoo.text.lexicon import load_lexicon
 
 KEPT = ("corpus", "subset", "split", "speaker", "gender", "age", "age_group", "language")
 

@@ -22,7 +22,7 @@ _PUBLIC = {
     "MultiTaskModel": "speechzoo.multitask.model",
     "Recognition": "speechzoo.decoding.recognition",
     "load_grammar": "speechzoo.grammar.reading",
-    "CommandDecoder": "speechzoo.decoding.commands",
+    "CommandDecoder": "speechzoo.decoding.commands.decoder",
     "load_audio": "speechzoo.audio",
     "train": "speechzoo.training.trainer",
     "evaluate": "speechzoo.evaluation",

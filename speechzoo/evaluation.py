@@ -12,20 +12,20 @@ from speechzoo.audio import AudioError, audio_info
 from speechzoo.config import SourceConfig
 from speechzoo.data.manifest import audio_path, read_manifest
 from speechzoo.data.mixing import mix_somewhere, read_noises
-from speechzoo.data.reading import read_utterance_audio
 from speechzoo.data.records import RecordError
 from speechzoo.data.speech_labels import label_of
-from speechzoo.decoding.commands import command_decoder
-from speechzoo.decoding.greedy import greedy_decode
+from speechzoo.data.utterance_audio import read_utterance_audio
+from speechzoo.decoding.commands.decoder import command_decoder
+from speechzoo.decoding.ctc.greedy import greedy_decode
+from speechzoo.decoding.ctc.segments import frame_probabilities
 from speechzoo.decoding.recognition import recognize_outputs, select_heads
-from speechzoo.decoding.segments import frame_probabilities
 from speechzoo.files import naming
-from speechzoo.metrics.commands import score_commands
 from speechzoo.metrics.scores import score_head
+from speechzoo.metrics.understanding import score_commands
 from speechzoo.opening import batch_outputs, model_spec, open_model
 from speechzoo.text.normalize import normalize_transcript
+from speechzoo.text.units import UNKNOWN_CLASS
 
-UNKNOWN = "_unknown_"
 UNREADABLE = (AudioError, RecordError, OSError)
 MAXIMUM_ROWS = 256
 
@@ -197,10 +197,10 @@ class _Utterance:
                     skipped[name].update(sorted(strangers))
                     continue
             if head_spec["type"] == "classifier" and str(value) not in head_spec["classes"]:
-                if UNKNOWN not in head_spec["classes"]:
+                if UNKNOWN_CLASS not in head_spec["classes"]:
                     skipped[name][str(value)] += 1
                     continue
-                value = UNKNOWN
+                value = UNKNOWN_CLASS
             self.references[name] = self._normalize(value, head_spec)
 
     def find_command(self):

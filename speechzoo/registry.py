@@ -130,7 +130,7 @@ def describe(name: str) -> ModelDescription:
         ConfigError: No such model.
     """
     from speechzoo.multitask.build import build_model
-    from speechzoo.profiling import count_macs
+    from speechzoo.multitask.macs import count_macs
 
     config = load_config(name)
     model = build_model(config)

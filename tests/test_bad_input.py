@@ -11,9 +11,9 @@ import yaml
 from speechzoo import registry
 from speechzoo.audio import AudioError
 from speechzoo.config import ConfigError, SourceConfig, load_config
+from speechzoo.data.audio_reader import AudioReader
 from speechzoo.data.examples import Examples
 from speechzoo.data.prepare import prepare
-from speechzoo.data.reader import AudioReader
 from tests.bad_recordings import RECORDINGS, make, make_all
 from tests.helpers import tone
 

@@ -5,7 +5,7 @@ import pytest
 
 from speechzoo.config import SourceConfig
 from speechzoo.data.manifest import ManifestError
-from speechzoo.decoding.hypothesis import Hypothesis
+from speechzoo.decoding.ctc.hypothesis import Hypothesis
 from speechzoo.evaluation import evaluate, make_batches, open_model
 from speechzoo.grammar.nodes import Choice, Grammar, Sequence, Slot, Value, Words
 from tests.fake_model import TEXTS, FakeModel

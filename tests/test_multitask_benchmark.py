@@ -14,7 +14,7 @@ import pytest
 from multitask_runs import ALONE, HEADS, TUNED, Run
 
 from speechzoo.multitask.relatedness import Grouping
-from speechzoo.training.relate import Relatedness
+from speechzoo.training.relate_tasks import Relatedness
 from speechzoo.weights import read_arrays
 from tests.helpers import tone, write_wav
 
@@ -184,7 +184,7 @@ def test_what_belongs_together_is_added_to_the_page(prepared, results, tmp_path,
         return Relatedness(list(HEADS), matrix, matrix, None, grouping, 5, dict.fromkeys(HEADS, 1),
                            [{"step": 2, "affinity": matrix, "cosine": matrix}])
 
-    monkeypatch.setattr("speechzoo.training.relate.relate", relate)
+    monkeypatch.setattr("speechzoo.training.relate_tasks.relate", relate)
     page, runs = tmp_path / "multitask.md", tmp_path / "runs"
     page.write_text(PAGE)
     runs.mkdir()

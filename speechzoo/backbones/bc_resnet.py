@@ -4,11 +4,11 @@ import keras
 from keras import ops
 
 from speechzoo.backbones.backbone import Backbone
-from speechzoo.backbones.initializers import depthwise
-from speechzoo.backbones.normalization import SubSpectralNorm, batch_norm
-from speechzoo.masking import sequence_mask
-from speechzoo.products import Conv1D, Conv2D, DepthwiseConv1D, DepthwiseConv2D
-from speechzoo.stream_state import pad_time, part_of
+from speechzoo.layers.initializers import depthwise
+from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.normalization import SubSpectralNorm, batch_norm
+from speechzoo.layers.quantizable import Conv1D, Conv2D, DepthwiseConv1D, DepthwiseConv2D
+from speechzoo.layers.stream_state import pad_time, part_of
 
 
 class BCResNet(Backbone):

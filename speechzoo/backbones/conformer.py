@@ -3,13 +3,13 @@
 import keras
 from keras import ops
 
-from speechzoo.backbones.attention import RelativeAttention, sinusoids
 from speechzoo.backbones.backbone import Backbone
-from speechzoo.backbones.convolution import ConvolutionModule
-from speechzoo.backbones.feed_forward import FeedForward
-from speechzoo.backbones.subsampling import ConvSubsampling
-from speechzoo.masking import sequence_mask
-from speechzoo.stream_state import StreamState, part_of
+from speechzoo.layers.attention import RelativeAttention, sinusoids
+from speechzoo.layers.convolution import ConvolutionModule
+from speechzoo.layers.feed_forward import FeedForward
+from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.stream_state import StreamState, part_of
+from speechzoo.layers.subsampling import ConvSubsampling
 
 _NEVER = 1e9  # taken from a score, leaves no weight
 

@@ -4,11 +4,11 @@ import keras
 from keras import ops
 
 from speechzoo.backbones.backbone import Backbone
-from speechzoo.backbones.normalization import batch_norm
-from speechzoo.backbones.recurrence import FrameLSTM
-from speechzoo.masking import sequence_mask
-from speechzoo.products import Conv2D, FrameDense
-from speechzoo.stream_state import pad_time, part_of
+from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.normalization import batch_norm
+from speechzoo.layers.quantizable import Conv2D, FrameDense
+from speechzoo.layers.recurrence import FrameLSTM
+from speechzoo.layers.stream_state import pad_time, part_of
 
 
 class CRDNN(Backbone):

@@ -4,10 +4,10 @@ import keras
 from keras import ops
 
 from speechzoo.backbones.backbone import Backbone
-from speechzoo.backbones.normalization import batch_norm
-from speechzoo.masking import sequence_mask
-from speechzoo.products import Conv2D, DepthwiseConv2D
-from speechzoo.stream_state import pad_time, part_of
+from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.normalization import batch_norm
+from speechzoo.layers.quantizable import Conv2D, DepthwiseConv2D
+from speechzoo.layers.stream_state import pad_time, part_of
 
 
 class DSCNN(Backbone):

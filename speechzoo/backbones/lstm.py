@@ -4,10 +4,10 @@ import keras
 from keras import ops
 
 from speechzoo.backbones.backbone import Backbone
-from speechzoo.backbones.recurrence import FrameLSTM
-from speechzoo.masking import sequence_mask
-from speechzoo.products import Conv1D, FrameDense
-from speechzoo.stream_state import pad_time, part_of
+from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.quantizable import Conv1D, FrameDense
+from speechzoo.layers.recurrence import FrameLSTM
+from speechzoo.layers.stream_state import pad_time, part_of
 
 _CLIP = 20.0  # equation 1 of Deep Speech
 

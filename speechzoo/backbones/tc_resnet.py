@@ -4,9 +4,9 @@ import keras
 from keras import ops
 
 from speechzoo.backbones.backbone import Backbone
-from speechzoo.backbones.normalization import batch_norm
-from speechzoo.masking import sequence_mask
-from speechzoo.products import Conv1D
+from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.normalization import batch_norm
+from speechzoo.layers.quantizable import Conv1D
 
 
 class TCResNet(Backbone):

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from speechzoo.backbones.attention import SelfAttention
 from speechzoo.backbones.backbone import Backbone
-from speechzoo.backbones.feed_forward import FeedForward
-from speechzoo.masking import sequence_mask
-from speechzoo.products import Conv1D
+from speechzoo.layers.attention import SelfAttention
+from speechzoo.layers.feed_forward import FeedForward
+from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.quantizable import Conv1D
 
 _KERNEL_SIZE = 3  # of both convolutions, frames
 _EPSILON = 1e-5  # of every layer normalisation, as PyTorch's

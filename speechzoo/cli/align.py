@@ -21,7 +21,7 @@ def run(arguments):
     from rich.console import Console
     from rich.progress import Progress
 
-    from speechzoo.data.alignment import align_manifest
+    from speechzoo.data.force_alignment import align_manifest
 
     if not arguments.manifests:
         raise ValueError("name a manifest, such as prepared/librispeech/manifest.jsonl")

@@ -20,8 +20,8 @@ def add_arguments(parser):
 
 def run(arguments):
     """Prints one line for each length and number of threads."""
-    from speechzoo.benchmarking import benchmark
     from speechzoo.files import check_writable, write_atomically
+    from speechzoo.profiling.latency import benchmark
 
     if arguments.json:
         check_writable(arguments.json)

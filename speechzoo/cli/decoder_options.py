@@ -28,13 +28,13 @@ def make_decoder(arguments, model):
         ImportError: A package is missing that the options need.
         ValueError, OSError: An option or a file can't be used.
     """
-    from speechzoo.decoding.beam import BeamSearch, read_words
-    from speechzoo.decoding.greedy import greedy_decode
-    from speechzoo.decoding.language_model import load_language_model
+    from speechzoo.decoding.ctc.beam import BeamSearch, read_words
+    from speechzoo.decoding.ctc.greedy import greedy_decode
     from speechzoo.opening import model_spec
+    from speechzoo.text.language_model import load_language_model
 
     if arguments.dictation:
-        from speechzoo.decoding.lexicon_search import LexiconSearch
+        from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
 
         if arguments.beam is not None or arguments.words or arguments.lm_words:
             raise ValueError("--beam, --words and --lm-words are for beam search; leave them out with --dictation")
@@ -75,7 +75,7 @@ def make_commands(arguments, model):
         raise ValueError("--lexicon says how words sound: add --grammar FILE or --dictation")
     if not arguments.grammar:
         return None
-    from speechzoo.decoding.commands import CommandDecoder
+    from speechzoo.decoding.commands.decoder import CommandDecoder
 
     return CommandDecoder(arguments.grammar, model_spec(model), arguments.lexicon)
 

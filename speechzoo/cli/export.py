@@ -50,9 +50,9 @@ def run(arguments):
         _show_esphome(path)
         return
     from speechzoo.edge.artifact import read_artifact
-    from speechzoo.exporters.flatbuffer import count_operators
+    from speechzoo.exporters.network.flatbuffer import count_operators
+    from speechzoo.exporters.network.sensitivity import sensitivity_table
     from speechzoo.exporters.parity import HeadParity, parity_table
-    from speechzoo.exporters.sensitivity import sensitivity_table
 
     artifact = read_artifact(path)
     if artifact.sensitivity:

@@ -34,7 +34,7 @@ def run(arguments):
         filled = "".join(f", {name}: {value}" for name, value in sentence.slots.items())
         print(f"  {sentence.text}  ({sentence.intent}{filled})")
     if arguments.out:
-        from speechzoo.decoding.commands import CommandDecoder
+        from speechzoo.decoding.commands.decoder import CommandDecoder
         from speechzoo.files import write_atomically
         from speechzoo.opening import model_spec, open_model
 

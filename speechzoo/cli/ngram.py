@@ -16,8 +16,8 @@ def add_arguments(parser):
 
 def run(arguments):
     """Estimates the model, writes it and prints its size."""
-    from speechzoo.decoding.ngram import build_ngram
     from speechzoo.files import write_atomically
+    from speechzoo.text.ngram import build_ngram
     from speechzoo.text.normalize import normalize_transcript
 
     lines = [line for path in arguments.text for line in _read_lines(path)]

@@ -31,7 +31,7 @@ def run(arguments):
 
     from rich.console import Console
 
-    from speechzoo.training.relate import relate
+    from speechzoo.training.relate_tasks import relate
     from speechzoo.training.relatedness_plot import plot_relatedness
 
     folder = Path(arguments.out)

@@ -35,7 +35,7 @@ def run(arguments):
 
     from speechzoo.cli.prepare import print_summary
     from speechzoo.corpora.synthesis.synthesize import synthesize
-    from speechzoo.decoding.lexicon import has_cmudict
+    from speechzoo.text.lexicon import has_cmudict
 
     lexicon = arguments.lexicon
     if lexicon is None and has_cmudict():

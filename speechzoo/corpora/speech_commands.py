@@ -10,6 +10,7 @@ import soundfile
 
 from speechzoo.config import register
 from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, audio_files, read_text, require
+from speechzoo.text.units import SILENCE_CLASS
 
 _NAME = re.compile(r"(?:[a-z]+_)?([0-9a-f]+)_nohash_\d+")
 _LISTS = {"training_list.txt": "training", "validation_list.txt": "validation", "testing_list.txt": "testing"}
@@ -95,7 +96,7 @@ def _clip(audio: str, word: str, splits: dict[str, str]) -> dict:
     utterance = {"id": f"speech_commands/{audio}", "audio": audio, "corpus": "speech_commands",
                  "split": splits.get(audio) or which_set(audio), "keyword": word}
     name = _NAME.fullmatch(Path(audio).stem)
-    if word == "_silence_":
+    if word == SILENCE_CLASS:
         utterance |= _NOBODY
     else:
         utterance["language"] = "en"
@@ -114,5 +115,5 @@ def _silence(path: Path, audio: str) -> Iterator[dict]:
     for start in range(seconds):
         position = start / seconds
         yield {"id": f"speech_commands/_background_noise_/{path.name}@{start}", "audio": audio, "start": float(start),
-               "duration": 1.0, "corpus": "speech_commands", "keyword": "_silence_", **_NOBODY,
+               "duration": 1.0, "corpus": "speech_commands", "keyword": SILENCE_CLASS, **_NOBODY,
                "split": "training" if position < 0.8 else "validation" if position < 0.9 else "testing"}

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 from speechzoo.corpora.corpus import CorpusError, read_text
-from speechzoo.data.alignment import append_phone
-from speechzoo.decoding.lexicon import ARPABET
+from speechzoo.data.force_alignment import append_phone
+from speechzoo.text.units import PHONES, SILENCE_PHONE
 
 _SILENCES = ("", "sil", "sp")
 _TIER = re.compile(r'name = "([^"]*)"(.*?)(?=class = "|\Z)', re.DOTALL)
@@ -33,9 +33,9 @@ def read_alignment(path: Path) -> list[list] | None:
     pairs, before = [], 0.0
     for start, end, text in intervals:
         if float(start) > before:  # nothing is said between two intervals
-            append_phone(pairs, "SIL", float(start))
-        phone = "SIL" if text in _SILENCES else text.rstrip("0123456789")
-        if phone != "SIL" and phone not in ARPABET:
+            append_phone(pairs, SILENCE_PHONE, float(start))
+        phone = SILENCE_PHONE if text in _SILENCES else text.rstrip("0123456789")
+        if phone != SILENCE_PHONE and phone not in PHONES:
             return None
         append_phone(pairs, phone, float(end))
         before = float(end)

@@ -7,6 +7,7 @@ from typing import Any
 
 from speechzoo.corpora.fsdd import labels_of_clip
 from speechzoo.text.normalize import normalize_transcript
+from speechzoo.text.units import SILENCE_CLASS
 
 # The names that the actors' instructions used (Cao et al. 2014).
 _EMOTIONS = {"NEU": "neutral", "HAP": "happy", "SAD": "sad", "ANG": "anger", "FEA": "fear", "DIS": "disgust"}
@@ -60,7 +61,7 @@ def _librispeech(example, info, config):
 def _speech_commands(example, info, config):
     word = _class_name(info, "label", example["label"])
     labels = {"keyword": word}
-    if word != "_silence_":
+    if word != SILENCE_CLASS:
         labels["language"] = "en"
     if not word.startswith("_"):
         labels["transcript"] = word

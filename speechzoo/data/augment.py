@@ -15,9 +15,9 @@ from speechzoo.config import AugmentConfig, ConfigError
 from speechzoo.data.devices import make_devices
 from speechzoo.data.hold_out import DEV
 from speechzoo.data.manifest import read_manifest
-from speechzoo.data.reading import read_utterance_audio
 from speechzoo.data.records import RecordError
 from speechzoo.data.rooms import make_rooms
+from speechzoo.data.utterance_audio import read_utterance_audio
 
 LOGGER = logging.getLogger(__name__)
 

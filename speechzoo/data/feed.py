@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from speechzoo.data.audio_reader import AudioReader
 from speechzoo.data.augment import SHIFT, Augmenter
 from speechzoo.data.batching import Batch, BatchPlan
-from speechzoo.data.reader import AudioReader
 
 
 def make_feed(plan: BatchPlan, epoch: int | None = None, step: int = 0, augmenter: Augmenter | None = None,

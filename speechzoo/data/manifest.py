@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speechzoo.config import nearest
-from speechzoo.decoding.lexicon import ARPABET
+from speechzoo.text.units import PHONES, SILENCE_PHONE
 
 GENDERS = ("female", "male")
 AGE_GROUPS = ("adult", "child")
@@ -231,9 +231,9 @@ def _phones(value) -> str | None:
     if message:
         return message
     for phone in value.split():
-        if phone not in ARPABET:
+        if phone not in PHONES:
             bare = re.sub("[0-9]+$", "", phone)
-            hint = f"write it without stress, '{bare}'" if bare in ARPABET else nearest(phone, ARPABET)
+            hint = f"write it without stress, '{bare}'" if bare in PHONES else nearest(phone, PHONES)
             return f"{phone!r} is not an ARPAbet phone; {hint}"
     return None
 
@@ -241,7 +241,7 @@ def _phones(value) -> str | None:
 def _alignment(value) -> str | None:
     if not isinstance(value, list):
         return f"expected a list of [phone, end in seconds], got {_shown(value)}"
-    return _timed(value, ("SIL", *ARPABET), "[phone, end in seconds] with an ARPAbet phone or SIL")
+    return _timed(value, (SILENCE_PHONE, *PHONES), "[phone, end in seconds] with an ARPAbet phone or SIL")
 
 
 def _timed(pairs, names, expected) -> str | None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from speechzoo.audio import SAMPLE_RATE, load_audio
 from speechzoo.data.manifest import read_manifest
-from speechzoo.data.reading import read_utterance_audio
+from speechzoo.data.utterance_audio import read_utterance_audio
 
 FRAME = 2048
 

@@ -9,10 +9,10 @@ import tensorflow as tf
 
 from speechzoo.audio import decode_audio_in_graph
 from speechzoo.config import AugmentConfig, DataConfig, SourceConfig
+from speechzoo.data.audio_reader import AudioReader
 from speechzoo.data.augment import SHIFT, Augmenter
 from speechzoo.data.augment_graph import GraphAugmenter
 from speechzoo.data.batching import BatchPlan
-from speechzoo.data.reader import AudioReader
 
 
 def make_dataset(plan: BatchPlan, epoch: int | None = None, step: int = 0, augmenter: Augmenter | None = None,

@@ -17,7 +17,7 @@ from pathlib import Path
 from speechzoo import __version__
 from speechzoo.audio import SAMPLE_RATE, AudioError, encode_flac, load_audio
 from speechzoo.corpora import CorpusError, audio_root, make_reader
-from speechzoo.data.alignment import cut_alignment
+from speechzoo.data.force_alignment import cut_alignment
 from speechzoo.data.hold_out import DEV, TRAIN, hold_out_names, hold_out_of_stream, hold_out_part
 from speechzoo.data.manifest import check_utterance, read_manifest
 from speechzoo.data.shards import MANIFEST, ShardFolder
@@ -143,7 +143,7 @@ def _splits(manifests: list[str | Path], group: str) -> dict[str, str]:
 def _select(utterances: Iterator[dict], splits: set[str], lexicon) -> Iterator[dict]:
     """Applies what only needs the labels, to at least one utterance. `_skip` says why one can't be used."""
     if lexicon is not None:
-        from speechzoo.decoding.lexicon import load_lexicon
+        from speechzoo.text.lexicon import load_lexicon
         words = load_lexicon(lexicon)
     ids, known_splits = set(), set()
     for utterance in utterances:

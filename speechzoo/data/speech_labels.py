@@ -1,9 +1,9 @@
 """Whether somebody speaks, second by second: labels that follow from forced alignments."""
 
 from speechzoo.config import SourceConfig
+from speechzoo.text.units import SILENCE_PHONE
 
 SPEECH, NONE = "speech", "none"
-SILENCE = "SIL"
 LONGEST_PAUSE = 0.2
 """Seconds; shorter silence within speech counts as speech: the closure of a plosive or a breath between two words
 is shorter, and who listens for speech must not stop there."""
@@ -27,7 +27,7 @@ def speech_of_alignment(alignment: list) -> list[list]:
         >>> speech_of_alignment([["SIL", 0.3], ["AH", 0.4], ["SIL", 0.5], ["P", 0.6], ["SIL", 1.0]])
         [['none', 0.3], ['speech', 0.6], ['none', 1.0]]
     """
-    merged = _merge([NONE if phone == SILENCE else SPEECH, end] for phone, end in alignment)
+    merged = _merge([NONE if phone == SILENCE_PHONE else SPEECH, end] for phone, end in alignment)
     starts = [0.0, *(end for _, end in merged)]
     # The first and the last have speech on one side only: they are no pauses.
     within = range(1, len(merged) - 1)

@@ -4,13 +4,13 @@ from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
 
-from speechzoo.decoding.commands import NO_INTENT, CommandDecoder
-from speechzoo.decoding.ctc import log_softmax
-from speechzoo.decoding.greedy import greedy_decode
-from speechzoo.decoding.hypothesis import Hypothesis
-from speechzoo.decoding.parse import Parse
-from speechzoo.decoding.segments import Segment, read_segments, segments_text
-from speechzoo.decoding.word import Word
+from speechzoo.decoding.commands.decoder import NO_INTENT, CommandDecoder
+from speechzoo.decoding.commands.parse import Parse
+from speechzoo.decoding.ctc.greedy import greedy_decode
+from speechzoo.decoding.ctc.hypothesis import Hypothesis
+from speechzoo.decoding.ctc.paths import log_softmax
+from speechzoo.decoding.ctc.segments import Segment, read_segments, segments_text
+from speechzoo.decoding.ctc.word import Word
 
 MAXIMUM_SECONDS = 120.0
 """What `recognize` takes at once. Attention needs memory by the square of the length: 2 minutes take some 500 MB, an

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from speechzoo.audio import load_audio
-from speechzoo.decoding.commands import command_decoder
+from speechzoo.decoding.commands.decoder import command_decoder
 from speechzoo.decoding.recognition import MAXIMUM_SECONDS, Recognition, recognize_outputs, select_heads
-from speechzoo.decoding.stream import Stream
+from speechzoo.decoding.streams.stream import Stream
 from speechzoo.edge.artifact import ArtifactError, read_artifact
 
 SIGNATURE = "recognize"
@@ -86,7 +86,7 @@ class EdgeModel:
         Streams of one model don't touch each other: each has a state of its own.
 
         Args:
-            **options: As of `speechzoo.decoding.stream.Stream`: `decoder`, `commands`, `threshold`.
+            **options: As of `speechzoo.decoding.streams.stream.Stream`: `decoder`, `commands`, `threshold`.
 
         Raises:
             ValueError: The file has no signature `stream_step`.

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 
 from speechzoo.audio import AudioError
-from speechzoo.decoding.alignment import check_room, occupancies
-from speechzoo.decoding.ctc import log_softmax
-from speechzoo.decoding.letter_to_sound import default_lexicon
-from speechzoo.decoding.spelling import Lexicon, Spelling
+from speechzoo.decoding.ctc.paths import log_softmax
+from speechzoo.decoding.ctc.viterbi import check_room, occupancies
 from speechzoo.edge.examples import read_samples
 from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
+from speechzoo.text.letter_to_sound import default_lexicon
 from speechzoo.text.normalize import normalize_words
+from speechzoo.text.spelling import Lexicon, Spelling
 
 ADAPT = "adapt"
 FRAMES = 50

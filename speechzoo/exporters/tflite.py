@@ -9,22 +9,22 @@ import keras
 import numpy as np
 
 from speechzoo.config import nearest
+from speechzoo.decoding.ctc.segments import FRAMEWISE
 from speechzoo.decoding.recognition import select_heads
-from speechzoo.decoding.segments import FRAMEWISE
-from speechzoo.decoding.stepper import Stepper
+from speechzoo.decoding.streams.stepper import Stepper
 from speechzoo.edge.artifact import Artifact, write_artifact
 from speechzoo.edge.edge_model import STREAM_STEP, EdgeModel
 from speechzoo.edge.owner import ADAPT, Owner
-from speechzoo.exporters.adaptation import OwnerAdapter, adaptable_head
-from speechzoo.exporters.conversion import SIGNATURE, convert
 from speechzoo.exporters.errors import ExportError
-from speechzoo.exporters.flatbuffer import count_operators
-from speechzoo.exporters.learning import LEARN, WordLearner, word_head
+from speechzoo.exporters.network.conversion import SIGNATURE, convert
+from speechzoo.exporters.network.flatbuffer import count_operators
+from speechzoo.exporters.network.quantization import QUANTIZATIONS, QUANTIZERS
 from speechzoo.exporters.parity import HeadParity, check_parity, measure_parity
-from speechzoo.exporters.quantization import QUANTIZATIONS, QUANTIZERS
 from speechzoo.exporters.recordings import read_recordings
 from speechzoo.exporters.selection import keep_heads
-from speechzoo.multitask.streaming import forward_step
+from speechzoo.exporters.signatures.custom_words import LEARN, WordLearner, word_head
+from speechzoo.exporters.signatures.owner import OwnerAdapter, adaptable_head
+from speechzoo.multitask.stream_step import forward_step
 
 LEARNING = (LEARN, ADAPT)
 """Signatures for which a file keeps variables; a stream's file has them only when they are asked for."""
@@ -61,9 +61,9 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
     - `keyword`: `audio` -> the head with the label `keyword` alone, and `embed`: `audio` -> the speaker head alone;
       layers behind the block that the head reads are left out.
     - `learn` stands for `embed_word`, `learn`, `infer_custom`, `save` and `restore`: new words from a few recordings
-      (`speechzoo.exporters.learning`), of which `edge.custom_words` makes use.
+      (`speechzoo.exporters.signatures.custom_words`), of which `edge.custom_words` makes use.
     - `adapt` stands for `adapt_frames`, `adapt`, `save_affine` and `restore_affine`: an owner's way to speak, from what
-      they are known to have said (`speechzoo.exporters.adaptation`), of which `edge.owner` makes use.
+      they are known to have said (`speechzoo.exporters.signatures.owner`), of which `edge.owner` makes use.
 
     Every head is measured against the Keras model first, and nothing is written when one is beyond its tolerance
     (`speechzoo.exporters.parity`).
@@ -79,7 +79,7 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
         signatures: Those that the file shall have beside `recognize`; when None, all that apply but `learn` and `adapt`
             of a model that can stream, and none of others.
         keep_float: `auto`, with `int8`: keep those layers in float32 that it takes for no head to lose more than half a
-            point (`speechzoo.exporters.sensitivity`).
+            point (`speechzoo.exporters.network.sensitivity`).
         quantizer: What makes integers of floats: `tensorflow` (its converter and our own passes) or `ai-edge`
             (Google's ai-edge-quantizer), for `dynamic`, `int8` and `int16x8`.
 

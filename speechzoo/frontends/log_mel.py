@@ -6,8 +6,8 @@ from keras import ops
 
 from speechzoo.frontends.mel import folded_fourier_matrices, mel_filterbank
 from speechzoo.frontends.spec_augment import SpecAugment
-from speechzoo.masking import sequence_mask
-from speechzoo.stream_state import pad_time
+from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.stream_state import pad_time
 
 
 class LogMel(keras.layers.Layer):

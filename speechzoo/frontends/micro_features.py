@@ -5,8 +5,8 @@ import numpy as np
 from keras import ops
 
 from speechzoo.frontends.spec_augment import SpecAugment
-from speechzoo.masking import sequence_mask
-from speechzoo.stream_state import pad_time
+from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.stream_state import pad_time
 
 # What ESPHome's micro_wake_word and microWakeWord ask of the front end; a model can't choose.
 SAMPLE_RATE, HOP_LENGTH, WINDOW_LENGTH, FFT_LENGTH = 16000, 160, 480, 512

@@ -7,7 +7,7 @@ from keras import ops
 
 from speechzoo.frontends.log_mel import LogMel
 from speechzoo.frontends.spec_augment import SpecAugment
-from speechzoo.masking import sequence_mask
+from speechzoo.layers.masking import sequence_mask
 
 _FLOOR = 1e-10  # smallest mel energy before the logarithm
 _RANGE = 8.0  # of the features below the utterance's greatest, powers of ten

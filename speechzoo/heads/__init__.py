@@ -1,9 +1,9 @@
 """Heads: frames -> one task's output, with its loss, its metrics and its labels."""
 
-from speechzoo.heads.alignment import AlignmentHead
 from speechzoo.heads.classifier import ClassifierHead
 from speechzoo.heads.ctc import CTCHead
 from speechzoo.heads.frame_classifier import FrameClassifierHead
+from speechzoo.heads.frame_phones import AlignmentHead
 from speechzoo.heads.head import Head
 from speechzoo.heads.slots import SlotsHead
 from speechzoo.heads.speaker import SpeakerHead

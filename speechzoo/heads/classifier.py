@@ -4,11 +4,10 @@ import keras
 import numpy as np
 
 from speechzoo.heads.head import Head, label_names
-from speechzoo.heads.pooling import AttentiveStatisticsPooling
 from speechzoo.heads.softmax_cross_entropy import SoftmaxCrossEntropy, effective_number_weights, log_priors
-from speechzoo.products import Dense
-
-UNKNOWN = "_unknown_"
+from speechzoo.layers.pooling import AttentiveStatisticsPooling
+from speechzoo.layers.quantizable import Dense
+from speechzoo.text.units import UNKNOWN_CLASS
 
 
 class ClassifierHead(Head):
@@ -104,8 +103,8 @@ class ClassifierHead(Head):
     def encode(self, value) -> np.ndarray:
         if value in self.classes:
             return np.int32(self.classes.index(value))
-        if UNKNOWN in self.classes:
-            return np.int32(self.classes.index(UNKNOWN))
+        if UNKNOWN_CLASS in self.classes:
+            return np.int32(self.classes.index(UNKNOWN_CLASS))
         raise ValueError(f"{self.label} '{value}' is not among the classes of head '{self.name}': "
                          f"{', '.join(self.classes)}")
 

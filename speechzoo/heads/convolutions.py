@@ -1,10 +1,9 @@
 """A few convolutions between the backbone's frames and what a head makes of them."""
 
 import keras
-from keras import ops
 
-from speechzoo.masking import sequence_mask
-from speechzoo.products import Conv1D
+from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.quantizable import Conv1D
 
 
 class ConvolutionStack(keras.layers.Layer):

@@ -9,8 +9,8 @@ from speechzoo.heads.ctc_loss import CTCLoss
 from speechzoo.heads.error_rate import TokenErrorRate
 from speechzoo.heads.head import Head
 from speechzoo.heads.padding import mark_padding
-from speechzoo.heads.units import CHARACTERS, PHONES, split_characters, split_phones, split_pieces
-from speechzoo.products import FrameDense
+from speechzoo.layers.quantizable import FrameDense
+from speechzoo.text.units import CHARACTERS, PHONES, split_characters, split_phones, split_pieces
 
 
 class CTCHead(Head):

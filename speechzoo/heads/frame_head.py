@@ -6,7 +6,7 @@ import numpy as np
 from speechzoo.heads.frame_labels import FrameAccuracy, FrameCrossEntropy, encode_frames
 from speechzoo.heads.head import Head, label_names
 from speechzoo.heads.padding import mark_padding
-from speechzoo.products import FrameDense
+from speechzoo.layers.quantizable import FrameDense
 
 
 class FrameHead(Head):

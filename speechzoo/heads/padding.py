@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from speechzoo.heads.ctc_loss import IMPOSSIBLE
-from speechzoo.masking import sequence_mask
+from speechzoo.layers.masking import sequence_mask
 
 
 def mark_padding(logits, lengths):

@@ -5,9 +5,9 @@ import numpy as np
 from keras import ops
 
 from speechzoo.heads.head import Head, label_names
-from speechzoo.heads.pooling import AttentiveStatisticsPooling
-from speechzoo.products import Dense
-from speechzoo.stream_state import part_of
+from speechzoo.layers.pooling import AttentiveStatisticsPooling
+from speechzoo.layers.quantizable import Dense
+from speechzoo.layers.stream_state import part_of
 
 
 class SlotsHead(Head):

@@ -7,8 +7,8 @@ import numpy as np
 from keras import ops
 
 from speechzoo.heads.head import Head
-from speechzoo.heads.pooling import AttentiveStatisticsPooling
-from speechzoo.products import Dense
+from speechzoo.layers.pooling import AttentiveStatisticsPooling
+from speechzoo.layers.quantizable import Dense
 
 
 class SpeakerHead(Head):

@@ -2,10 +2,10 @@
 
 from keras import ops
 
-from speechzoo.heads.classifier import UNKNOWN, ClassifierHead
-from speechzoo.stream_state import pad_time
+from speechzoo.heads.classifier import ClassifierHead
+from speechzoo.layers.stream_state import pad_time
+from speechzoo.text.units import SILENCE_CLASS, UNKNOWN_CLASS
 
-SILENCE = "_silence_"
 _NEVER = -1e9
 
 
@@ -43,9 +43,9 @@ class SpotterHead(ClassifierHead):
         super().__init__(classes, memory=memory, hidden_size=hidden_size, label_smoothing=label_smoothing,
                          dropout=dropout, focal_gamma=focal_gamma, **kwargs)
         self._check("window", window, window >= 1, "1 or more frames")
-        background = [name in (UNKNOWN, SILENCE) for name in self.classes]
+        background = [name in (UNKNOWN_CLASS, SILENCE_CLASS) for name in self.classes]
         self._check("classes", self.classes, any(background) and not all(background),
-                    f"words, and {UNKNOWN}, {SILENCE} or both")
+                    f"words, and {UNKNOWN_CLASS}, {SILENCE_CLASS} or both")
         self.window = window
         self.wake_words = [name for name, own in zip(self.classes, background) if not own]
         # Added to logits, they leave the words, or the background.

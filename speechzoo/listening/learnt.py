@@ -3,8 +3,7 @@
 import numpy as np
 
 from speechzoo.decoding.recognition import Recognition
-
-STRANGER = "_unknown_"
+from speechzoo.text.units import UNKNOWN_CLASS
 
 
 def add_learnt(result: Recognition, audio: np.ndarray, voices=None, words=None):
@@ -18,7 +17,7 @@ def add_learnt(result: Recognition, audio: np.ndarray, voices=None, words=None):
     """
     if voices is not None:
         name, score = voices.identify(audio) if result.speaker is None else voices.name_of(result.speaker)
-        result.labels["voice"], result.confidence["voice"] = name or STRANGER, max(score, 0.0)
+        result.labels["voice"], result.confidence["voice"] = name or UNKNOWN_CLASS, max(score, 0.0)
     if words is not None and len(audio) <= words.maximum_seconds * words.sample_rate:
         word, score = words.recognize(audio)
         if word is not None:

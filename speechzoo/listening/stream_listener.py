@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from speechzoo.decoding.commands import CommandDecoder
-from speechzoo.decoding.heard import KEYWORD_THRESHOLD, Heard
+from speechzoo.decoding.commands.decoder import CommandDecoder
+from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, Heard
 from speechzoo.listening.learnt import add_learnt
 from speechzoo.listening.listener import PATIENCE_SECONDS, check_wake_word
 from speechzoo.opening import model_spec

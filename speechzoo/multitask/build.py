@@ -6,10 +6,10 @@ from speechzoo.backbones import BACKBONES
 from speechzoo.config import ConfigError, ZooConfig, create
 from speechzoo.frontends import FRONTENDS
 from speechzoo.heads import HEADS
+from speechzoo.layers.quantizable import quantization_aware
 from speechzoo.multitask.model import MultiTaskModel
 from speechzoo.multitask.sharing import SHARINGS
 from speechzoo.multitask.weighting import WEIGHTINGS
-from speechzoo.products import quantization_aware
 
 
 def build_model(config: ZooConfig, heads: list[str] | None = None, speakers: list[str] | None = None,

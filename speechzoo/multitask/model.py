@@ -3,8 +3,8 @@
 import keras
 import numpy as np
 
-from speechzoo.decoding.segments import FRAMEWISE
-from speechzoo.multitask import streaming
+from speechzoo.decoding.ctc.segments import FRAMEWISE
+from speechzoo.multitask import stream_step
 from speechzoo.multitask.sharing import HardSharing, Sharing
 from speechzoo.multitask.task_training import TaskTraining
 from speechzoo.multitask.weighting import StaticWeighting
@@ -93,22 +93,22 @@ class MultiTaskModel(TaskTraining, keras.Model):
     @property
     def can_stream(self) -> bool:
         """Whether the model is causal, so that `stream_step` and `stream` work."""
-        return streaming.can_stream(self)
+        return stream_step.can_stream(self)
 
     def initial_state(self, batch: int = 1) -> dict[str, np.ndarray]:
         """The state of `batch` streams that begin: zeros, by name."""
-        return streaming.initial_state(self, batch)
+        return stream_step.initial_state(self, batch)
 
     def stream_step(self, samples, state: dict | None = None) -> tuple[dict, dict]:
-        """One step of a stream: `(outputs by head, new state)`; see `speechzoo.multitask.streaming.stream_step`."""
-        return streaming.stream_step(self, samples, state)
+        """One step of a stream: `(outputs by head, new state)`; see `speechzoo.multitask.stream_step.stream_step`."""
+        return stream_step.stream_step(self, samples, state)
 
     def stream(self, **options):
-        """Hears a stream: a `speechzoo.decoding.stream.Stream`, which `options` are passed to.
+        """Hears a stream: a `speechzoo.decoding.streams.stream.Stream`, which `options` are passed to.
 
         An exported file does the same many times as fast (`EdgeModel.stream`).
         """
-        from speechzoo.decoding.stream import Stream
+        from speechzoo.decoding.streams.stream import Stream
 
         return Stream(self.stream_step, self.initial_state(), self.spec(), **options)
 
@@ -126,7 +126,7 @@ class MultiTaskModel(TaskTraining, keras.Model):
                 spec["frame_seconds"] = frame_seconds
         spec = {"name": self.name, "sample_rate": self.frontend.sample_rate, "heads": heads}
         if self.can_stream:
-            spec["stream"] = streaming.stream_spec(self)
+            spec["stream"] = stream_step.stream_spec(self)
         return spec
 
     @property
@@ -168,7 +168,7 @@ class MultiTaskModel(TaskTraining, keras.Model):
             ValueError: A head that the model doesn't have, or a grammar that it can't decode.
         """
         from speechzoo.audio import load_audio
-        from speechzoo.decoding.commands import command_decoder
+        from speechzoo.decoding.commands.decoder import command_decoder
         from speechzoo.decoding.recognition import MAXIMUM_SECONDS, recognize_outputs, select_heads
 
         spec = select_heads(self.spec(), heads)

@@ -11,10 +11,10 @@ import keras
 import numpy as np
 
 from speechzoo.config import ConfigError, SourceConfig, ZooConfig
+from speechzoo.data.audio_reader import AudioReader
 from speechzoo.data.augment import Augmenter
 from speechzoo.data.batching import BatchPlan
 from speechzoo.data.manifest import read_manifest
-from speechzoo.data.reader import AudioReader
 from speechzoo.heads.speaker import SpeakerHead
 from speechzoo.training.features import CachedFrames, FeatureCache
 

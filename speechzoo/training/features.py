@@ -10,9 +10,9 @@ import keras
 import numpy as np
 
 from speechzoo.config import ConfigError, ZooConfig
+from speechzoo.data.audio_reader import AudioReader
 from speechzoo.data.batching import Batch, BatchPlan
 from speechzoo.data.feed import in_order
-from speechzoo.data.reader import AudioReader
 from speechzoo.files import write_atomically
 from speechzoo.training.frame_shards import VERSION, ShardHeader, ShardReader, pack_shard, read_header
 

@@ -5,8 +5,8 @@ from collections.abc import Container, Iterable
 import keras
 import numpy as np
 
-from speechzoo.decoding.ctc import log_softmax
-from speechzoo.decoding.grammar import prior_cost
+from speechzoo.decoding.commands.decode import prior_cost
+from speechzoo.decoding.ctc.paths import log_softmax
 from speechzoo.heads.ctc import CTCHead
 from speechzoo.heads.padding import not_padding
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from speechzoo.files import naming
-from speechzoo.training.relate import Relatedness
+from speechzoo.training.relate_tasks import Relatedness
 
 # Title, values that the two ends of the colours stand for (None: the greatest found, either way).
 _MATRICES = {"affinity": ("Affinity: the row's step for the column", None),

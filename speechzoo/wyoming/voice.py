@@ -4,12 +4,12 @@ import numpy as np
 from wyoming.info import (AsrModel, AsrProgram, Attribution, Info, IntentModel, IntentProgram, WakeModel, WakeProgram)
 
 from speechzoo import __version__
-from speechzoo.decoding.commands import CommandDecoder
-from speechzoo.decoding.greedy import greedy_decode
-from speechzoo.decoding.heard import KEYWORD_THRESHOLD
-from speechzoo.decoding.parse import Parse
+from speechzoo.decoding.commands.decoder import CommandDecoder
+from speechzoo.decoding.commands.parse import Parse
+from speechzoo.decoding.commands.text_parser import TextParser
+from speechzoo.decoding.ctc.greedy import greedy_decode
 from speechzoo.decoding.recognition import MAXIMUM_SECONDS
-from speechzoo.decoding.text_parser import TextParser
+from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD
 from speechzoo.listening.listener import check_wake_word
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from speechzoo.backbones import BCResNet, ECAPATDNN, TCResNet
+from speechzoo.backbones import ECAPATDNN, BCResNet, TCResNet
 from speechzoo.backbones.bc_resnet import BroadcastedBlock
 from speechzoo.backbones.ecapa_tdnn import Res2NetConvolution, SERes2Block
-from speechzoo.backbones.normalization import SubSpectralNorm
-from speechzoo.backbones.recurrence import FrameLSTM
+from speechzoo.layers.normalization import SubSpectralNorm
+from speechzoo.layers.recurrence import FrameLSTM
 from tests.helpers import spread_weights
 
 

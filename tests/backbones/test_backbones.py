@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from speechzoo.backbones import BACKBONES
-from speechzoo.backbones.convolution import ConvolutionModule
-from speechzoo.backbones.subsampling import ConvSubsampling
+from speechzoo.layers.convolution import ConvolutionModule
+from speechzoo.layers.subsampling import ConvSubsampling
 from tests.helpers import check_backbone, run_layer
 
 CONFORMER = {"size": 8, "num_heads": 2, "feed_forward_size": 12, "kernel_size": 5, "subsampling_channels": 4}

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from speechzoo.cli import main
-from speechzoo.exporters.flatbuffer import count_operators
-from speechzoo.exporters.macs import count_tflite_macs
-from speechzoo.exporters.operator_times import operators_of
-from speechzoo.profiling import count_macs
+from speechzoo.exporters.network.flatbuffer import count_operators
+from speechzoo.exporters.network.macs import count_tflite_macs
+from speechzoo.multitask.macs import count_macs
+from speechzoo.profiling.operators import operators_of
 from tests.exporters.tiny_tflite import tiny_tflite
 from tests.serving.tiny import tiny_model
 

@@ -1,7 +1,7 @@
 import pytest
 
 from speechzoo.cli import main
-from speechzoo.decoding.commands import CommandDecoder
+from speechzoo.decoding.commands.decoder import CommandDecoder
 from tests.fake_model import FakeModel
 
 

@@ -4,8 +4,8 @@ import sys
 import pytest
 
 from speechzoo.cli import main
-from speechzoo.decoding.ngram import build_ngram
 from speechzoo.decoding.recognition import Recognition
+from speechzoo.text.ngram import build_ngram
 from tests.fake_model import FakeModel
 from tests.helpers import tone, write_wav
 

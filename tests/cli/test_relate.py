@@ -11,7 +11,7 @@ from speechzoo import cli
 from speechzoo.config import load_config
 from speechzoo.multitask.build import build_model
 from speechzoo.training.probe import Probe
-from speechzoo.training.relate import relate, represent
+from speechzoo.training.relate_tasks import relate, represent
 from tests.helpers import tone
 from tests.training.tiny_corpus import make_corpus
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speechzoo.decoding.recognition import recognize_outputs
-from speechzoo.decoding.segments import segments_text
+from speechzoo.decoding.ctc.segments import segments_text
 from speechzoo.edge.artifact import FLATBUFFER_IDENTIFIER
 from speechzoo.edge.edge_model import EdgeModel
 from tests.exporters.tiny_tflite import tiny_tflite

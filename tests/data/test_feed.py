@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from speechzoo.config import AugmentConfig, DataConfig, RangeConfig, SourceConfig
+from speechzoo.data.audio_reader import AudioReader
 from speechzoo.data.augment import Augmenter
 from speechzoo.data.batching import BatchPlan
 from speechzoo.data.feed import make_feed
 from speechzoo.data.manifest import write_manifest
 from speechzoo.data.pipeline import make_dataset
-from speechzoo.data.reader import AudioReader
 from tests.data.batch_corpus import HEADS, make_corpus
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechzoo.data.manifest import (AGE_GROUPS, ARPABET, GENDERS, SPEECH_CLASSES, ManifestError, audio_path,
+from speechzoo.data.manifest import (AGE_GROUPS, GENDERS, PHONES, SPEECH_CLASSES, ManifestError, audio_path,
                                      check_utterance, read_manifest, validate_manifest, write_manifest)
 from tests.helpers import tone, write_wav
 
@@ -25,7 +25,7 @@ _utterances = st.lists(st.fixed_dictionaries(
         "corpus": _name,
         "split": _name,
         "transcript": _text,
-        "phones": st.lists(st.sampled_from(ARPABET)).map(" ".join),
+        "phones": st.lists(st.sampled_from(PHONES)).map(" ".join),
         "alignment": st.lists(st.floats(0, 20)).map(lambda ends: [["SIL", end] for end in sorted(ends)]),
         "speech": st.sampled_from(SPEECH_CLASSES) | st.lists(st.tuples(st.floats(0, 20), st.sampled_from(
             SPEECH_CLASSES))).map(lambda pairs: [[name, end] for end, name in sorted(pairs)]),

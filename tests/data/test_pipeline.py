@@ -4,9 +4,9 @@ import tensorflow as tf
 
 from speechzoo.audio import load_audio
 from speechzoo.config import DataConfig, SourceConfig
+from speechzoo.data.audio_reader import AudioReader
 from speechzoo.data.batching import BatchPlan
 from speechzoo.data.pipeline import make_dataset
-from speechzoo.data.reader import AudioReader
 from tests.data.batch_corpus import HEADS, make_corpus
 
 

@@ -15,7 +15,7 @@ from speechzoo.corpora import CORPORA, CorpusError
 from speechzoo.data import prepare as prepare_module
 from speechzoo.data.manifest import read_manifest, validate_manifest, write_manifest
 from speechzoo.data.prepare import prepare
-from speechzoo.data.reading import read_utterance_audio
+from speechzoo.data.utterance_audio import read_utterance_audio
 from tests.corpora import trees
 from tests.helpers import encoded, tone, write_wav
 

@@ -5,7 +5,7 @@ A sample is the index of the unit that its frame says; 0.5 more says the keyword
 
 import numpy as np
 
-from speechzoo.decoding.stream import Stream
+from speechzoo.decoding.streams.stream import Stream
 
 LETTERS = list("abcdefghijklmnopqrstuvwxyz' ")
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as st_numpy
 
-from speechzoo.decoding.beam import BeamSearch
-from speechzoo.decoding.greedy import greedy_decode
-from speechzoo.decoding.ngram import build_ngram
+from speechzoo.decoding.ctc.beam import BeamSearch
+from speechzoo.decoding.ctc.greedy import greedy_decode
 from speechzoo.decoding.recognition import recognize_outputs
+from speechzoo.text.ngram import build_ngram
 
 SPECS = [{"type": "ctc", "label": "transcript", "units": units, "kind": kind, "frame_seconds": 0.04}
          for units, kind in ((list("ab "), "characters"), (["\u2581a", "\u2581b", "b"], "pieces"),

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from speechzoo.decoding.hypothesis import Hypothesis
+from speechzoo.decoding.ctc.hypothesis import Hypothesis
 from speechzoo.decoding.recognition import Recognition, recognize_outputs
 
 SPEC = {"name": "tiny", "sample_rate": 16000, "heads": {

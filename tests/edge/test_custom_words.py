@@ -15,9 +15,9 @@ from speechzoo.edge.artifact import read_artifact, write_artifact
 from speechzoo.edge.custom_words import CustomWords, word_window
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.edge.learnt_file import LearntFileError
-from speechzoo.exporters.flatbuffer import custom_operators
-from speechzoo.exporters.learning import ROOM, SCALE, WordLearner, word_head
-from speechzoo.exporters.quantization import quantize_weights
+from speechzoo.exporters.network.flatbuffer import custom_operators
+from speechzoo.exporters.network.quantization import quantize_weights
+from speechzoo.exporters.signatures.custom_words import ROOM, SCALE, WordLearner, word_head
 from speechzoo.exporters.tflite import export_tflite
 from speechzoo.listening import listener
 from tests.exporters.tiny_tflite import SOUNDS, tiny_tflite

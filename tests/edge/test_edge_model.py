@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from speechzoo.decoding.commands import CommandDecoder
+from speechzoo.decoding.commands.decoder import CommandDecoder
 from speechzoo.edge.artifact import Artifact, ArtifactError, read_artifact, write_artifact
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.grammar.nodes import Grammar, Words

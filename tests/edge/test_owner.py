@@ -9,16 +9,16 @@ import pytest
 
 from speechzoo.audio import AudioError
 from speechzoo.cli import main
-from speechzoo.decoding.alignment import occupancies
-from speechzoo.decoding.ctc import log_softmax
-from speechzoo.decoding.stepper import Stepper
+from speechzoo.decoding.ctc.paths import log_softmax
+from speechzoo.decoding.ctc.viterbi import occupancies
+from speechzoo.decoding.streams.stepper import Stepper
 from speechzoo.edge.artifact import read_artifact, write_artifact
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.edge.learnt_file import LearntFileError
 from speechzoo.edge.owner import FRAMES, Owner, adapted_head
-from speechzoo.exporters.adaptation import OwnerAdapter, adaptable_head
-from speechzoo.exporters.flatbuffer import custom_operators
-from speechzoo.exporters.quantization import quantize_weights
+from speechzoo.exporters.network.flatbuffer import custom_operators
+from speechzoo.exporters.network.quantization import quantize_weights
+from speechzoo.exporters.signatures.owner import OwnerAdapter, adaptable_head
 from speechzoo.exporters.tflite import available_signatures, export_tflite
 from speechzoo.registry import load
 from tests.exporters.tiny_tflite import SOUNDS, tiny_tflite

@@ -10,16 +10,16 @@ from speechzoo.backbones import BACKBONES
 from speechzoo.edge.artifact import read_artifact, write_artifact
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.exporters.errors import ExportError
-from speechzoo.exporters.flatbuffer import custom_operators
-from speechzoo.exporters.int16 import quantize_int16
-from speechzoo.exporters.macs import count_tflite_macs
+from speechzoo.exporters.network.flatbuffer import custom_operators
+from speechzoo.exporters.network.int16 import quantize_int16
+from speechzoo.exporters.network.macs import count_tflite_macs
+from speechzoo.exporters.network.quantization import calibrated_nodes, quantize_weights
 from speechzoo.exporters.parity import check_parity, measure_parity
-from speechzoo.exporters.quantization import calibrated_nodes, quantize_weights
 from speechzoo.exporters.tflite import export_tflite
 from speechzoo.frontends import FRONTENDS
 from speechzoo.heads import ClassifierHead, SVMHead
+from speechzoo.multitask.macs import count_macs
 from speechzoo.multitask.model import MultiTaskModel
-from speechzoo.profiling import count_macs
 from tests.helpers import tone
 
 SOUNDS = [tone(0.7, 300, seed=1), tone(1.1, 900, seed=2)]

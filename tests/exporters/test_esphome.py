@@ -15,7 +15,7 @@ from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.esphome import EsphomeModel, export_esphome
 from speechzoo.exporters.esphome.esphome_export import OPERATORS, check_network
 from speechzoo.exporters.esphome.esphome_model import quantize_features
-from speechzoo.exporters.flatbuffer import parse, schema, serialize
+from speechzoo.exporters.network.flatbuffer import parse, schema, serialize
 from speechzoo.multitask.build import build_model
 from speechzoo.registry import load
 from tests.helpers import ORIGIN, tone
@@ -77,7 +77,7 @@ def features_of(model, audio):
 
 def softmax_of(model, audio, word):
     """Probabilities of a word by the head's softmax, from Keras's own stream: float32 (steps,)."""
-    from speechzoo.stream_state import StreamState
+    from speechzoo.layers.stream_state import StreamState
 
     state, answers = StreamState(), []
     for start in range(0, len(audio) // 640 * 640, 640):

@@ -14,10 +14,10 @@ import pytest
 from speechzoo.config import ZooConfig, from_dict
 from speechzoo.exporters import export
 from speechzoo.exporters.errors import ExportError
-from speechzoo.exporters.flatbuffer import operator_name, parse, schema, serialize
 from speechzoo.exporters.micro import MicroModel, export_micro
 from speechzoo.exporters.micro.arena import estimate_arena
 from speechzoo.exporters.micro.operators import check_operators, resolver_method
+from speechzoo.exporters.network.flatbuffer import operator_name, parse, schema, serialize
 from speechzoo.exporters.selection import keep_heads
 from speechzoo.multitask.build import build_model
 from tests.helpers import tone, write_wav

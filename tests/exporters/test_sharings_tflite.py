@@ -6,14 +6,14 @@ import pytest
 
 from speechzoo.backbones import BACKBONES
 from speechzoo.edge.edge_model import EdgeModel
-from speechzoo.exporters.flatbuffer import custom_operators
-from speechzoo.exporters.macs import count_tflite_macs
+from speechzoo.exporters.network.flatbuffer import custom_operators
+from speechzoo.exporters.network.macs import count_tflite_macs
 from speechzoo.exporters.tflite import export_tflite
 from speechzoo.frontends import FRONTENDS
 from speechzoo.heads import ClassifierHead
+from speechzoo.multitask.macs import count_macs
 from speechzoo.multitask.model import MultiTaskModel
 from speechzoo.multitask.sharing import SHARINGS, Sharing
-from speechzoo.profiling import count_macs
 from tests.helpers import spread_weights, tone
 
 SOUNDS = [tone(0.5, 300, seed=1), tone(0.7, 900, seed=2)]

@@ -12,19 +12,19 @@ from ai_edge_litert import schema_py_generated as schema
 
 from speechzoo.backbones import BACKBONES, Backbone
 from speechzoo.cli import main
-from speechzoo.decoding.segments import FRAMEWISE
-from speechzoo.decoding.stepper import Stepper
+from speechzoo.decoding.ctc.segments import FRAMEWISE
+from speechzoo.decoding.streams.stepper import Stepper
 from speechzoo.edge.artifact import read_artifact, write_artifact
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.exporters import export
-from speechzoo.exporters.flatbuffer import custom_operators, parse, signature_graphs
-from speechzoo.exporters.macs import count_tflite_macs
-from speechzoo.exporters.quantization import quantize_weights
+from speechzoo.exporters.network.flatbuffer import custom_operators, parse, signature_graphs
+from speechzoo.exporters.network.macs import count_tflite_macs
+from speechzoo.exporters.network.quantization import quantize_weights
 from speechzoo.exporters.tflite import available_signatures, export_tflite
 from speechzoo.frontends import FRONTENDS
-from speechzoo.heads import ClassifierHead, CTCHead
+from speechzoo.heads import CTCHead, ClassifierHead
+from speechzoo.layers.stream_state import part_of
 from speechzoo.multitask.model import MultiTaskModel
-from speechzoo.stream_state import part_of
 from tests.edge.test_edge_model import BLOCKER
 from tests.helpers import tone
 from tests.multitask.streams import spread, streaming_model

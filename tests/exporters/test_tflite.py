@@ -7,13 +7,14 @@ from ai_edge_litert import schema_py_generated as schema
 import speechzoo
 from speechzoo.edge.artifact import read_artifact, write_artifact
 from speechzoo.edge.edge_model import EdgeModel
-from speechzoo.exporters import conversion
 from speechzoo.exporters.errors import ExportError
-from speechzoo.exporters.flatbuffer import count_operators, custom_operators, in_layer, operator_name, parse, serialize
-from speechzoo.exporters.int16 import quantize_int16
+from speechzoo.exporters.network import conversion
+from speechzoo.exporters.network.flatbuffer import (count_operators, custom_operators, in_layer, operator_name, parse,
+                                                    serialize)
+from speechzoo.exporters.network.int16 import quantize_int16
+from speechzoo.exporters.network.quantization import (WEIGHTED, calibrated_nodes, constant, quantize_weights,
+                                                      replace_data, symmetric_int8)
 from speechzoo.exporters.parity import check_parity, measure_parity
-from speechzoo.exporters.quantization import (WEIGHTED, calibrated_nodes, constant, quantize_weights, replace_data,
-                                              symmetric_int8)
 from speechzoo.exporters.recordings import bundled_recordings, choose_different, read_recordings
 from speechzoo.exporters.tflite import export_tflite
 from tests.exporters.tiny_tflite import SOUNDS, tiny_tflite

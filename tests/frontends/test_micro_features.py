@@ -6,7 +6,7 @@ import pytest
 from speechzoo.exporters.recordings import bundled_recordings
 from speechzoo.frontends import MicroFeatures
 from speechzoo.frontends.micro_features import SMOOTHING, filterbank
-from speechzoo.stream_state import StreamState
+from speechzoo.layers.stream_state import StreamState
 from tests.helpers import tone
 
 

@@ -4,10 +4,10 @@ import collections
 
 import pytest
 
-from speechzoo.decoding.lexicon import load_lexicon
 from speechzoo.grammar.nodes import NOTHING, Words
 from speechzoo.grammar.reading import load_grammar
 from speechzoo.grammar.sampling import count_sentences, sample_sentences
+from speechzoo.text.lexicon import load_lexicon
 from tests.grammar.matching import meanings
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from speechzoo.heads import CTCHead
 from speechzoo.heads.ctc_loss import IMPOSSIBLE, CTCLoss
 from speechzoo.heads.error_rate import TokenErrorRate, collapse
-from speechzoo.heads.units import CHARACTERS, PHONES
+from speechzoo.text.units import CHARACTERS, PHONES
 from tests.helpers import run_layer
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from speechzoo.heads import FrameClassifierHead
 from speechzoo.heads.frame_labels import frame_targets
-from speechzoo.stream_state import StreamState
+from speechzoo.layers.stream_state import StreamState
 
 
 def head_of():

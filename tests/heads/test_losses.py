@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from speechzoo.heads import ClassifierHead, SlotsHead, SpeakerHead
-from speechzoo.heads.pooling import AttentiveStatisticsPooling
+from speechzoo.layers.pooling import AttentiveStatisticsPooling
 from tests.helpers import run_layer, spread_weights
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from speechzoo.heads import SpotterHead
-from speechzoo.stream_state import StreamState
+from speechzoo.layers.stream_state import StreamState
 
 CLASSES = ["alexa", "computer", "_unknown_"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from speechzoo.cli import main
-from speechzoo.decoding.commands import CommandDecoder
+from speechzoo.decoding.commands.decoder import CommandDecoder
 from speechzoo.grammar.nodes import Grammar, Words
 from speechzoo.listening.listener import LONGEST_SECONDS, Listener
 from speechzoo.listening.voice_activity import VoiceActivity

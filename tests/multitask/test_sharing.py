@@ -17,8 +17,8 @@ from speechzoo.backbones import BACKBONES
 from speechzoo.config import ConfigError, PartConfig, ZooConfig, from_dict, load_config
 from speechzoo.exporters.selection import keep_heads
 from speechzoo.multitask.build import build_model
+from speechzoo.multitask.macs import count_macs
 from speechzoo.multitask.sharing import SHARINGS
-from speechzoo.profiling import count_macs
 from speechzoo.weights import assign_values, model_values
 from tests.helpers import spread_weights, weighted_sum
 

@@ -26,8 +26,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from speechzoo.exporters.served_model import ServedModel
-from speechzoo.exporters.warmup import read_warmup
+from speechzoo.exporters.served.served_model import ServedModel
+from speechzoo.exporters.served.warmup import read_warmup
 
 AVAILABLE = get_model_status_pb2.ModelVersionStatus.AVAILABLE
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from speechzoo.config import ZooConfig, from_dict
-from speechzoo.exporters.saved_model import export_saved_model
+from speechzoo.exporters.served.saved_model import export_saved_model
 from speechzoo.multitask.build import build_model
 from tests.helpers import tone
 

@@ -13,7 +13,7 @@ from speechzoo.training import penalties as registry
 from speechzoo.training import trainer
 from speechzoo.training.checkpoint import RunState, load_checkpoint, save_checkpoint
 from speechzoo.training.freezing import freeze
-from speechzoo.training.penalties import L2SP, Penalty
+from speechzoo.training.penalties import Penalty
 from speechzoo.training.penalties.making import (check_penalties, describe_penalties, make_penalties, start_penalties)
 from speechzoo.weights import LoadReport, load_weights, model_values, save_weights
 from tests.multitask.test_weighting_training import make_batches, make_model, values_of

@@ -23,8 +23,8 @@ from wyoming.ping import Ping
 from wyoming.wake import Detect, Detection
 
 from speechzoo.cli import main
-from speechzoo.decoding.commands import CommandDecoder
-from speechzoo.decoding.lexicon_search import LexiconSearch
+from speechzoo.decoding.commands.decoder import CommandDecoder
+from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.grammar.nodes import Choice, Grammar, Sequence, Slot, Value, Words
 from speechzoo.wyoming.detection import WakeWordDetection

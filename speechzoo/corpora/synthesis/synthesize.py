@@ -22,7 +22,7 @@ from speechzoo.corpora.synthesis.voice import Voice
 from speechzoo.data.prepare import PrepareSummary, summarize
 from speechzoo.data.shards import ShardFolder
 from speechzoo.data.workers import Workers
-from speechzoo.decoding.lexicon import load_lexicon
+from speechzoo.text.lexicon import load_lexicon
 from speechzoo.text.phones import phones_of
 
 # What is lost at most when a run is killed, and what one shard holds.

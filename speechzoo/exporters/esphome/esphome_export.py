@@ -12,20 +12,20 @@ import numpy as np
 
 from speechzoo.config import nearest
 from speechzoo.edge.artifact import NOTICES
-from speechzoo.exporters.conversion import SIGNATURE, convert
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.esphome.esphome_model import MAXIMUM_VARIABLES, EsphomeModel
-from speechzoo.exporters.flatbuffer import operator_name, parse, schema
-from speechzoo.exporters.macs import count_graph_macs
 from speechzoo.exporters.micro.arena import estimate_arena, with_headroom
+from speechzoo.exporters.network.conversion import SIGNATURE, convert
+from speechzoo.exporters.network.flatbuffer import operator_name, parse, schema
+from speechzoo.exporters.network.macs import count_graph_macs
 from speechzoo.exporters.parity import TOLERANCES, HeadParity, check_parity
 from speechzoo.exporters.recordings import read_recordings
 from speechzoo.exporters.selection import keep_heads
 from speechzoo.files import write_atomically
 from speechzoo.frontends import MicroFeatures
 from speechzoo.heads import SpotterHead
-from speechzoo.multitask.streaming import step_samples
-from speechzoo.stream_state import StreamState, part_of
+from speechzoo.layers.stream_state import StreamState, part_of
+from speechzoo.multitask.stream_step import step_samples
 
 # What `register_streaming_ops_` of ESPHome's `streaming_model.cpp` adds to its interpreter, by TFLite's names.
 OPERATORS = frozenset({

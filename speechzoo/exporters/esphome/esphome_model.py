@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from speechzoo.exporters.flatbuffer import parse
 from speechzoo.exporters.micro.interpreter import choose_runtime
+from speechzoo.exporters.network.flatbuffer import parse
 
 MAXIMUM_VARIABLES = 20
 """So many ESPHome makes room for (`streaming_model.cpp`)."""

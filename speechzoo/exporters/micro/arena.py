@@ -2,8 +2,8 @@
 
 import math
 
-from speechzoo.exporters.flatbuffer import operator_name, parse
-from speechzoo.exporters.quantization import WEIGHTED
+from speechzoo.exporters.network.flatbuffer import operator_name, parse
+from speechzoo.exporters.network.quantization import WEIGHTED
 
 _ALIGNMENT = 16
 # What the interpreter keeps beside the tensors on a machine of 64 bits, fitted to what the RecordingMicroAllocator of

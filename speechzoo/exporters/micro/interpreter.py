@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from speechzoo.exporters.flatbuffer import parse
+from speechzoo.exporters.network.flatbuffer import parse
 
 _ARENA_BYTES = 4 << 20
 

@@ -10,14 +10,14 @@ import numpy as np
 from keras import ops
 
 from speechzoo.edge.artifact import NOTICES
-from speechzoo.exporters.conversion import SIGNATURE, convert
 from speechzoo.exporters.errors import ExportError
-from speechzoo.exporters.flatbuffer import parse
-from speechzoo.exporters.macs import count_graph_macs
 from speechzoo.exporters.micro import sources
 from speechzoo.exporters.micro.arena import estimate_arena
 from speechzoo.exporters.micro.micro_model import MicroModel
 from speechzoo.exporters.micro.operators import check_operators
+from speechzoo.exporters.network.conversion import SIGNATURE, convert
+from speechzoo.exporters.network.flatbuffer import parse
+from speechzoo.exporters.network.macs import count_graph_macs
 from speechzoo.exporters.parity import HeadParity, check_parity, measure_parity
 from speechzoo.exporters.recordings import read_recordings
 from speechzoo.exporters.selection import keep_heads

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from speechzoo.exporters.flatbuffer import parse
 from speechzoo.exporters.micro.interpreter import choose_runtime
+from speechzoo.exporters.network.flatbuffer import parse
 from speechzoo.frontends.fixed_point import FixedPointLogMel
 
 

@@ -6,7 +6,7 @@ zoo becomes are left out, so they are refused.
 """
 
 from speechzoo.exporters.errors import ExportError
-from speechzoo.exporters.flatbuffer import operator_name, parse, schema
+from speechzoo.exporters.network.flatbuffer import operator_name, parse, schema
 
 _ALL = ("INT8", "INT16", "FLOAT32")
 _INT8 = ("INT8", "FLOAT32")

@@ -1,10 +1,9 @@
 """One network, and small layers of each task between its blocks."""
 
 import keras
-from keras import ops
 
+from speechzoo.layers.pointwise import pointwise
 from speechzoo.multitask.sharing.network import Network, features_stream
-from speechzoo.multitask.sharing.pointwise import pointwise
 from speechzoo.multitask.sharing.sharing import Sharing
 
 

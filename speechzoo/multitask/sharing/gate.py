@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from speechzoo.masking import sequence_mask
-from speechzoo.products import Dense
+from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.quantizable import Dense
 
 
 class ExpertGate(keras.layers.Layer):

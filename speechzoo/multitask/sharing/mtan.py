@@ -3,10 +3,10 @@
 import keras
 from keras import ops
 
-from speechzoo.backbones.normalization import batch_norm
-from speechzoo.masking import sequence_mask
+from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.normalization import batch_norm
+from speechzoo.layers.quantizable import Conv1D, FrameDense
 from speechzoo.multitask.sharing.sharing import Sharing
-from speechzoo.products import Conv1D, FrameDense
 
 
 class MTANSharing(Sharing):

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from speechzoo.backbones.normalization import batch_norm
+from speechzoo.layers.normalization import batch_norm
+from speechzoo.layers.pointwise import pointwise
 from speechzoo.multitask.sharing.cross_stitch import StitchedSharing, shares_of_tasks
-from speechzoo.multitask.sharing.pointwise import pointwise
 
 
 class NDDRSharing(StitchedSharing):

@@ -9,11 +9,11 @@ import pytest
 
 from speechzoo.corpora.corpus import CorpusError
 from speechzoo.corpora.synthesis import engines
-from speechzoo.corpora.synthesis import synthesize as module
 from speechzoo.corpora.synthesis.synthesize import split_sentences, split_voices, synthesize
 from speechzoo.corpora.synthesis.voice import Voice
+from speechzoo.corpora.synthesis import synthesize as module
 from speechzoo.data.manifest import read_manifest, validate_manifest
-from speechzoo.data.reading import read_utterance_audio
+from speechzoo.data.utterance_audio import read_utterance_audio
 from tests.corpora.synthesis.fake_engine import FakeEngine
 
 MINUTE = 1 / 60

@@ -1,0 +1,105 @@
+"""Spoken commands: a grammar, ready for one model, and what the model's outputs mean under it."""
+
+from pathlib import Path
+
+import numpy as np
+
+from speechzoo.decoding.commands.compile import compile_grammar
+from speechzoo.decoding.commands.compiled_grammar import CompiledGrammar
+from speechzoo.decoding.commands.decode import grammar_decode
+from speechzoo.decoding.commands.parse import Parse
+from speechzoo.grammar.nodes import Grammar
+from speechzoo.text.letter_to_sound import default_lexicon
+from speechzoo.text.lexicon import load_lexicon
+from speechzoo.text.spelling import Lexicon
+
+NO_INTENT = "none"
+"""Intent of speech that is no command of the grammar."""
+
+
+class CommandDecoder:
+    """Understands the commands of a grammar from a model's outputs.
+
+    Phones are matched where the model has a head for them and every word of the grammar a pronunciation, because a
+    network hears how a word sounds before it learns how it is spelt. Otherwise it is the letters or pieces of the
+    transcript's head.
+
+    Args:
+        grammar: Name or path of a grammar, a `Grammar`, a `CompiledGrammar`, or the `.npz` file of one.
+        spec: The model's spec: `MultiTaskModel.spec()`, `EdgeModel.spec`.
+        lexicon: Pronunciations: "cmudict", the path of a lexicon, or word -> pronunciations. By default CMUdict where
+            the package `pocketsphinx` is installed, and guesses from the letters for words that it lacks; words that
+            aren't written in the letters a to z then mean letters or pieces.
+
+    Attributes:
+        head: Name of the head that is read.
+        compiled: The grammar for that head's units; `compiled.save(path)` keeps it for devices.
+
+    Raises:
+        GrammarError: The grammar can't be read.
+        ValueError: The model has no head that writes words or phones, a word of the grammar has no pronunciation in the
+            lexicon given, or the grammar was compiled for another model.
+
+    Example:
+        commands = CommandDecoder("coffee_maker.yaml", model.spec())
+        model.recognize("order.wav", grammar=commands).slots
+    """
+
+    def __init__(self, grammar, spec: dict, lexicon: str | Path | Lexicon | None = None):
+        heads = {name: head for name, head in spec["heads"].items() if head["type"] == "ctc"}
+        if not heads:
+            raise ValueError("commands need a head that writes words or phones; the model has: "
+                             + ", ".join(spec["heads"]))
+        if isinstance(grammar, (str, Path)):
+            grammar = _load(grammar)
+        if isinstance(grammar, CompiledGrammar):
+            self.head, self.compiled = _head_of(grammar, heads), grammar
+        else:
+            self.head, self.compiled = _compile(grammar, heads, lexicon)
+
+    def __call__(self, outputs: dict[str, np.ndarray]) -> Parse:
+        """The best command, accepted or not.
+
+        Args:
+            outputs: Head -> array without the batch axis, as `outputs_of` gives them.
+        """
+        return grammar_decode(outputs[self.head], self.compiled)
+
+
+def command_decoder(grammar, spec: dict) -> CommandDecoder:
+    """A `CommandDecoder` for whatever names a grammar; one that is given is returned."""
+    return grammar if isinstance(grammar, CommandDecoder) else CommandDecoder(grammar, spec)
+
+
+def _load(path):
+    if Path(path).suffix == ".npz":
+        return CompiledGrammar.load(path)
+    from speechzoo.grammar.reading import load_grammar  # a device reads compiled grammars only, and has no PyYAML
+
+    return load_grammar(path)
+
+
+def _head_of(compiled, heads):
+    for name, head in heads.items():
+        try:
+            compiled.check_head(head)
+        except ValueError:
+            continue
+        return name
+    compiled.check_head(next(iter(heads.values())))  # says what doesn't fit
+
+
+def _compile(grammar: Grammar, heads: dict, lexicon) -> tuple[str, CompiledGrammar]:
+    written = next((name for name, head in heads.items() if head["kind"] != "phones"), None)
+    spoken = next((name for name, head in heads.items() if head["kind"] == "phones"), None)
+    chosen = lexicon is not None
+    if not chosen:
+        lexicon = default_lexicon()
+    if spoken:
+        words = load_lexicon(lexicon) if isinstance(lexicon, (str, Path)) else lexicon
+        try:
+            return spoken, compile_grammar(grammar, heads[spoken], words)
+        except ValueError:
+            if chosen or not written:
+                raise
+    return written, compile_grammar(grammar, heads[written])

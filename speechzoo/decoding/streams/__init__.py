@@ -1,0 +1,1 @@
+"""Audio that comes in steps: cut into blocks, and outputs gathered into events."""

@@ -1,0 +1,182 @@
+"""A causal model's outputs, step by step -> words as they are said, keywords, and where utterances end."""
+
+import numpy as np
+
+from speechzoo.decoding.ctc.greedy import greedy_decode
+from speechzoo.decoding.ctc.segments import FRAMEWISE
+from speechzoo.decoding.recognition import Recognition, class_probabilities, read_text, recognize_outputs
+from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, Heard
+from speechzoo.decoding.streams.stepper import Stepper
+from speechzoo.text.units import BLANK_INDEX, SILENCE_CLASS, UNKNOWN_CLASS
+
+LONGEST_SECONDS = 12.0
+"""An utterance is cut here."""
+ENDPOINT_SECONDS = 0.8
+"""Blank frames after which an utterance is over."""
+REFRACTORY_SECONDS = 1.0
+"""After a keyword, none is heard for so long, nor before its posterior has fallen."""
+_BEFORE_SECONDS = 0.4  # kept of what precedes an utterance's first unit
+_SMOOTHING_SECONDS = 0.16  # over which the posteriors of keywords are averaged
+_NO_KEYWORDS = (UNKNOWN_CLASS, SILENCE_CLASS)
+
+
+class Stream:
+    """Hears one stream. `EdgeModel.stream` and `MultiTaskModel.stream` make it.
+
+    Utterances are found by the model's `ctc` head: one begins with the first unit that is not blank and is over after
+    0.8 s of blanks. Frames of a causal model never change afterwards, so the greedy transcript only ever grows; what
+    may still change is its last word, until the next one begins. Heads that answer for a whole utterance begin anew
+    with each; a `keyword` head hears all of the stream. `frame_classifier` heads answer with the utterance.
+
+    Args:
+        step: As of `Stepper`.
+        state: The state of a stream that begins.
+        spec: The model's spec; `spec["stream"]` says how it steps.
+        decoder: Of the transcripts of whole utterances, as of `recognize_outputs`; partial ones are greedy.
+        commands: Decoder of a grammar, which then answers intent and slots of utterances.
+        threshold: Mean posterior of a keyword that counts, 0 to 1.
+
+    Example:
+        stream = speechzoo.EdgeModel("model.tflite").stream()
+        for samples in microphone:
+            for heard in stream.feed(samples):
+                print(heard.kind, heard.recognition.transcript)
+    """
+
+    def __init__(self, step, state: dict[str, np.ndarray], spec: dict, decoder=greedy_decode, commands=None,
+                 threshold: float = KEYWORD_THRESHOLD):
+        if not 0 < threshold <= 1:
+            raise ValueError(f"threshold {threshold} is not above 0 and at most 1")
+        self.spec, self.decoder, self.commands, self.threshold = spec, decoder, commands, threshold
+        self._stepper = Stepper(step, state, spec["stream"]["step_samples"])
+        self._step_seconds = spec["stream"]["step_samples"] / spec["sample_rate"]
+        heads = spec["heads"]
+        self._framewise = [name for name, head in heads.items() if head["type"] in FRAMEWISE]
+        # The head that finds utterances: the transcript's, or another that writes units.
+        writers = [name for name in self._framewise if heads[name]["type"] == "ctc"]
+        self._leader = next((name for name in writers if heads[name]["label"] == "transcript"),
+                            next(iter(writers), None))
+        self._keyword = next((name for name, head in heads.items()
+                              if head["label"] == "keyword" and head["type"] == "classifier"), None)
+        self._seconds = 0.0
+        self._logits = {name: [] for name in self._framewise}  # of the utterance, or of what may precede one
+        self._begin = 0.0  # second of their first frame
+        self._speaking = False
+        self._blank_frames = 0
+        self._last_text = None
+        self._idle_steps = 0
+        self._posteriors = []
+        self._armed = True
+        self._deaf_until = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """How much has been heard."""
+        return self._seconds
+
+    def feed(self, samples: np.ndarray) -> list[Heard]:
+        """Hears more of the stream.
+
+        Args:
+            samples: (samples,), floats in [-1, 1] at the model's sample rate; any number of them.
+
+        Returns:
+            What became known: partial utterances when their transcript has grown, utterances that are over, keywords.
+
+        Raises:
+            ValueError: Samples of another shape, or not finite; the model's outputs are not finite.
+        """
+        return [heard for outputs in self._stepper.feed(samples) for heard in self._read(outputs)]
+
+    def finish(self) -> list[Heard]:
+        """The stream has ended: what was under way."""
+        heard = [heard for outputs in self._stepper.finish() for heard in self._read(outputs)]
+        if self._speaking:
+            heard.append(self._end_utterance())
+        return heard
+
+    def begin_utterance(self):
+        """Forgets what was said so far: an utterance may begin here."""
+        self._speaking, self._last_text, self._blank_frames = False, None, 0
+        self._logits = {name: [] for name in self._framewise}
+        self._begin = self._seconds
+        self._gather_anew()
+
+    def _read(self, outputs):
+        self._seconds += self._step_seconds
+        self._outputs = outputs
+        if self._keyword is not None:
+            yield from self._hear_keyword(outputs[self._keyword])
+        if self._leader is not None:
+            yield from self._hear_utterance(outputs)
+
+    def _hear_keyword(self, logits):
+        head = self.spec["heads"][self._keyword]
+        smoothed = max(1, round(_SMOOTHING_SECONDS / self._step_seconds))
+        self._posteriors = [*self._posteriors, class_probabilities(logits, head)][-smoothed:]
+        mean = sum(self._posteriors) / smoothed
+        best = int(mean.argmax())
+        word = head["classes"][best]
+        if mean[best] < self.threshold or word in _NO_KEYWORDS:
+            self._armed = True
+            return
+        # The head remembers a word for a while after it was said.
+        if not self._armed or self._seconds < self._deaf_until:
+            return
+        self._armed, self._deaf_until = False, self._seconds + REFRACTORY_SECONDS
+        recognition = Recognition(keyword=word, confidence={"keyword": float(mean[best])})
+        yield Heard("keyword", max(0.0, self._seconds - REFRACTORY_SECONDS), self._seconds, recognition)
+
+    def _hear_utterance(self, outputs):
+        for name in self._framewise:
+            self._logits[name].append(outputs[name])
+        best = outputs[self._leader].argmax(axis=-1)
+        units = np.flatnonzero(best != BLANK_INDEX)
+        if not self._speaking:
+            if not len(units):
+                self._forget()
+                return
+            self._speaking = True
+        self._blank_frames = len(best) - 1 - units[-1] if len(units) else self._blank_frames + len(best)
+        frame_seconds = self.spec["heads"][self._leader]["frame_seconds"]
+        if (self._blank_frames * frame_seconds >= ENDPOINT_SECONDS
+                or self._seconds - self._begin >= LONGEST_SECONDS):
+            yield self._end_utterance()
+            return
+        if len(units):
+            yield from self._partial()
+
+    def _partial(self):
+        head = self.spec["heads"][self._leader]
+        hypothesis = greedy_decode(np.concatenate(self._logits[self._leader]), head)
+        if hypothesis.text == self._last_text:
+            return
+        self._last_text = hypothesis.text
+        recognition = Recognition()
+        read_text(recognition, head["label"], hypothesis)
+        ended = hypothesis.units and head["units"][hypothesis.units[-1] - 1] == " "
+        words = hypothesis.words if ended else hypothesis.words[:-1]
+        yield Heard("partial", self._begin, self._seconds, recognition, " ".join(word.text for word in words))
+
+    def _end_utterance(self):
+        outputs = {**self._outputs, **{name: np.concatenate(self._logits[name]) for name in self._framewise}}
+        recognition = recognize_outputs(outputs, self.spec, decoder=self.decoder, commands=self.commands)
+        heard = Heard("utterance", self._begin, self._seconds, recognition)
+        self.begin_utterance()
+        return heard
+
+    def _forget(self):
+        """Nobody speaks: what may precede an utterance is kept, and nothing else."""
+        kept = max(1, round(_BEFORE_SECONDS / self._step_seconds))
+        for name in self._framewise:
+            del self._logits[name][:-kept]
+        self._begin = self._seconds - len(self._logits[self._leader]) * self._step_seconds
+        self._idle_steps += 1
+        if self._idle_steps >= kept:
+            self._gather_anew()
+
+    def _gather_anew(self):
+        """What answers for a whole utterance listens from here on."""
+        self._idle_steps = 0
+        for name in self.spec["stream"]["utterance_state"]:
+            self._stepper.state[name] = np.zeros_like(self._stepper.state[name])

@@ -1,0 +1,1 @@
+"""The network of a `.tflite` file: converted, quantised, looked into."""

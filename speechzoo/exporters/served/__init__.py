@@ -1,0 +1,1 @@
+"""What a server runs: SavedModel, decoding in the graph, warm-up."""

@@ -1,0 +1,151 @@
+"""Decoding inside the graph: what a server answers to somebody who only has curl.
+
+The same answers as `speechzoo.decoding` gives with its greedy decoder, in TensorFlow operations that every model server
+has: no lookup tables, no custom operators.
+"""
+
+import tensorflow as tf
+
+from speechzoo.decoding.ctc.segments import PADDING_LOGIT
+from speechzoo.serving.signatures import raw_output_name
+from speechzoo.text.units import BLANK_INDEX, WORD_START
+
+
+def decode_outputs(outputs: dict[str, tf.Tensor], spec: dict) -> dict[str, tf.Tensor]:
+    """Adds text and scores to what the heads give; names as in `serving.signatures.output_names`.
+
+    Args:
+        outputs: Head -> output of the model, with batch axis.
+        spec: What `MultiTaskModel.spec()` gives.
+    """
+    decoded = {}
+    for head, head_spec in spec["heads"].items():
+        output = outputs[head]
+        decoded[raw_output_name(head, head_spec)] = output
+        if head_spec["type"] == "ctc":
+            decoded[head], decoded[f"{head}_score"] = decode_ctc(output, head_spec)
+        elif head_spec["type"] == "classifier":
+            decoded[head], decoded[f"{head}_score"] = _best(output, head_spec["classes"])
+        elif head_spec["type"] == "slots":
+            together, offset = tf.ones_like(output[:, 0]), 0
+            for slot, values in head_spec["slots"].items():
+                text, score = _best(output[:, offset:offset + len(values) + 1], ["", *values])
+                decoded[f"{head}_{slot}"], decoded[f"{head}_{slot}_score"] = text, score
+                together, offset = together * score, offset + len(values) + 1
+            decoded[f"{head}_score"] = together
+        elif head_spec["type"] == "frame_classifier":
+            decoded[head], decoded[f"{head}_score"] = decode_frames(output)
+    return decoded
+
+
+def decode_ctc(logits: tf.Tensor, head_spec: dict) -> tuple[tf.Tensor, tf.Tensor]:
+    """CTC best path (Graves et al. 2006, section 3.2) with the confidence of `decoding.greedy.greedy_decode`.
+
+    Args:
+        logits: (batch, frames, units + 1); blank with probability one in the padding.
+        head_spec: Spec of the `ctc` head.
+
+    Returns:
+        Text (batch,) with single spaces, and confidence (batch,): the mean over words of the geometric mean of their
+        units' highest probabilities; without words, how sure the blank is where it is least sure.
+    """
+    units, kind = head_spec["units"], head_spec["kind"]
+    log_probs = tf.nn.log_softmax(logits)
+    best = tf.argmax(logits, axis=-1, output_type=tf.int32)
+    best_log_prob = tf.reduce_max(log_probs, axis=-1)
+    changes = tf.concat([tf.ones_like(best[:, :1], tf.bool), best[:, 1:] != best[:, :-1]], axis=1)
+    written = changes & (best != BLANK_INDEX)
+
+    # The texts of the units, with the space that phones and the first pieces of words bring along.
+    if kind == "phones":
+        texts = [f" {unit}" for unit in units]
+    else:
+        texts = [unit.replace(WORD_START, " ") for unit in units]
+    text = tf.where(written, tf.gather(tf.constant(["", *texts]), best), "")
+    text = tf.strings.strip(tf.strings.regex_replace(tf.strings.reduce_join(text, axis=1), " +", " "))
+
+    # Runs of one unit, then words, are numbered along each row; segments gather what belongs together.
+    batch, frames = tf.unstack(tf.shape(best))
+    first_segment = (tf.range(batch) * (frames + 1))[:, None]
+    num_segments = batch * (frames + 1)
+    run = first_segment + tf.cumsum(tf.cast(changes, tf.int32), axis=1)
+    peak = tf.gather(tf.math.unsorted_segment_max(best_log_prob, run, num_segments), run)
+    boundary = tf.constant([False, *(text.startswith(" ") for text in texts)])
+    letter = tf.constant([False, *(unit not in (" ", WORD_START) for unit in units)])
+    word = first_segment + tf.cumsum(tf.cast(written & tf.gather(boundary, best), tf.int32), axis=1)
+    in_word = tf.cast(written & tf.gather(letter, best), tf.float32)
+    letters = tf.reshape(tf.math.unsorted_segment_sum(in_word, word, num_segments), (batch, frames + 1))
+    total = tf.reshape(tf.math.unsorted_segment_sum(in_word * peak, word, num_segments), (batch, frames + 1))
+    is_word = tf.cast(letters > 0, tf.float32)
+    words = tf.reduce_sum(is_word, axis=1)
+    of_words = tf.reduce_sum(is_word * tf.exp(tf.math.divide_no_nan(total, letters)), axis=1)
+    of_silence = tf.exp(tf.reduce_min(log_probs[:, :, BLANK_INDEX], axis=1))
+    return text, tf.where(words > 0, tf.math.divide_no_nan(of_words, words), of_silence)
+
+
+def decode_frames(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """When something is heard, with the confidence of `decoding.segments.read_segments`.
+
+    Args:
+        logits: (batch, frames, 2) of a `frame_classifier` head; the first class with probability one in the padding.
+
+    Returns:
+        Probability of the second class (batch, frames), and confidence (batch,): the mean probability of the frames'
+        own answers.
+    """
+    probability = tf.nn.softmax(logits)[:, :, 1]
+    valid = tf.cast(logits[:, :, 1] > PADDING_LOGIT, tf.float32)
+    sure = tf.reduce_sum(valid * tf.maximum(probability, 1 - probability), axis=1)
+    return probability, tf.math.divide_no_nan(sure, tf.reduce_sum(valid, axis=1))
+
+
+def decode_wav(files: tf.Tensor, sample_rate: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes a batch of WAV files; channels are averaged.
+
+    Args:
+        files: (batch,) strings, each a WAV file of 16-bit PCM: all that the graph can decode.
+        sample_rate: Hz; a file of another rate fails the request with a message that says so, because there is no
+            resampling in the graph.
+
+    Returns:
+        audio (batch, samples) float32, zero in the padding, and audio_length (batch,) int32.
+    """
+    def decode(contents):
+        samples, rate = tf.audio.decode_wav(contents)
+        message = f"the WAV must have {sample_rate} Hz, resample it before sending; it has Hz:"
+        with tf.control_dependencies([tf.debugging.Assert(rate == sample_rate, [message, rate])]):
+            return tf.reduce_mean(samples, axis=1)
+
+    audio = tf.map_fn(decode, files, fn_output_signature=tf.RaggedTensorSpec([None], tf.float32))
+    return audio.to_tensor(), tf.cast(audio.row_lengths(), tf.int32)
+
+
+def check_audio(audio: tf.Tensor, audio_length: tf.Tensor) -> tf.Tensor:
+    """Refuses what the model can't hear and silences the padding.
+
+    A server that merges requests of unequal lengths pads each with its own first sample; after this step whatever
+    stands in the padding makes no difference.
+
+    Args:
+        audio: (batch, samples) float32.
+        audio_length: (batch,) int32.
+    """
+    batch, samples = tf.unstack(tf.shape(audio))
+    checks = [
+        tf.debugging.Assert(tf.reduce_all(tf.shape(audio_length) == batch),
+                            ["audio_length must have one entry for each row of audio; shapes:",
+                             tf.shape(audio), tf.shape(audio_length)]),
+        tf.debugging.Assert(tf.reduce_all((audio_length >= 1) & (audio_length <= samples)),
+                            ["audio_length must be from 1 to the samples of audio; samples and lengths:",
+                             samples, audio_length]),
+    ]
+    with tf.control_dependencies(checks):
+        audio = tf.where(tf.sequence_mask(audio_length, samples), audio, 0.0)
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(tf.math.is_finite(audio)),
+                                                      ["audio has samples that are NaN or infinite"])]):
+        return tf.identity(audio)
+
+
+def _best(logits, labels):
+    best = tf.argmax(logits, axis=-1, output_type=tf.int32)
+    return tf.gather(tf.constant(labels), best), tf.reduce_max(tf.nn.softmax(logits), axis=-1)

@@ -1,0 +1,1 @@
+"""What an exported file can be asked beside `recognize`."""

@@ -1,0 +1,161 @@
+"""Multi-head self-attention, plain and with relative positions."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from speechzoo.layers.initializers import residual_branch
+from speechzoo.layers.quantizable import FrameDense
+
+
+def sinusoids(frames, size: int):
+    """Sine and cosine of each position at `size / 2` frequencies (Vaswani et al. 2017): two (frames, size / 2)."""
+    frequency = np.exp(-np.log(10000.0) * np.arange(0, size, 2) / size).astype(np.float32)
+    angle = ops.cast(ops.arange(frames), "float32")[:, None] * frequency[None, :]
+    return ops.sin(angle), ops.cos(angle)
+
+
+class SelfAttention(keras.layers.Layer):
+    """Self-attention whose scores see content alone (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, 3.2.2).
+
+    The keys have no bias: it adds the same to the score of every key, which a softmax doesn't see.
+
+    Args:
+        size: Channels in and out.
+        num_heads: Attention heads; must divide `size`.
+
+    Call arguments:
+        inputs: (batch, frames, size).
+        valid: (batch, frames, 1) of ones and zeros, or None.
+
+    Returns:
+        (batch, frames, size).
+    """
+
+    def __init__(self, size: int, num_heads: int, **kwargs):
+        super().__init__(**kwargs)
+        if size % num_heads or size % 2:
+            raise ValueError(f"attention: {num_heads} heads do not divide {size} channels, or the channels are odd")
+        self.size = size
+        self.num_heads = num_heads
+        self.query = FrameDense(size, name="query")
+        self.key = FrameDense(size, use_bias=False, name="key")
+        self.value = FrameDense(size, name="value")
+        self.output_projection = FrameDense(size, name="output")
+
+    def build(self, *_):
+        for layer in (self.query, self.key, self.value, self.output_projection):
+            layer.build((None, None, self.size))
+
+    def call(self, inputs, valid=None):
+        # The scale goes into the queries: one small multiplication instead of one on every score.
+        query = split_heads(self.query(inputs) * (self.size // self.num_heads) ** -0.5, self.num_heads)
+        key, value = (split_heads(layer(inputs), self.num_heads) for layer in (self.key, self.value))
+        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
+        if valid is not None:
+            scores = scores + (ops.transpose(valid, (0, 2, 1)) - 1.0) * 1e9
+        return self.output_projection(join_heads(ops.matmul(ops.softmax(scores), value)))
+
+    def compute_output_shape(self, inputs_shape, *_):
+        return inputs_shape
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size, "num_heads": self.num_heads}
+
+
+class RelativeAttention(keras.layers.Layer):
+    """Self-attention whose scores see content and distance.
+
+    The scores are those of Transformer-XL (Dai et al. 2019, https://arxiv.org/abs/1901.02860, section 3.3). Their
+    positional part is a product with a sinusoid of i - j for every pair; it is computed without a table of distances
+    and without shifting rows, by sin(i - j) = sin i cos j - cos i sin j and its sibling for the cosine: turn the query
+    by its own position, then multiply with the sinusoids of j.
+
+    Args:
+        size: Channels in and out; even.
+        num_heads: Attention heads; must divide `size`.
+        left_context: Frames before its inputs that a step of a stream sees.
+
+    Call arguments:
+        inputs: (batch, frames, size).
+        positions: The two tensors of `sinusoids`, for the frames that are seen: in a step of a stream, `left_context`
+            ones and then its own.
+        valid: (batch, frames, 1) of ones and zeros, or None.
+        reach: Added to the scores: 0 where a frame (row) may see another (column), very negative elsewhere; broadcasts
+            to (batch, frames, frames seen). None where all see all.
+        state: `StreamState` of a step in a stream, or None.
+    """
+
+    def __init__(self, size: int, num_heads: int, left_context: int = 0, **kwargs):
+        super().__init__(**kwargs)
+        if size % num_heads or size % 2:
+            raise ValueError(f"attention: {num_heads} heads do not divide {size} channels, or the channels are odd")
+        self.size = size
+        self.num_heads = num_heads
+        self.left_context = left_context
+        self.query = FrameDense(size, name="query")
+        self.key = FrameDense(size, name="key")
+        self.value = FrameDense(size, name="value")
+        self.output_projection = FrameDense(size, kernel_initializer=residual_branch(), name="output")
+
+    def build(self, *_):
+        for layer in (self.query, self.key, self.value, self.output_projection):
+            layer.build((None, None, self.size))
+        depth = self.size // self.num_heads
+        for name in ("content_bias", "position_bias"):
+            setattr(self, name, self.add_weight(name=name, shape=(self.num_heads, 1, depth), initializer="zeros"))
+        for name in ("position_sine", "position_cosine"):
+            setattr(self, name, self.add_weight(name=name, shape=(self.num_heads, depth, self.size // 2),
+                                                initializer=keras.initializers.RandomNormal(stddev=self.size ** -0.5)))
+
+    def call(self, inputs, positions, valid=None, reach=None, state=None):
+        batch, frames = ops.shape(inputs)[0], ops.shape(inputs)[1]
+        scale = (self.size // self.num_heads) ** -0.5
+        # The scale goes into the queries: one small multiplication instead of one on every score.
+        query = split_heads(self.query(inputs), self.num_heads) * scale
+        key, value, seen = self.key(inputs), self.value(inputs), frames
+        if state is not None and self.left_context:
+            key = state.prepend("keys", key, self.left_context)
+            value = state.prepend("values", value, self.left_context)
+            seen = self.left_context + frames
+        key, value = split_heads(key, self.num_heads), split_heads(value, self.num_heads)
+        scores = ops.matmul(query + self.content_bias[:, None] * scale, ops.transpose(key, (0, 1, 3, 2)))
+        own = positions if seen is frames else [position[self.left_context:] for position in positions]
+        scores = scores + self._position_scores(query + self.position_bias[:, None] * scale, own, positions)
+        if valid is not None:
+            scores = scores + (ops.transpose(valid, (0, 2, 1)) - 1.0) * 1e9
+        if reach is not None:
+            scores = scores + reach
+        return self.output_projection(join_heads(ops.matmul(ops.softmax(scores), value)))
+
+    def _position_scores(self, query, own, seen):
+        """Score of the distance i - j for every pair of an own and a seen frame: (heads, batch, frames i, frames j)."""
+        _, batch, frames, depth = ops.shape(query)
+        weights = ops.concatenate([self.position_sine, self.position_cosine], axis=-1)
+        turned = ops.matmul(ops.reshape(query, (self.num_heads, -1, depth)), weights)
+        of_sine, of_cosine = ops.split(ops.reshape(turned, (self.num_heads, batch, frames, self.size)), 2, axis=-1)
+        sine, cosine = own
+        turned = ops.concatenate([of_sine * sine + of_cosine * cosine, of_cosine * sine - of_sine * cosine], axis=-1)
+        of_keys = ops.transpose(ops.concatenate(seen[::-1], axis=-1))
+        # As one batch of rows: TFLite has a fast kernel for batches, and none for a product of two plain matrices.
+        scores = ops.matmul(ops.reshape(turned, (1, -1, self.size)), of_keys[None])
+        return ops.reshape(scores, (self.num_heads, batch, frames, -1))
+
+    def compute_output_shape(self, inputs_shape, *_):
+        return inputs_shape
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size, "num_heads": self.num_heads,
+                "left_context": self.left_context}
+
+
+def split_heads(tensor, num_heads: int):
+    """(batch, frames, size) -> (heads, batch, frames, depth): one product of a head's weights with all rows."""
+    batch, frames, size = ops.shape(tensor)
+    return ops.transpose(ops.reshape(tensor, (batch, frames, num_heads, size // num_heads)), (2, 0, 1, 3))
+
+
+def join_heads(tensor):
+    """(heads, batch, frames, depth) -> (batch, frames, size), the inverse of `split_heads`."""
+    num_heads, batch, frames, depth = ops.shape(tensor)
+    return ops.reshape(ops.transpose(tensor, (1, 2, 0, 3)), (batch, frames, num_heads * depth))

@@ -1,0 +1,43 @@
+"""The feed-forward module of attention networks."""
+
+import keras
+from keras import ops
+
+from speechzoo.layers.initializers import residual_branch
+from speechzoo.layers.quantizable import FrameDense
+
+_ACTIVATIONS = {"silu": ops.silu, "gelu": lambda inputs: ops.gelu(inputs, approximate=False)}
+
+
+class FeedForward(keras.layers.Layer):
+    """Two dense layers with an activation between them, at each frame.
+
+    Args:
+        size: Channels in and out.
+        inner_size: Channels between the layers.
+        activation: `silu` (also known as swish), or `gelu`, the exact one.
+
+    Call arguments:
+        inputs: (batch, frames, size).
+
+    Returns:
+        (batch, frames, size).
+    """
+
+    def __init__(self, size: int, inner_size: int, activation: str = "silu", **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+        self.inner_size = inner_size
+        self.activation = _ACTIVATIONS[activation]
+        self.expand = FrameDense(inner_size, name="expand")
+        self.project = FrameDense(size, kernel_initializer=residual_branch(), name="project")
+
+    def build(self, *_):
+        self.expand.build((None, None, self.size))
+        self.project.build((None, None, self.inner_size))
+
+    def call(self, inputs):
+        return self.project(self.activation(self.expand(inputs)))
+
+    def compute_output_shape(self, inputs_shape, *_):
+        return inputs_shape

@@ -1,0 +1,98 @@
+"""LSTM layers over the real frames of a batch."""
+
+import keras
+from keras import ops
+
+from speechzoo.layers.quantizable import FrameDense
+
+
+class FrameLSTM(keras.layers.Layer):
+    """One LSTM layer, forwards or in both directions; backwards it starts at the last real frame.
+
+    The products with the inputs are taken for all frames at once, before the loop over time.
+
+    Reference: Hochreiter and Schmidhuber 1997 with forget gates, gates in the order input, forget, cell, output.
+
+    Args:
+        size: Units of each direction.
+        bidirectional: Adds the backward direction; its outputs stand behind the forward ones.
+
+    Call arguments:
+        inputs: (batch, frames, channels).
+        valid: (batch, frames, 1) of ones and zeros, or None.
+        state: `StreamState` of a step in a stream, or None; forward layers only. The few frames of a step run one after
+            the other without a loop in the graph, which int8 networks can't have.
+
+    Returns:
+        (batch, frames, size or 2 x size), zero in the padding.
+    """
+
+    def __init__(self, size: int, bidirectional: bool = False, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+        self.bidirectional = bidirectional
+        self.directions = []
+        for name in ("forward", "backward")[:2 if bidirectional else 1]:
+            projection = FrameDense(4 * size, use_bias=False, name=f"{name}_projection")
+            loop = keras.layers.RNN(LSTMCell(size, name="cell"), return_sequences=True, zero_output_for_mask=True,
+                                    go_backwards=name == "backward", name=name)
+            self.directions.append((projection, loop))
+
+    def build(self, inputs_shape, *_):
+        for projection, loop in self.directions:
+            projection.build((None, None, inputs_shape[-1]))
+            loop.build((None, None, 4 * self.size))
+
+    def call(self, inputs, valid=None, state=None):
+        if state is not None:
+            return self._step(inputs, state)
+        mask = None if valid is None else valid[..., 0] > 0
+        outputs = []
+        for projection, loop in self.directions:
+            hidden = loop(projection(inputs), mask=mask)
+            outputs.append(ops.flip(hidden, axis=1) if loop.go_backwards else hidden)
+        return ops.concatenate(outputs, axis=-1) if self.bidirectional else outputs[0]
+
+    def _step(self, inputs, state):
+        (projection, loop), = self.directions
+        inputs = projection(inputs)
+        memory = [state.read(name, inputs, (self.size,)) for name in ("output", "cell")]
+        outputs = []
+        for frame in range(inputs.shape[1]):
+            output, memory = loop.cell(inputs[:, frame], memory)
+            outputs.append(output)
+        for name, tensor in zip(("output", "cell"), memory):
+            state.write(name, tensor)
+        return ops.stack(outputs, axis=1)
+
+
+class LSTMCell(keras.layers.Layer):
+    """One step of an LSTM whose inputs have been multiplied with their weights already."""
+
+    def __init__(self, size: int, **kwargs):
+        super().__init__(**kwargs)
+        self.size = size
+        self.state_size = [size, size]
+        self.output_size = size
+
+    def build(self, *_):
+        self.recurrent_kernel = self.add_weight(name="recurrent_kernel", shape=(self.size, 4 * self.size),
+                                                initializer="orthogonal")
+        self.bias = self.add_weight(name="bias", shape=(4 * self.size,), initializer=_forget_one)
+
+    def call(self, inputs, states, training=False):
+        output, cell = states
+        gates = inputs + ops.matmul(output, self.recurrent_kernel) + self.bias
+        write, keep, new, show = ops.split(gates, 4, axis=-1)
+        cell = ops.sigmoid(keep) * cell + ops.sigmoid(write) * ops.tanh(new)
+        output = ops.sigmoid(show) * ops.tanh(cell)
+        return output, [output, cell]
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size}
+
+
+def _forget_one(shape, dtype=None):
+    """Biases of 1 at the forget gates, so that memory lasts from the first step (Jozefowicz et al. 2015)."""
+    size = shape[0] // 4
+    return ops.concatenate([ops.zeros((size,), dtype), ops.ones((size,), dtype), ops.zeros((2 * size,), dtype)])

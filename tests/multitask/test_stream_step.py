@@ -1,0 +1,220 @@
+"""Streamed equals offline, frame by frame, however the audio is split."""
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from speechzoo.backbones import BACKBONES
+from speechzoo.config import ConfigError, HeadConfig, ZooConfig, from_dict
+from speechzoo.decoding.streams.stepper import Stepper
+from speechzoo.multitask.build import build_model
+from speechzoo.multitask.stream_step import step_samples
+from tests.multitask.streams import BACKBONES as CAUSAL
+from tests.multitask.streams import spread, streaming_config, streaming_model
+
+TOLERANCE = 1e-4
+
+
+def noise(samples, batch=None, seed=0):
+    shape = samples if batch is None else (batch, samples)
+    return (0.2 * np.random.default_rng(seed).standard_normal(shape)).astype(np.float32)
+
+
+def stepper(model):
+    return Stepper(model.stream_step, model.initial_state(), step_samples(model))
+
+
+def as_arrays(outputs):
+    return {name: np.asarray(output) for name, output in outputs.items()}
+
+
+def check_streamed_equals_offline(model, audio, cuts):
+    """Every frame of every whole step, and what the heads of utterances say after each one of them."""
+    stream, step, heard, logits = stepper(model), step_samples(model), 0, {"letters": [], "speech": []}
+    for piece in np.split(audio, cuts):
+        for outputs in stream.feed(piece):
+            heard += step
+            offline = as_arrays(model.forward_unpadded(audio[None, :heard]))
+            for head, frames in logits.items():
+                frames.append(outputs[head])
+                np.testing.assert_allclose(np.concatenate(frames), offline[head][0], atol=TOLERANCE, rtol=0, err_msg=head)
+            for head in ("keyword", "gender", "slots", "speaker"):
+                np.testing.assert_allclose(outputs[head], offline[head][0], atol=TOLERANCE, rtol=0, err_msg=head)
+    assert heard == len(audio) // step * step
+    # The frames of the whole utterance begin with those that were streamed: nothing looks ahead.
+    whole = as_arrays(model.forward_unpadded(audio[None]))
+    for head, frames in logits.items():
+        np.testing.assert_allclose(np.concatenate(frames), whole[head][0, :sum(map(len, frames))], atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("backbone", CAUSAL)
+@pytest.mark.parametrize("milliseconds", [10, 1000])
+def test_streamed_equals_offline(backbone, milliseconds):
+    model = streaming_model(backbone)
+    samples = 16 * milliseconds
+    if milliseconds == 10:
+        audio = noise(4 * step_samples(model) + 77)
+        check_streamed_equals_offline(model, audio, range(160, len(audio), 160))
+    else:  # whole seconds at once
+        check_long_steps(model, noise(2 * samples + 6 * step_samples(model)), samples)
+
+
+def check_long_steps(model, audio, samples):
+    step = step_samples(model)
+    long = -(-samples // step) * step
+    state, logits = None, []
+    for start in range(0, len(audio) - long + 1, long):
+        outputs, state = model.stream_step(audio[None, start:start + long], state)
+        logits.append(np.asarray(outputs["letters"])[0])
+        offline = as_arrays(model.forward_unpadded(audio[None, :start + long]))
+        for head, output in as_arrays(outputs).items():
+            if head not in ("letters", "speech"):
+                np.testing.assert_allclose(output, offline[head], atol=TOLERANCE, rtol=0, err_msg=head)
+    assert len(logits) >= 2
+    np.testing.assert_allclose(np.concatenate(logits), offline["letters"][0], atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("chunk, left_context", [(1, 0), (1, 3), (25, 10)])
+def test_chunks_from_one_frame_to_a_second(chunk, left_context):
+    model = streaming_model("conformer", chunk=chunk, left_context=left_context)
+    assert step_samples(model) == 640 * chunk
+    check_streamed_equals_offline(model, noise((2 if chunk > 1 else 6) * step_samples(model) + 33), [100, 5000])
+
+
+@pytest.mark.parametrize("transform, window", [("matmul", 0.025), ("fft", 0.032)])
+def test_front_ends(transform, window):
+    frontend = {"transform": transform, "window_seconds": window, "hop_seconds": 0.02}
+    model = build_model(streaming_config("ds_cnn", frontend=frontend))
+    check_streamed_equals_offline(model, noise(5 * 640 + 3), [1, 2, 700])
+
+
+@pytest.mark.parametrize("memory", [0.0, 5.0])
+def test_a_spotter_behind_the_features_of_a_device(memory):
+    spotter = {"type": "spotter", "classes": ["yes", "no", "_unknown_"], "window": 4, "memory": memory}
+    model = spread(build_model(from_dict(ZooConfig, {
+        "name": "tiny_spotter_streaming", "summary": "Hears what ESPHome hears.",
+        "frontend": {"type": "micro_features"},
+        "backbone": {"type": "ds_cnn", "causal": True, "channels": 6, "num_blocks": 2, "stride_frames": 4},
+        "heads": {"keyword": spotter}})))
+    audio, stream, step = noise(9 * 640 + 50), stepper(model), step_samples(model)
+    assert step == 640
+    for number, outputs in enumerate(stream.feed(audio), 1):
+        offline = as_arrays(model.forward_unpadded(audio[None, :number * step]))
+        np.testing.assert_allclose(outputs["keyword"], offline["keyword"][0], atol=TOLERANCE, rtol=0)
+    assert number == 9
+
+
+@settings(max_examples=8, deadline=None, database=None, derandomize=True)
+@given(st.lists(st.integers(0, 3000), max_size=12).map(sorted))
+def test_any_split_of_the_audio(cuts):
+    """Also the same steps whatever the split, to the last bit."""
+    model, audio = streaming_model("ds_cnn"), noise(3000, seed=3)
+    whole = list(stepper(model).feed(audio))
+    stream = stepper(model)
+    pieces = [outputs for piece in np.split(audio, cuts) for outputs in stream.feed(piece)]
+    assert len(pieces) == len(whole) == 3000 // step_samples(model)
+    for one, two in zip(pieces, whole):
+        for head in one:
+            np.testing.assert_array_equal(one[head], two[head])
+    offline = as_arrays(model.forward_unpadded(audio[None, :len(pieces) * step_samples(model)]))
+    np.testing.assert_allclose(np.concatenate([outputs["letters"] for outputs in pieces]), offline["letters"][0],
+                               atol=TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("backbone", ["conformer", "crdnn"])  # pasts, keys and values; LSTM memories
+def test_streams_of_a_batch_do_not_touch_each_other(backbone):
+    model = streaming_model(backbone)
+    step = step_samples(model)
+    audio, state = noise(3 * step, batch=3), model.initial_state(3)
+    for start in range(0, 3 * step, step):
+        together, state = model.stream_step(audio[:, start:start + step], state)
+    for row in range(3):
+        alone_state = None
+        for start in range(0, 3 * step, step):
+            alone, alone_state = model.stream_step(audio[row:row + 1, start:start + step], alone_state)
+        for head, output in as_arrays(alone).items():
+            np.testing.assert_allclose(output[0], np.asarray(together[head])[row], atol=1e-5, err_msg=head)
+
+
+def test_zeros_are_the_beginning_and_a_state_is_what_its_model_wants():
+    model = streaming_model("conformer")
+    zeros = model.initial_state()
+    assert all(not value.any() and value.dtype == np.float32 for value in zeros.values())
+    audio = noise(step_samples(model), batch=1)
+    from_zeros, state = model.stream_step(audio, zeros)
+    from_none, _ = model.stream_step(audio)
+    assert set(state) == set(zeros)
+    for head in from_none:
+        np.testing.assert_array_equal(np.asarray(from_zeros[head]), np.asarray(from_none[head]))
+    with pytest.raises(ValueError, match="the state lacks .* that of another model"):
+        model.stream_step(audio, streaming_model("ds_cnn").initial_state())
+    with pytest.raises(ValueError, match="has shape .2, .* another model or batch"):
+        model.stream_step(audio, model.initial_state(2))
+    with pytest.raises(ValueError, match="a step takes .batch, 1280 samples. or a multiple, got .1, 1281."):
+        model.stream_step(np.zeros((1, 1281), np.float32))
+
+
+def test_what_a_stepper_refuses():
+    stream = stepper(streaming_model("ds_cnn"))
+    with pytest.raises(ValueError, match="one channel"):
+        list(stream.feed(np.zeros((2, 100))))
+    list(stream.feed(np.zeros(330, np.float32)))
+    with pytest.raises(ValueError, match="sample 331 of the stream is not a finite number"):
+        list(stream.feed(np.array([0.0, np.nan])))
+
+
+def test_a_wake_word_is_forgotten_and_an_utterance_is_not():
+    """With a memory the head follows the stream; without one it weighs all of it."""
+    model = streaming_model("ds_cnn")
+    step = step_samples(model)
+    outputs = {}
+    for first in (1, 2):
+        _, state = model.stream_step(noise(8 * step, batch=1, seed=first))
+        for seed in (9, 10):
+            answer, state = model.stream_step(noise(150 * step, batch=1, seed=seed), state)
+        outputs[first] = as_arrays(answer)
+    np.testing.assert_allclose(outputs[1]["keyword"], outputs[2]["keyword"], atol=1e-5)
+    assert np.abs(outputs[1]["speaker"] - outputs[2]["speaker"]).max() > 1e-5
+
+
+def test_causality_must_be_whole():
+    with pytest.raises(ConfigError, match="its front end looks ahead; add causal: true to the front end"):
+        build_model(streaming_config("ds_cnn", frontend={"causal": False}))
+    with pytest.raises(ConfigError, match="can't be normalised by the utterance.*use normalization: stored"):
+        build_model(streaming_config("ds_cnn", frontend={"normalization": "utterance"}))
+    with pytest.raises(ConfigError, match="head 'phones' looks ahead; set convolutions: 0"):
+        config = streaming_config("ds_cnn")
+        config.heads["phones"] = HeadConfig("ctc", options={"units": "phones", "convolutions": 1})
+        build_model(config)
+    config = streaming_config("ds_cnn").to_dict()
+    config["sharing"] = {"type": "soft", "options": {}}
+    for part in ("frontend", "backbone", "sharing", "weighting"):
+        config[part] = {"type": config[part]["type"], **config[part]["options"]}
+    for head in config["heads"].values():
+        head.update(head.pop("options"))
+    with pytest.raises(ConfigError, match="sharing 'soft' doesn't stream; use hard"):
+        build_model(from_dict(ZooConfig, config))
+
+
+def test_a_model_that_looks_ahead_says_so():
+    config = streaming_config("ds_cnn", frontend={"causal": False}, causal=False)
+    model = build_model(config)
+    assert not model.can_stream and "stream" not in model.spec()
+    with pytest.raises(ValueError, match="can't stream: its front end and backbone are not causal"):
+        model.initial_state()
+
+
+def test_every_backbone_with_the_option_is_here():
+    for name, backbone in BACKBONES.items():
+        assert ("causal" in backbone().get_config()) == (name in CAUSAL), name
+
+
+def test_streams_train(tmp_path):
+    model = build_model(streaming_config("conformer", heads=["letters", "keyword"]))
+    model.compile(keras.optimizers.Adam(1e-2))
+    inputs = {"audio": noise(16000, batch=2), "audio_length": np.array([16000, 9000], np.int32)}
+    targets = {"letters": np.array([[1, 2], [2, 0]], np.int32), "keyword": np.array([0, 1], np.int32)}
+    losses = [float(model.train_on_batch(inputs, targets, return_dict=True)["loss"]) for _ in range(12)]
+    assert losses[-1] < losses[0]
