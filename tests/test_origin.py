@@ -81,7 +81,7 @@ def test_models_know_the_origin_of_their_weights(tmp_path):
 
 
 def test_a_checkpoint_is_published_with_the_origin_of_its_run(tmp_path):
-    from benchmarks.publish import publish_origin
+    from tools.publish import publish_origin
 
     run, checkpoint = write_origin(tmp_path / "run"), tmp_path / "checkpoint"
     checkpoint.mkdir()

@@ -54,7 +54,7 @@ def test_the_wheel_holds_code_configs_checkpoints_and_voices_and_nothing_else(ar
 
 def test_the_source_archive_can_be_built_and_tested(archives):
     _, archive = archives
-    wanted = files_of(*SHIPPED, "tests", "examples", "export", "benchmarks", "docs")
+    wanted = files_of(*SHIPPED, "tests", "examples", "export", "benchmarks", "docs", "tools")
     wanted |= {"setup.cfg", "pyproject.toml", "Makefile", "constraints.txt", "constraints-newest.txt", "LICENSE",
                "LICENSES/whisper-MIT.txt", "README.md"}
     assert sorted(wanted - archive) == []

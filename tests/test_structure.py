@@ -14,7 +14,7 @@ import speechzoo
 PACKAGE = Path(speechzoo.__file__).parent
 REPOSITORY = PACKAGE.parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-OURS = FILES + sorted(path for folder in ("tests", "benchmarks", "examples", "export", "zoo_configs")
+OURS = FILES + sorted(path for folder in ("tests", "benchmarks", "tools", "examples", "export", "zoo_configs")
                       for path in (REPOSITORY / folder).rglob("*.py"))
 
 # From the bottom up: a room imports rooms of lower floors only.

@@ -8,7 +8,7 @@ from speechzoo.edge.examples import read_examples, read_samples
 from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
 
 WORD_THRESHOLD = 0.8
-"""Score from which on a word is heard; `benchmarks/few_shot.py` measures what it costs."""
+"""Score from which on a word is heard; `benchmarks/quality/few_shot.py` measures what it costs."""
 STEPS = 100
 """Of gradient descent, a fraction of a second: the loss hardly falls any more."""
 WINDOW_SECONDS = 1.2

@@ -18,7 +18,7 @@ FRAMES = 50
 """That a step sees: TFLite lacks the operators for gradients of tensors whose shapes are open."""
 EPOCHS = 5
 RATE = 0.1
-"""Size of a step on one sentence, whose loss is in nats a unit; `benchmarks/owner.py` measures what comes of it."""
+"""Size of a step on one sentence, whose loss is in nats per unit; `benchmarks/quality/owner.py` measures its effect."""
 
 
 def adapted_head(spec: dict) -> str | None:

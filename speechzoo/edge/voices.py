@@ -8,7 +8,7 @@ from speechzoo.edge.examples import read_examples
 from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
 
 VOICE_THRESHOLD = 0.7
-"""Cosine from which on a voice is that of an enrolled person; `benchmarks/enrolment.py` measures what it costs."""
+"""Cosine from which on a voice is that of an enrolled person; `benchmarks/quality/enrolment.py` measures its cost."""
 
 
 class Voices:

@@ -20,7 +20,7 @@ def context(word: str, place: int) -> str:
 def pronounce(word: str, table: dict[str, list[str]] | None = None) -> list[str]:
     """The phones that the letters of an English word suggest.
 
-    The table that the package brings was made from the CMU Pronouncing Dictionary by `benchmarks/letter_to_sound.py`,
+    The table that the package brings was made from the CMU Pronouncing Dictionary by `tools/letter_to_sound.py`,
     which says how often it is right.
 
     Args:

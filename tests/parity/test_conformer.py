@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.parakeet import assign_weights, make_encoder, mapped_weights
+from benchmarks.speed.parakeet import assign_weights, make_encoder, mapped_weights
 from speechzoo.backbones import Conformer
 from tests.helpers import run_layer
 

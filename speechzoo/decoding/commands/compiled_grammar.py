@@ -18,7 +18,7 @@ DEFAULT_BLANK_COST = 3.0
 PRIOR_SCALE = 0.9
 """Share of a unit's log prior that is subtracted."""
 UNIT_BONUS = 0.6
-"""Nats that a path gains by each of its units; `benchmarks/unit_bonus.py` measures what it does."""
+"""Nats that a path gains by each of its units; `benchmarks/quality/unit_bonus.py` measures what it does."""
 _KINDS = {"characters", "pieces", "phones"}
 _LABEL_SIZES = {"intent": 2, "slot": 4, "word": 3}
 

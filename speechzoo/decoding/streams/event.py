@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from speechzoo.decoding.recognition import Recognition
 
 KEYWORD_THRESHOLD = 0.99
-"""Mean posterior of a keyword that counts; `benchmarks/wake_word.py` measures what it costs."""
+"""Mean posterior of a keyword that counts; `benchmarks/quality/wake_word.py` measures what it costs."""
 
 
 @dataclass

@@ -1,0 +1,253 @@
+"""What every exported format costs and gives: each head's figures, size, speed and memory.
+
+    python -m benchmarks.quality.quantization --data PREPARED --runs RUNS
+
+exports every model that has a checkpoint, but for those of ESPHome's devices, in every format, measures the files on the
+dev parts of the model's corpora, and writes the tables between the two marks in docs/quantization.md. Of each corpus the
+same utterances are taken for all formats, at even steps; files are calibrated with training recordings. What has its
+file in RUNS is not done again: stop at any time, and start the same command to go on.
+"""
+
+import argparse
+import dataclasses
+import json
+import math
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tools.marked_page import write_between
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "quantization.md"
+BEGIN, END = "<!-- written by benchmarks/quality/quantization.py -->", "<!-- end of what it wrote -->"
+# What `--quantize` takes, and behind a comma `--quantizer`.
+FORMATS = ("none", "float16", "dynamic", "int8", "int16x8", "dynamic, ai-edge", "int8, ai-edge", "int16x8, ai-edge")
+BAR = 0.5  # points that a head may lose
+CALIBRATION = 40  # utterances of each training source to choose from
+# What is shown of a head's figures, and whether more is better; slots are rarely right all together.
+METRICS = {"wer": False, "cer": False, "per": False, "eer": False, "f1": True, "accuracy": True}
+LATENCY_SECONDS = 3.0
+# The file of which the whole body has calibrated ranges, and what else it is calibrated with.
+CALIBRATED, CALIBRATED_FORMAT = "mtl_ds_cnn_micro", "int8"
+CALIBRATIONS = {
+    "chosen": "training recordings that differ most (`--representative`)",
+    "even": "as many training recordings, at even steps",
+    "varied": "the chosen ones, also at a tenth of their level and in noise at 5 dB",
+    "bundled": "the recordings that come with the package",
+}
+
+
+def take(source, folder: Path, name: str, count: int | None = None, seconds: float = float("inf")):
+    """The source with at most so many utterances and about so much audio, at even steps, in a manifest of its own."""
+    from benchmarks.quality.parts import write_source
+
+    from speechzoo.data.manifest import read_manifest
+
+    utterances = [utterance for utterance in read_manifest(source.manifest)
+                  if source.split in (None, utterance.get("split"))]
+    total = sum(utterance["duration"] for utterance in utterances)
+    utterances = utterances[::max(1, math.ceil(total / seconds), math.ceil(len(utterances) / (count or math.inf)))]
+    return write_source(source, utterances, folder / f"{name}.jsonl")
+
+
+def calibration_manifest(config, data: Path, folder: Path) -> Path:
+    """A manifest of utterances of all training sources."""
+    from speechzoo.data.manifest import read_manifest, write_manifest
+
+    utterances = []
+    for number, source in enumerate(config.data.train):
+        source = dataclasses.replace(source, manifest=str(data / source.manifest))
+        utterances += read_manifest(take(source, folder, f"train_{number}", count=CALIBRATION).manifest)
+    write_manifest(folder / "train.jsonl", utterances)
+    return folder / "train.jsonl"
+
+
+def recordings_of(calibration: str, manifest: Path, sample_rate: int):
+    """What `speechzoo.export` takes as `representative`."""
+    import numpy as np
+
+    from speechzoo.data.manifest import read_manifest
+    from speechzoo.data.mixing import mix_at_snr
+    from speechzoo.data.utterance_audio import read_utterance_audio
+    from speechzoo.exporters.recordings import MAXIMUM_RECORDINGS, MAXIMUM_SECONDS, read_recordings
+
+    if calibration in ("chosen", "bundled"):
+        return manifest if calibration == "chosen" else None
+    if calibration == "even":
+        utterances = read_manifest(manifest)
+        steps, longest = np.linspace(0, len(utterances) - 1, MAXIMUM_RECORDINGS), round(MAXIMUM_SECONDS * sample_rate)
+        return [read_utterance_audio(utterances[int(step)], manifest.parent, sample_rate)[:longest] for step in steps]
+    chosen = read_recordings(manifest, sample_rate)
+    noise = np.random.default_rng(1).standard_normal(10 * sample_rate).astype(np.float32)
+    noisy = [mix_at_snr(audio, noise, 5.0) for audio in chosen[1::2]]
+    return chosen + [0.1 * audio for audio in chosen[::2]] + noisy
+
+
+def measure(name: str, format: str, calibration: str, data: Path, seconds: float, files: Path) -> dict:
+    """One row: exports a model in one format, and measures the file."""
+    import speechzoo
+    from speechzoo.evaluation import evaluate
+    from speechzoo.profiling.latency import benchmark
+
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = Path(scratch)
+        model = speechzoo.load(name)
+        quantize, _, quantizer = format.partition(", ")
+        folder = files / calibration / quantizer
+        path = folder / f"{name}{'' if quantize == 'none' else f'_{quantize}'}.tflite"
+        if not path.is_file():
+            manifest = calibration_manifest(model.zoo_config, data, scratch)
+            speechzoo.export(model, folder, "tflite", quantize,
+                             recordings_of(calibration, manifest, model.zoo_config.sample_rate),
+                             quantizer=quantizer or "tensorflow")
+        sources = [take(source, scratch, f"dev_{number}", seconds=seconds)
+                   for number, source in enumerate(model.zoo_config.dev_sources(data))]
+        figures = evaluate(str(path), sources)["overall"]
+    timing, = benchmark(path, [LATENCY_SECONDS], [1], repeats=5).timings
+    return {"model": name, "format": format, "calibration": calibration, "seconds": seconds,
+            "file": str(path.resolve()), "size_mb": path.stat().st_size / 1e6, "peak_memory_mb": timing.peak_memory_mb,
+            "heads": {head: {metric: values[metric] for metric in (*METRICS, "n") if metric in values}
+                      for head, values in figures.items()}}
+
+
+def latencies(rows: dict[str, dict], repeats: int = 20) -> dict[str, float]:
+    """Format -> median processor time of one utterance on one thread, milliseconds.
+
+    The formats take turns, so that whatever else the machine does touches all of them.
+    """
+    import numpy as np
+
+    from speechzoo.edge.edge_model import EdgeModel
+
+    models, times = {name: EdgeModel(row["file"]) for name, row in rows.items()}, {name: [] for name in rows}
+    for _ in range(repeats + 2):
+        for name, model in models.items():
+            audio = 0.1 * np.random.default_rng(1).standard_normal(round(LATENCY_SECONDS * model.spec["sample_rate"]))
+            started = time.process_time()
+            model.outputs(audio)
+            times[name].append(time.process_time() - started)
+    return {name: 1e3 * float(np.median(values[2:])) for name, values in times.items()}
+
+
+# -- the page ----------------------------------------------------------------------------------------------------------
+
+
+def heads_table(rows: dict[str, dict]) -> list[str]:
+    """A line for each head and metric: what float32 gives, and the points that each format loses."""
+    formats = [name for name in FORMATS if name in rows]
+    lines = ["| head | metric | utterances | " + " | ".join("float32" if name == "none" else name for name in formats)
+             + " |", "|---" * 3 + "|---:" * len(formats) + "|"]
+    for head, figures in rows["none"]["heads"].items():
+        for metric in shown(figures):
+            cells = [f"{100 * figures[metric]:.1f} %"]
+            for name in formats[1:]:
+                lost = points_lost(rows, name, head, metric)
+                cells.append(signed(-lost if METRICS[metric] else lost) + (" ▲" if lost > BAR else ""))
+            lines.append(f"| {head} | {metric} | {figures['n']} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def shown(figures: dict) -> list[str]:
+    """The metrics of a head that the table has."""
+    return [metric for metric in METRICS if metric in figures and not (metric == "accuracy" and "f1" in figures)]
+
+
+def points_lost(rows: dict[str, dict], name: str, head: str, metric: str) -> float:
+    """Points by which a format is worse than float32."""
+    change = 100 * (rows[name]["heads"][head][metric] - rows["none"]["heads"][head][metric])
+    return -change if METRICS[metric] else change
+
+
+def signed(points: float) -> str:
+    """`+0.3`; never `-0.0`."""
+    return f"{round(points, 1) + 0.0:+.1f}"
+
+
+def cost_table(rows: dict[str, dict]) -> list[str]:
+    """A line for each format: size, latency, memory, and the head that loses most."""
+    lines = ["| format | file | latency of 3 s | peak memory | loses most |", "|---|---:|---:|---:|---|"]
+    times = latencies(rows)
+    for name in (name for name in FORMATS if name in rows):
+        row = rows[name]
+        lost = {f"{head} {metric}": points_lost(rows, name, head, metric)
+                for head, figures in row["heads"].items() for metric in shown(figures)}
+        worst = max(lost, key=lost.get)
+        most = f"{worst}: {lost[worst]:.1f}" if lost[worst] > 0 else "nothing"
+        lines.append(f"| {'float32' if name == 'none' else name} | {row['size_mb']:.2f} MB | {times[name]:.1f} ms | "
+                     f"{row['peak_memory_mb']:.0f} MB | {'' if name == 'none' else most} |")
+    return lines
+
+
+def calibration_table(rows: dict[str, dict], exact: dict) -> list[str]:
+    """A line for each way to calibrate: points that each head loses by it."""
+    shown_figures = [(head, shown(figures)[0]) for head, figures in exact["heads"].items()]
+    lines = [f"`{CALIBRATED_FORMAT}`, points lost by what it is calibrated with:", "",
+             "| calibrated with | " + " | ".join(f"{head}, {metric}" for head, metric in shown_figures) + " |",
+             "|---" + "|---:" * len(shown_figures) + "|"]
+    for name in (name for name in CALIBRATIONS if name in rows):
+        both = {"none": exact, name: rows[name]}
+        lost = [points_lost(both, name, head, metric) for head, metric in shown_figures]
+        lines.append(f"| {CALIBRATIONS[name]} | " + " | ".join(map(signed, lost)) + " |")
+    return lines
+
+
+def write_page(results: list[dict], page: Path):
+    """Writes the tables between the marks of the page, and leaves the rest of it as it is."""
+    lines = [f"{results[0]['seconds'] / 60:g} minutes of each dev corpus, the same utterances for all formats. Columns after",
+             f"float32 say by how many points a figure changes; ▲ marks a loss of more than {BAR:g}. Latency is the time",
+             "of one thread; peak memory is that of the whole process, with Python.", ""]
+    for name in sorted({result["model"] for result in results}):
+        own = [result for result in results if result["model"] == name]
+        rows = {result["format"]: result for result in own if result["calibration"] == "chosen"}
+        if "none" not in rows:
+            continue
+        lines += [f"### {name}", "", *cost_table(rows), "", *heads_table(rows), ""]
+        calibrated = {result["calibration"]: result for result in own if result["format"] == CALIBRATED_FORMAT}
+        if len(calibrated) > 1:
+            lines += [*calibration_table(calibrated, rows["none"]), ""]
+    write_between(page, BEGIN, END, lines)
+
+
+# -- the command -------------------------------------------------------------------------------------------------------
+
+
+def main(arguments):
+    """Measures what is missing, and writes the page."""
+    from speechzoo.config import load_config
+    from speechzoo.files import write_atomically
+    from speechzoo.registry import describe, list_models
+
+    arguments.runs.mkdir(parents=True, exist_ok=True)
+    # What stands behind a device's own front end has one format, that device's (docs/micro.md).
+    names = arguments.models or [name for name in list_models() if describe(name).metrics
+                                 and load_config(name).frontend.type != "micro_features"]
+    for name in names:
+        plan = [(format, "chosen") for format in FORMATS]
+        if name == CALIBRATED:
+            plan += [(CALIBRATED_FORMAT, calibration) for calibration in CALIBRATIONS if calibration != "chosen"]
+        for format, calibration in plan:
+            place = arguments.runs / f"{name}-{format.replace(', ', '-')}-{calibration}.json"
+            if not place.is_file():
+                print(f"{name}, {format}, {calibration}", flush=True)
+                row = measure(name, format, calibration, arguments.data, arguments.seconds, arguments.runs)
+                write_atomically(place, (json.dumps(row, indent=1) + "\n").encode())
+    results = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(arguments.runs.glob("*.json"))]
+    if {result["seconds"] for result in results} != {arguments.seconds}:
+        raise ValueError(f"{arguments.runs}: made with other --seconds; take another --runs")
+    write_page(results, arguments.out)
+
+
+def parse_arguments(argv: list[str] | None = None):
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the prepared corpora")
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the files and results, one a format")
+    parser.add_argument("--seconds", type=float, default=600, help="audio of each dev corpus (%(default)s)")
+    parser.add_argument("--models", nargs="+", metavar="NAME", help="only these models of the zoo")
+    parser.add_argument("--out", type=Path, default=PAGE, help="page to write the tables into")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main(parse_arguments()))

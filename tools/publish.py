@@ -1,0 +1,92 @@
+"""A finished training run -> the checkpoint that the package ships: weights, golden outputs and figures.
+
+    python -m tools.publish RUN NAME --data PREPARED
+
+writes speechzoo/checkpoints/NAME/: model.weights.h5 (float16), golden.npz (the outputs for one stored input) and
+metrics.json (what it was trained on, by which command, its licence, and the figures of the stored weights on the config's
+dev sources), and origin.json when the run began from published weights.
+The card.md beside them is written by hand.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from speechzoo.config import load_config
+from speechzoo.data.manifest import read_manifest
+from speechzoo.evaluation import evaluate
+from speechzoo.exporters.recordings import bundled_recordings
+from speechzoo.multitask.macs import count_macs
+from speechzoo.origin import ORIGIN, Origin, read_origin
+from speechzoo.registry import METRICS, WEIGHTS, load
+from speechzoo.training.run_log import read_log
+from speechzoo.weights import load_weights, save_weights, sha256_of, write_atomically
+
+LICENCE = "Apache-2.0"
+"""Of weights that were trained from random values: this project's."""
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "speechzoo" / "checkpoints"
+
+
+def publish(run: Path, name: str, data: Path, command: str | None = None) -> dict:
+    """Writes the checkpoint of `name` from the training run in folder `run` and returns its metrics."""
+    folder = CHECKPOINTS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    trained = load(run)
+    save_weights(trained, folder / WEIGHTS, dtype="float16")
+    model = load(name, weights=None)  # the zoo's config must build what the run trained
+    load_weights(model, folder / WEIGHTS)
+    np.savez_compressed(folder / "golden.npz", **golden(model))
+    origin = publish_origin(run, folder)
+    config = load_config(run / "config.yaml")
+    steps = read_log(run / "log.jsonl")[-1]["step"]
+    metrics = {
+        "name": name,
+        "weights": {"file": WEIGHTS, "dtype": "float16", "sha256": sha256_of(folder / WEIGHTS),
+                    "bytes": (folder / WEIGHTS).stat().st_size},
+        **origin.summary(),
+        "parameters": model.count_params(),
+        "macs_per_second": count_macs(model),
+        "training": {"command": command or f"speechzoo train {name} data.root=PREPARED --out RUN",
+                     "seed": config.training.seed, "steps": steps, "epochs": config.training.epochs,
+                     "data": [describe_source(source, data) for source in config.data.train]},
+        "evaluation": f"speechzoo evaluate {name} --dev PREPARED",
+        "results": evaluate(model, config.dev_sources(data)),
+    }
+    write_atomically(folder / METRICS, (json.dumps(metrics, indent=1) + "\n").encode())
+    return metrics
+
+
+def publish_origin(run: Path, folder: Path) -> Origin:
+    """The origin of a run's weights, which goes into the checkpoint's folder where they derive from published ones."""
+    origin = read_origin(run)
+    if not origin.licence:
+        (folder / ORIGIN).unlink(missing_ok=True)
+        return Origin(LICENCE)
+    write_atomically(folder / ORIGIN, (run / ORIGIN).read_bytes())
+    return origin
+
+
+def golden(model) -> dict[str, np.ndarray]:
+    """One bundled recording and the model's outputs for it."""
+    audio = bundled_recordings(model.frontend.sample_rate)[0][:3 * model.frontend.sample_rate]
+    return {"audio": audio, **{f"output/{name}": output for name, output in model.outputs_of(audio).items()}}
+
+
+def describe_source(source, data: Path) -> dict:
+    """Which utterances a training source holds: counts, hours and the hash of its manifest."""
+    path = data / source.manifest
+    utterances = [item for item in read_manifest(path) if source.split in (None, item.get("split"))]
+    return {"manifest": source.manifest, "split": source.split, "sha256": sha256_of(path), "utterances": len(utterances),
+            "hours": round(sum(item["duration"] for item in utterances) / 3600, 2)}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="folder of the training run")
+    parser.add_argument("name", help="name of the zoo model")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the prepared corpora")
+    parser.add_argument("--command", help="how the run was trained, when it took more than the plain command")
+    arguments = parser.parse_args()
+    print(json.dumps(publish(arguments.run, arguments.name, arguments.data, arguments.command)["results"]["overall"], indent=1))
