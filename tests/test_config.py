@@ -2,7 +2,11 @@
 
 import dataclasses
 import datetime
+import hashlib
+import json
 import typing
+from importlib import resources
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,6 +15,8 @@ from hypothesis import strategies as st
 
 from speechzoo.config import (AugmentConfig, ConfigError, DataConfig, HeadConfig, PartConfig, RangeConfig, SourceConfig,
                               TrainingConfig, ZooConfig, from_dict, list_configs, load_config, nearest, register)
+from speechzoo.grammar.reading import load_grammar
+from speechzoo.registry import list_models
 
 VALUES = {
     "name": "small", "summary": "For tests.",
@@ -217,6 +223,142 @@ def test_nearest():
 def test_register():
     table = {}
     assert register(table, "thing")(int) is int and table == {"thing": int}
+
+
+# -- extends ----------------------------------------------------------------------------------------------------------
+
+def test_a_config_says_only_what_is_its_own(tmp_path):
+    write(tmp_path / "base.yaml", VALUES)
+    config = load_config(write(tmp_path / "mine.yaml", {
+        "extends": "base.yaml", "heads": {"arousal": {"type": "classifier", "classes": ["calm", "upset"]}, "keyword": {}},
+        "backbone": {"num_blocks": 2}, "data": {"dev": []}, "training": {"epochs": 5}}))
+    base = load_config(tmp_path / "base.yaml")
+    assert config.name == "mine" and config.summary == base.summary and config.frontend == base.frontend
+    assert list(config.heads) == ["arousal", "keyword"] and config.heads["keyword"] == base.heads["keyword"]
+    assert config.backbone == PartConfig("ds_cnn", {"num_blocks": 2})
+    assert config.data.train == base.data.train and config.data.dev == [] and config.data.augment == base.data.augment
+    assert config.training.epochs == 5 and config.training.learning_rate == base.training.learning_rate
+
+
+def test_lists_parts_of_another_type_and_null_replace(tmp_path):
+    write(tmp_path / "base.yaml", VALUES)
+    config = load_config(write(tmp_path / "mine.yaml", {
+        "extends": "base.yaml", "frontend": {"type": "micro_features"}, "weighting": None,
+        "heads": {"keyword": {"classes": ["up"]}}, "data": {"augment": {"noise": None}, "root": None}}))
+    assert config.frontend == PartConfig("micro_features") and config.weighting == PartConfig("static")
+    assert config.heads["keyword"].options == {"classes": ["up"]} and config.heads["keyword"].loss_weight == 2
+    assert config.data.augment == AugmentConfig(noise_manifest="n.jsonl") and config.data.root == str(tmp_path)
+
+
+def test_of_several_extended_configs_later_ones_count(tmp_path):
+    write(tmp_path / "base.yaml", VALUES)
+    write(tmp_path / "slow.yaml", {"training": {"learning_rate": 1e-5, "epochs": 9}})
+    config = load_config(write(tmp_path / "mine.yaml", {"extends": ["base.yaml", "slow.yaml"], "training": {"epochs": 4}}),
+                         ["training.seed=7"])
+    assert (config.training.learning_rate, config.training.epochs, config.training.seed) == (1e-5, 4, 7)
+
+
+def test_a_model_of_the_zoo_is_extended_by_its_name(tmp_path):
+    config = load_config(write(tmp_path / "mine.yaml", {"extends": "mtl_conformer_small", "training": {"epochs": 4}}))
+    zoo = load_config("mtl_conformer_small")
+    assert config.heads == zoo.heads and config.data.train == zoo.data.train and config.training.epochs == 4
+    assert config.name == "mine" and config.data.root == str(tmp_path)
+
+
+@pytest.mark.parametrize("extends, message", [
+    ("absent.yaml", r"mine.yaml: extends: .*absent.yaml: no such config file"),
+    ("mtl_ds_cnn_mikro", "mine.yaml: extends: no model 'mtl_ds_cnn_mikro' in the zoo; did you mean 'mtl_ds_cnn_micro'"),
+    ("mine.yaml", "mine.yaml: extends: 'mine.yaml' extends another config itself"),
+    ("nested.yaml", "mine.yaml: extends: 'nested.yaml' extends another config itself; extend what it extends"),
+    ("broken.yaml", "broken.yaml: not valid YAML"),
+    ("list.yaml", "list.yaml: expected a mapping of keys"),
+    (3, "mine.yaml: extends: expected a model's name, a file's path, or a list of them, got 3"),
+    ({"a": "b"}, "mine.yaml: extends: expected a model's name"),
+    (["base.yaml", None], "mine.yaml: extends: expected a model's name, .* got None"),
+])
+def test_what_can_not_be_extended(tmp_path, extends, message):
+    write(tmp_path / "base.yaml", VALUES)
+    write(tmp_path / "nested.yaml", {"extends": "mine.yaml"})
+    (tmp_path / "broken.yaml").write_text("a: [")
+    (tmp_path / "list.yaml").write_text("[a]")
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_config(write(tmp_path / "mine.yaml", {**VALUES, "extends": extends}))
+    assert "\n" not in str(caught.value)
+
+
+def blocks(values, place=""):
+    """(place, value) of every mapping and list in the values of a file, and of those in them."""
+    for key, value in values.items():
+        if isinstance(value, (dict, list)):
+            yield f"{place}{key}", value
+        if isinstance(value, dict):
+            yield from blocks(value, f"{place}{key}.")
+
+
+def test_no_config_of_the_zoo_repeats_what_it_extends():
+    folder = Path(str(resources.files("zoo_configs")))
+    shared = {path.name: dict(blocks(yaml.safe_load(path.read_text()))) for path in (folder / "shared").iterdir()}
+    for name in list_configs():
+        values = yaml.safe_load((folder / f"{name}.yaml").read_text())
+        extends = values.get("extends", [])
+        for source in [extends] if isinstance(extends, str) else extends:
+            assert source.startswith("shared/"), f"{name}: the zoo's own models extend shared files only"
+        for file, said in shared.items():
+            repeated = [place for place, value in blocks(values) if value and said.get(place) == value]
+            assert not repeated, f"{name}.yaml repeats {repeated} of shared/{file}"
+
+
+# -- what a grammar says ------------------------------------------------------------------------------------------------
+
+GRAMMAR = "intents:\n  move: ['go [to the] {room}']\n  wait: [wait]\nslots:\n  room: [hall, attic]\n"
+
+
+def test_classes_and_slot_values_come_from_a_grammar(tmp_path):
+    (tmp_path / "robot.yaml").write_text(GRAMMAR)
+    heads = {"intent": {"type": "classifier", "classes": "grammar:robot.yaml"},
+             "slots": {"type": "slots", "options": {"slots": {"room": "grammar:robot.yaml", "speed": ["slow"]}}}}
+    config = load_config(write(tmp_path / "mine.yaml", {**VALUES, "heads": heads}))
+    assert config.heads["intent"].options == {"classes": ["none", "move", "wait"]}
+    assert config.heads["slots"].options == {"slots": {"room": ["hall", "attic"], "speed": ["slow"]}}
+    assert load_config(tmp_path / "mine.yaml", ["heads.intent.classes=grammar:smart_speaker"]).heads[
+        "intent"].options["classes"][1] == "playMusic"
+
+
+@pytest.mark.parametrize("head, message", [
+    ({"type": "classifier", "classes": "grammar:smart_speeker"}, "mine.yaml.heads.own.classes: no grammar 'smart_speeker'; "
+                                                                 "did you mean 'smart_speaker'"),
+    ({"type": "classifier", "classes": "grammar:absent.yaml"}, "mine.yaml.heads.own.classes: .*absent.yaml: no such"),
+    ({"type": "slots", "slots": {"rom": "grammar:smart_speaker"}}, "mine.yaml.heads.own.slots.rom: smart_speaker has no slot "
+                                                                   "'rom'; did you mean 'room'"),
+])
+def test_what_a_grammar_can_not_say(tmp_path, head, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(write(tmp_path / "mine.yaml", {**VALUES, "heads": {"own": head}}))
+
+
+def test_the_slots_of_the_zoo_are_those_of_its_grammar():
+    grammar = load_grammar("smart_speaker").slots()
+    written_out = {"condition", "state", "item", "second_item"}  # in zoo_configs/shared/smart_speaker.yaml
+    for name in list_models(head="slots"):
+        for slot, values in load_config(name).heads["slots"].options["slots"].items():
+            assert set(values) <= set(grammar[slot]) and (values == grammar[slot]) != (slot in written_out), (name, slot)
+
+
+# SHA-256 of the classes and slot values of models with published weights, which know them by their number.
+TRAINED_CLASSES = {
+    "mtl_conformer_small": "3996ec2d45d88e5e",
+    "mtl_conformer_small_streaming": "1eea3fb658f82f91",
+    "mtl_ds_cnn_micro": "3dd9973522567077",
+    "mtl_whisper_tiny": "f14f4e02144c811a",
+    "wake_ds_cnn_micro_streaming": "c09b943670f928f8",
+}
+
+
+@pytest.mark.parametrize("name", TRAINED_CLASSES)
+def test_classes_of_trained_weights_keep_their_order(name):
+    classes = {head: config.options.get("classes") or list(config.options.get("slots", {}).items())
+               for head, config in load_config(name).heads.items()}
+    assert hashlib.sha256(json.dumps(classes, sort_keys=True).encode()).hexdigest()[:16] == TRAINED_CLASSES[name]
 
 
 # -- anything at all --------------------------------------------------------------------------------------------------

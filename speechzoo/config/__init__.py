@@ -4,12 +4,13 @@ A key that a dataclass doesn't have is an error that names the nearest one. The 
 are the arguments of its constructor and are checked against them when the model is built (`check_options`).
 """
 
-from speechzoo.config.errors import ConfigError, nearest
+from speechzoo.config.errors import ConfigError
 from speechzoo.config.parts import check_options, create, register
 from speechzoo.config.reading import list_configs, load_config
 from speechzoo.config.schema import (AugmentConfig, DataConfig, HeadConfig, PartConfig, RangeConfig, SourceConfig,
                                      TrainingConfig, ZooConfig)
 from speechzoo.config.values import from_dict
+from speechzoo.names import nearest
 
 __all__ = ["AugmentConfig", "ConfigError", "DataConfig", "HeadConfig", "PartConfig", "RangeConfig", "SourceConfig",
            "TrainingConfig", "ZooConfig", "check_options", "create", "from_dict", "list_configs", "load_config",

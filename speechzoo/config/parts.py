@@ -3,9 +3,10 @@
 import inspect
 import typing
 
-from speechzoo.config.errors import ConfigError, nearest
+from speechzoo.config.errors import ConfigError
 from speechzoo.config.schema import HeadConfig, PartConfig
 from speechzoo.config.values import convert
+from speechzoo.names import nearest
 
 
 def register(table: dict, name: str):

@@ -4,7 +4,8 @@ import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from speechzoo.config.errors import ConfigError, nearest
+from speechzoo.config.errors import ConfigError
+from speechzoo.names import nearest
 
 
 @dataclass

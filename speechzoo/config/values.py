@@ -5,8 +5,9 @@ import re
 import types
 import typing
 
-from speechzoo.config.errors import ConfigError, nearest
+from speechzoo.config.errors import ConfigError
 from speechzoo.config.schema import HeadConfig, PartConfig
+from speechzoo.names import nearest
 
 # YAML 1.1 reads 1e-3, without a point, as text.
 _EXPONENT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+")

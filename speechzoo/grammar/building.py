@@ -3,11 +3,11 @@
 import itertools
 import re
 
-from speechzoo.config import nearest
 from speechzoo.grammar.located import Located
 from speechzoo.grammar.nodes import NOTHING, Choice, Node, Sequence, Slot, Value, Words
 from speechzoo.grammar.numbers import BUILT_IN, number_slot
 from speechzoo.grammar.template import Group, RuleReference, SlotReference, Syntax, Text, parse_template
+from speechzoo.names import nearest
 from speechzoo.text.normalize import normalize_words
 
 # A range of more numbers than this is a mistake, or a number that should be spoken digit by digit.

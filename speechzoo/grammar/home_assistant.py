@@ -1,7 +1,7 @@
 """Home Assistant's sentences, which its community wrote: the optional package `home-assistant-intents`."""
 
-from speechzoo.config import nearest
 from speechzoo.grammar.located import Located
+from speechzoo.names import nearest
 
 PACKAGE = "home_assistant_intents"
 

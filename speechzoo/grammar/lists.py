@@ -1,9 +1,9 @@
 """What may fill a slot, as a grammar file writes it -> the node of its values."""
 
-from speechzoo.config import nearest
 from speechzoo.grammar.building import Builder, checked_range
 from speechzoo.grammar.located import Located
 from speechzoo.grammar.nodes import Choice, Node, Value
+from speechzoo.names import nearest
 
 _KEYS = ("values", "range", "wildcard")
 _VALUE_KEYS = ("in", "out", "context", "metadata")

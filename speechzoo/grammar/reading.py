@@ -5,7 +5,6 @@ import re
 from importlib import resources
 from pathlib import Path
 
-from speechzoo.config import nearest
 from speechzoo.grammar.building import Builder
 from speechzoo.grammar.errors import GrammarError
 from speechzoo.grammar.home_assistant import home_assistant_document
@@ -14,6 +13,7 @@ from speechzoo.grammar.located import Located, read_located
 from speechzoo.grammar.nodes import NOTHING, Choice, Grammar, Node, Sequence, Slot, Value, Words
 from speechzoo.grammar.numbers import number_slot, percentage_slot
 from speechzoo.grammar.template import HASSIL, RHINO
+from speechzoo.names import nearest
 from speechzoo.text.numbers import ordinal
 
 MAX_WORDS = 5_000_000
