@@ -20,8 +20,9 @@ from rich.table import Table
 from benchmarks.quality.parts import read_part
 from speechzoo.audio import load_audio
 from speechzoo.data.mixing import mix_at_snr
+from speechzoo.decoding.answers.classifier import class_probabilities
 from speechzoo.decoding.commands.decoder import NO_INTENT, CommandDecoder
-from speechzoo.decoding.recognition import class_probabilities, recognize_outputs
+from speechzoo.decoding.recognition import recognize_outputs
 from speechzoo.metrics.understanding import score_commands
 from speechzoo.opening import batch_outputs, model_spec, open_model
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.quality.parts import read_part
-from speechzoo.decoding.recognition import class_probabilities
+from speechzoo.decoding.answers.classifier import class_probabilities
 from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD
 from speechzoo.exporters.esphome import EsphomeModel
 from speechzoo.files import write_atomically

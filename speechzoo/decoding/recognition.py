@@ -1,25 +1,26 @@
 """What a person gets: everything that the heads of a model say about one recording."""
 
+import contextlib
 from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
 
+from speechzoo.decoding.answers import answer_kind
 from speechzoo.decoding.commands.decoder import NO_INTENT, CommandDecoder
 from speechzoo.decoding.commands.parse import Parse
 from speechzoo.decoding.ctc.greedy import greedy_decode
-from speechzoo.decoding.ctc.hypothesis import Hypothesis
-from speechzoo.decoding.ctc.paths import log_softmax
-from speechzoo.decoding.ctc.segments import Segment, read_segments, segments_text
+from speechzoo.decoding.ctc.segments import Segment, segments_text
 from speechzoo.decoding.ctc.word import Word
+from speechzoo.decoding.heads import find_heads
+from speechzoo.text.units import WRITTEN_KINDS
 
 MAXIMUM_SECONDS = 120.0
 """What `recognize` takes at once. Attention needs memory by the square of the length: 2 minutes take some 500 MB, an
 hour would take the machine down."""
 
-CLASSIFIER_FIELDS = ("intent", "keyword", "gender", "age_group", "event")
-"""Classifiers' labels that have a field of their own in a Recognition; any other goes into `labels`."""
-
-ANSWER_FIELDS = ("transcript", "phones", "slots", "speaker", "speech", *CLASSIFIER_FIELDS)
+ANSWER_FIELDS = ("transcript", "phones", "slots", "speaker", "speech", "intent", "keyword", "gender", "age_group",
+                 "event")
+"""`ANSWER_FIELDS` are the labels that have a field of their own in a Recognition; other answers go into `labels`."""
 
 
 @dataclass
@@ -39,8 +40,9 @@ class Recognition:
         age_group: `child` or `adult`.
         event: Sound event.
         speech: When somebody speaks; an empty list when nobody does.
-        labels: Answers of any other head, by label.
-        confidence: Label -> 0 to 1, for every answer but the speaker's. For slots it is that of all of them together.
+        labels: Answers of any other head, by label: text, or a number.
+        confidence: Label -> 0 to 1, for every answer but the speaker's and numbers. For slots it is that of all of them
+            together.
         slot_confidence: Slot name -> 0 to 1, for the filled slots.
     """
 
@@ -56,13 +58,14 @@ class Recognition:
     age_group: str | None = None
     event: str | None = None
     speech: list[Segment] | None = None
-    labels: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str | float] = field(default_factory=dict)
     confidence: dict[str, float] = field(default_factory=dict)
     slot_confidence: dict[str, float] = field(default_factory=dict)
 
     def answer(self, label: str):
-        """The answer to a label, wherever it is kept: text, a dict of slots, an embedding, segments, or None."""
-        return getattr(self, label) if label in ANSWER_FIELDS else self.labels.get(label)
+        """The answer to a label, wherever it is kept: text, a number, a dict of slots, an embedding, segments, or
+        None."""
+        return self.labels.get(label, getattr(self, label) if label in ANSWER_FIELDS else None)
 
     def to_dict(self) -> dict:
         """The answers as plain values that JSON can hold; fields without an answer are left out."""
@@ -80,7 +83,8 @@ class Recognition:
             elif item.name == "speech" and value is not None:
                 value = [{key: round(number, 4) for key, number in asdict(segment).items()} for segment in value]
             elif item.name == "labels":
-                value = dict(value) or None
+                value = {label: answer if isinstance(answer, str) else round(float(answer), 4)
+                         for label, answer in value.items()} or None
             if value is not None:
                 values[item.name] = value
         return values
@@ -105,7 +109,7 @@ class Recognition:
         return cls(**values)
 
     def __str__(self) -> str:
-        """One line an answer, aligned, with its confidence."""
+        """One line per answer, aligned, with its confidence."""
         rows = []
         for label, value in [("transcript", self.transcript), ("phones", self.phones), ("intent", self.intent),
                              ("slots", self.slots), ("keyword", self.keyword), ("gender", self.gender),
@@ -116,7 +120,10 @@ class Recognition:
                 continue
             if isinstance(value, dict):
                 value = ", ".join(f"{name}: {text}" for name, text in value.items()) or "none"
-            rows.append((label, value or "(nothing)", f"{self.confidence.get(label, 0.0):.0%}"))
+            elif not isinstance(value, str):
+                value = f"{value:g}"
+            share = self.confidence.get(label)
+            rows.append((label, value or "(nothing)", "" if share is None else f"{share:.0%}"))
         if self.speaker is not None:
             rows.append(("speaker", f"voice embedding of {len(self.speaker)} numbers", ""))
         width = max((len(label) for label, _, _ in rows), default=0)
@@ -128,9 +135,7 @@ def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[st
     """Reads the outputs of a model's heads for one utterance.
 
     Args:
-        outputs: Head -> array without the batch axis: `ctc` (frames, units + 1) logits, `classifier` (classes,)
-            logits, `slots` (sum over slots of values + 1,) logits, `speaker` (embedding size,), `frame_classifier`
-            (frames, 2) logits.
+        outputs: Head -> array without the batch axis, of the shape that its kind in `speechzoo.decoding.answers` names.
         spec: What `MultiTaskModel.spec()` gives: `{"heads": {name: head spec}, ...}`.
         heads: Heads to read; all when absent.
         decoder: Callable `(logits, head spec) -> Hypothesis` for heads that write words, such as a `BeamSearch`; or
@@ -144,7 +149,8 @@ def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[st
         the first; the others go into `labels` under their own names.
 
     Raises:
-        ValueError: A head that the model doesn't have, an output of the wrong shape, or one that isn't finite.
+        ValueError: A head that the model doesn't have or whose type is unknown, an output of the wrong shape, or one
+            that isn't finite.
     """
     chosen = select_heads(spec, heads)["heads"]
     if commands is not None:
@@ -154,20 +160,50 @@ def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[st
         if name == head_spec["label"] or head_spec["label"] not in owner:
             owner[head_spec["label"]] = name
     result = Recognition()
-    for name, head_spec in chosen.items():
-        if name not in outputs:
-            raise ValueError(f"the outputs lack head '{name}'; they have: {', '.join(outputs)}")
+    for name, output in decode_words(outputs, chosen, decoder).items():
+        head_spec = chosen[name]
         label = head_spec["label"] if owner[head_spec["label"]] == name else name
-        try:
-            if head_spec["type"] == "ctc":
-                read_text(result, label, _decode(outputs, name, head_spec, decoder))
-            else:
-                _read_head(result, label, np.asarray(outputs[name]), head_spec)
-        except ValueError as error:
-            raise ValueError(f"head '{name}': {error}") from None
+        with naming_head(name):
+            answer_kind(head_spec).read(result, label, output, head_spec)
     if commands is not None:
         _read_command(result, commands(outputs))
     return result
+
+
+def decode_words(outputs: dict[str, np.ndarray], heads: dict[str, dict], decoder) -> dict:
+    """What kinds of answers read: outputs, or what a decoder has written where a head writes words.
+
+    Args:
+        outputs: Of one utterance, as of `recognize_outputs`.
+        heads: Head -> its spec, of the heads that are needed.
+        decoder: As of `recognize_outputs`.
+
+    Returns:
+        Head -> its output, or a Hypothesis, for each of `heads`.
+
+    Raises:
+        ValueError: An output is missing, or can't be decoded.
+    """
+    read = {}
+    words = find_heads({"heads": heads}, type="ctc", kind=WRITTEN_KINDS)
+    for name, head_spec in heads.items():
+        if name not in outputs:
+            raise ValueError(f"the outputs lack head '{name}'; they have: {', '.join(outputs)}")
+        with naming_head(name):
+            read[name] = np.asarray(outputs[name])
+            if name in words:
+                read[name] = (decoder(np.asarray(outputs[decoder.head])) if hasattr(decoder, "head")
+                              else decoder(read[name], head_spec))
+    return read
+
+
+@contextlib.contextmanager
+def naming_head(name: str):
+    """Makes a ValueError from within say which head it is about."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"head '{name}': {error}") from None
 
 
 def select_heads(spec: dict, heads: list[str] | None) -> dict:
@@ -186,98 +222,8 @@ def select_heads(spec: dict, heads: list[str] | None) -> dict:
     return {**spec, "heads": {name: head_spec for name, head_spec in spec["heads"].items() if name in heads}}
 
 
-def _decode(outputs: dict, name: str, head_spec: dict, decoder) -> Hypothesis:
-    if head_spec["kind"] == "phones":
-        return greedy_decode(np.asarray(outputs[name]), head_spec)
-    if hasattr(decoder, "head"):
-        return decoder(np.asarray(outputs[decoder.head]))
-    return decoder(np.asarray(outputs[name]), head_spec)
-
-
-def read_text(result: Recognition, label: str, hypothesis: Hypothesis):
-    """Puts what a head has written where a Recognition keeps that label."""
-    if label == "transcript":
-        result.transcript, result.words = hypothesis.text, hypothesis.words
-    elif label == "phones":
-        result.phones, result.phone_times = hypothesis.text, hypothesis.words
-    else:
-        result.labels[label] = hypothesis.text
-    result.confidence[label] = hypothesis.confidence
-
-
-def _read_head(result: Recognition, label: str, output: np.ndarray, head_spec: dict):
-    kind = head_spec["type"]
-    if kind == "classifier":
-        probabilities = class_probabilities(output, head_spec)
-        best = int(output.argmax())  # probabilities may be equal where logits hardly differ
-        answer = head_spec["classes"][best]
-        if label in CLASSIFIER_FIELDS:
-            setattr(result, label, answer)
-        else:
-            result.labels[label] = answer
-        result.confidence[label] = float(probabilities[best])
-    elif kind == "slots":
-        slots, confidence, together = read_slots(output, head_spec)
-        result.slots, result.slot_confidence = slots, confidence
-        result.confidence[label] = together
-    elif kind == "speaker":
-        if not np.isfinite(output).all():
-            raise ValueError("the embedding has NaN or infinite values; check the weights and that the audio is finite")
-        result.speaker = output.astype(np.float32)
-    elif kind == "frame_classifier":
-        segments, result.confidence[label] = read_segments(output, head_spec)
-        if label == "speech":
-            result.speech = segments
-        else:
-            result.labels[label] = segments_text(segments)
-    else:
-        raise ValueError(f"unknown head type '{kind}'; this version reads ctc, classifier, slots, speaker and "
-                         "frame_classifier")
-
-
 def _read_command(result: Recognition, parse: Parse):
     said = parse.accepted
     result.intent, result.slots = (parse.intent, parse.slots) if said else (NO_INTENT, {})
     result.slot_confidence = parse.slot_confidence if said else {}
     result.confidence["intent"] = result.confidence["slots"] = parse.confidence if said else 1 - parse.confidence
-
-
-def class_probabilities(logits: np.ndarray, head_spec: dict) -> np.ndarray:
-    """Softmax over the classes of a `classifier` head.
-
-    Args:
-        logits: (classes,).
-        head_spec: Its spec, with `classes`.
-
-    Raises:
-        ValueError: Another shape, or values that aren't finite.
-    """
-    if logits.shape != (len(head_spec["classes"]),):
-        raise ValueError(f"logits have shape {logits.shape}; expected ({len(head_spec['classes'])},), one a class")
-    return np.exp(log_softmax(logits))
-
-
-def read_slots(logits: np.ndarray, head_spec: dict) -> tuple[dict[str, str], dict[str, float], float]:
-    """Filled slots, their confidences, and the confidence that all slots, empty ones too, are right.
-
-    Args:
-        logits: (sum over slots of values + 1,), a segment a slot in the spec's order; first in a segment is "none".
-        head_spec: Spec of a `slots` head.
-
-    Raises:
-        ValueError: Another shape, or values that aren't finite.
-    """
-    size = sum(len(values) + 1 for values in head_spec["slots"].values())
-    if logits.shape != (size,):
-        raise ValueError(f"slot logits have shape {logits.shape}; expected ({size},)")
-    slots, confidence, together, offset = {}, {}, 1.0, 0
-    for slot, values in head_spec["slots"].items():
-        segment = logits[offset:offset + len(values) + 1]
-        probabilities = np.exp(log_softmax(segment))
-        offset += len(values) + 1
-        best = int(segment.argmax())
-        together *= float(probabilities[best])
-        if best > 0:
-            slots[slot] = values[best - 1]
-            confidence[slot] = float(probabilities[best])
-    return slots, confidence, together

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from speechzoo.config import nearest
-from speechzoo.decoding.ctc.segments import FRAMEWISE
+from speechzoo.decoding.answers import answer_kind
 from speechzoo.decoding.recognition import select_heads
 from speechzoo.decoding.streams.stepper import Stepper
 from speechzoo.edge.artifact import Artifact, write_artifact
@@ -236,5 +236,5 @@ def _streamed(device, audio) -> dict:
     """Every head's output for one utterance that is heard step by step."""
     step = device.spec["stream"]["step_samples"]
     steps = list(Stepper(device.stream_step, device.initial_state(), step).feed(_whole_steps(audio, step)))
-    return {name: np.concatenate([outputs[name] for outputs in steps]) if head["type"] in FRAMEWISE
+    return {name: np.concatenate([outputs[name] for outputs in steps]) if answer_kind(head).framewise
             else steps[-1][name] for name, head in device.spec["heads"].items()}

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from speechzoo.decoding.answers.classifier import class_probabilities
 from speechzoo.decoding.commands.decoder import CommandDecoder
-from speechzoo.decoding.recognition import Recognition, class_probabilities, recognize_outputs
+from speechzoo.decoding.recognition import Recognition, recognize_outputs
 from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, Heard
 from speechzoo.listening.learnt import add_learnt
 from speechzoo.listening.voice_activity import VoiceActivity

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from speechzoo.decoding.ctc.segments import FRAMEWISE
+from speechzoo.decoding.answers import answer_kind
 from speechzoo.multitask import stream_step
 from speechzoo.multitask.sharing import HardSharing, Sharing
 from speechzoo.multitask.task_training import TaskTraining
@@ -121,8 +121,8 @@ class MultiTaskModel(TaskTraining, keras.Model):
         """
         frame_seconds = self.frontend.frame_seconds * self.backbone.subsampling
         heads = {name: head.spec() for name, head in self.heads.items()}
-        for spec in heads.values():
-            if spec["type"] in FRAMEWISE:
+        for name, spec in heads.items():
+            if not self.heads[name].auxiliary and answer_kind(spec).framewise:
                 spec["frame_seconds"] = frame_seconds
         spec = {"name": self.name, "sample_rate": self.frontend.sample_rate, "heads": heads}
         if self.can_stream:

@@ -8,6 +8,8 @@ BLANK_INDEX = 0
 CHARACTERS = list(" 'abcdefghijklmnopqrstuvwxyz")
 PHONES = "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH".split()
 """`PHONES` are the 39 phones of ARPAbet without stress, as the CMU Pronouncing Dictionary writes them."""
+WRITTEN_KINDS = ("characters", "pieces")
+"""`WRITTEN_KINDS` are the kinds of units that words are spelt in, other than `phones`, which say how they sound."""
 SILENCE_PHONE = "SIL"
 """`SILENCE_PHONE` stands in alignments where nobody speaks."""
 WORD_START = "\u2581"

@@ -99,3 +99,12 @@ def test_unknown_and_missing_heads():
         recognize_outputs(make_outputs(), SPEC, heads=["mood"])
     with pytest.raises(ValueError, match="outputs lack head 'phones'"):
         recognize_outputs({"transcript": make_outputs()["transcript"]}, SPEC)
+
+
+def test_labels_may_be_numbers():
+    result = Recognition(keyword="no", labels={"loudness": np.float32(-0.5), "mood": "", "level": 0.0})
+    assert str(result).splitlines() == ["keyword         no", "loudness        -0.5", "mood            (nothing)",
+                                        "level           0"]
+    values = json.loads(json.dumps(result.to_dict()))
+    assert values["labels"] == {"loudness": -0.5, "mood": "", "level": 0.0}
+    assert Recognition.from_dict(values).answer("loudness") == -0.5 and result.answer("event") is None

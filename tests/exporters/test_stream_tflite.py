@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from speechzoo.backbones import BACKBONES, Backbone
 from speechzoo.cli import main
-from speechzoo.decoding.ctc.segments import FRAMEWISE
+from speechzoo.decoding.answers import answer_kind
 from speechzoo.decoding.streams.stepper import Stepper
 from speechzoo.edge.artifact import read_artifact, write_artifact
 from speechzoo.edge.edge_model import EdgeModel
@@ -99,7 +99,7 @@ def check_streams(device, model, seed=1):
             offline = {name: np.asarray(value)[0] for name, value in
                        model.forward_unpadded(sound[None, :steps * step]).items()}
             for name, head in device.spec["heads"].items():
-                streamed = (np.concatenate([output[name] for output in outputs[:steps]]) if head["type"] in FRAMEWISE
+                streamed = (np.concatenate([output[name] for output in outputs[:steps]]) if answer_kind(head).framewise
                             else outputs[steps - 1][name])
                 np.testing.assert_allclose(streamed, offline[name], atol=1e-4, rtol=0, err_msg=name)
 

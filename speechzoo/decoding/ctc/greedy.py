@@ -25,7 +25,20 @@ def greedy_decode(logits: np.ndarray, head_spec: dict) -> Hypothesis:
         'aab'
     """
     log_probs = frame_log_probs(logits, len(head_spec["units"]))
-    best = log_probs.argmax(axis=1)
+    units, spans = best_path(log_probs)
+    score = float(log_probs.max(axis=1).sum()) if len(log_probs) else 0.0
+    return make_hypothesis(log_probs, units.tolist(), spans, head_spec, score)
+
+
+def best_path(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Units of the best path and where they stand.
+
+    Args:
+        scores: (frames, units + 1), logits or log-probabilities; index 0 is the blank.
+
+    Returns:
+        Indices of the units, from 1, int (units,), and their spans, int (units, 2), as of `unit_spans`.
+    """
+    best = scores.argmax(axis=1)
     spans = unit_spans(best)
-    score = float(log_probs.max(axis=1).sum()) if len(best) else 0.0
-    return make_hypothesis(log_probs, best[spans[:, 0]].tolist(), spans, head_spec, score)
+    return best[spans[:, 0]], spans

@@ -6,8 +6,6 @@ import numpy as np
 
 from speechzoo.decoding.ctc.paths import log_softmax
 
-FRAMEWISE = ("ctc", "frame_classifier")
-"""Types of heads whose output has one row per frame; their spec has `frame_seconds`."""
 PADDING_LOGIT = -5e8
 """A frame whose second logit is below this is padding: it is -1e9 there, which no network gives otherwise."""
 

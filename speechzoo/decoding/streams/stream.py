@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from speechzoo.decoding.answers import answer_kind
+from speechzoo.decoding.answers.classifier import class_probabilities
 from speechzoo.decoding.ctc.greedy import greedy_decode
-from speechzoo.decoding.ctc.segments import FRAMEWISE
-from speechzoo.decoding.recognition import Recognition, class_probabilities, read_text, recognize_outputs
+from speechzoo.decoding.recognition import Recognition, recognize_outputs
 from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, Heard
 from speechzoo.decoding.streams.stepper import Stepper
 from speechzoo.text.units import BLANK_INDEX, SILENCE_CLASS, UNKNOWN_CLASS
@@ -51,7 +52,7 @@ class Stream:
         self._stepper = Stepper(step, state, spec["stream"]["step_samples"])
         self._step_seconds = spec["stream"]["step_samples"] / spec["sample_rate"]
         heads = spec["heads"]
-        self._framewise = [name for name, head in heads.items() if head["type"] in FRAMEWISE]
+        self._framewise = [name for name, head in heads.items() if answer_kind(head).framewise]
         # The head that finds utterances: the transcript's, or another that writes units.
         writers = [name for name in self._framewise if heads[name]["type"] == "ctc"]
         self._leader = next((name for name in writers if heads[name]["label"] == "transcript"),
@@ -153,7 +154,7 @@ class Stream:
             return
         self._last_text = hypothesis.text
         recognition = Recognition()
-        read_text(recognition, head["label"], hypothesis)
+        answer_kind(head).read(recognition, head["label"], hypothesis, head)
         ended = hypothesis.units and head["units"][hypothesis.units[-1] - 1] == " "
         words = hypothesis.words if ended else hypothesis.words[:-1]
         yield Heard("partial", self._begin, self._seconds, recognition, " ".join(word.text for word in words))

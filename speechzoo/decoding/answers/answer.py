@@ -1,0 +1,130 @@
+"""What every kind of answer can do."""
+
+import abc
+
+import numpy as np
+
+
+class UnknownLabelError(ValueError):
+    """A label that a head has no class for.
+
+    Attributes:
+        labels: What it has no class for, as text.
+    """
+
+    def __init__(self, labels: list[str]):
+        super().__init__(f"no class for: {', '.join(labels)}")
+        self.labels = labels
+
+
+class Answer(abc.ABC):
+    """How the outputs of heads of one type become answers, and how these are measured, compared, listed and served.
+
+    An `output` is a head's array for one utterance, without the batch axis; it has one axis at least. A `head_spec` is
+    what `Head.spec()` gives. A new kind implements every abstract method, so that nothing takes it for another kind.
+
+    Attributes:
+        fields: Labels whose answers have a field of their own in a Recognition; those of others go into its `labels`.
+        framewise: The output has one row per frame; `MultiTaskModel.spec()` adds `frame_seconds` to the head's spec.
+        compares_recordings: It is scored by pairs of recordings, which must not be the same one twice.
+    """
+
+    fields: tuple[str, ...] = ()
+    framewise = False
+    compares_recordings = False
+
+    @abc.abstractmethod
+    def read(self, result, label: str, output: np.ndarray, head_spec: dict):
+        """Puts an answer into a Recognition.
+
+        Args:
+            result: The `speechzoo.decoding.recognition.Recognition`.
+            label: What to keep the answer as: the head's label, or its name where another head owns the label.
+            output: The head's output.
+            head_spec: The head's spec.
+
+        Raises:
+            ValueError: An output of another shape, or one that isn't finite.
+        """
+
+    @abc.abstractmethod
+    def answer(self, output: np.ndarray, head_spec: dict) -> tuple[object, float]:
+        """What evaluation keeps of an output: the answer that `score` takes, and its confidence, 0 to 1.
+
+        Raises:
+            ValueError: As `read`.
+        """
+
+    @abc.abstractmethod
+    def reference(self, value, head_spec: dict, language: str = "en", corpus: str = ""):
+        """A label as a manifest writes it, made comparable to answers.
+
+        Args:
+            value: The label.
+            head_spec: The head's spec.
+            language: Of the utterance, ISO 639-1.
+            corpus: Of the utterance.
+
+        Raises:
+            UnknownLabelError: The head has no class for it; such a label is counted and not measured.
+        """
+
+    @abc.abstractmethod
+    def score(self, references: list, answers: list, confidences: list[float], groups: list, head_spec: dict,
+              confusions: bool = False) -> dict | None:
+        """Figures of one head.
+
+        Args:
+            references: From `reference`, one per utterance and at least one.
+            answers: From `answer`, in the same order.
+            confidences: The same.
+            groups: Speaker of each utterance: what the 95 % bootstrap intervals resample.
+            head_spec: The head's spec.
+            confusions: Add tables of classes, where there are classes.
+
+        Returns:
+            Metric -> value, and `<metric>_interval` -> `[low, high]` where there are two groups at least. None where
+            the utterances are too few to say anything.
+        """
+
+    @abc.abstractmethod
+    def labels(self, head_spec: dict) -> list[str]:
+        """What stands for each number of the output (or of its row for a frame), in order: the lines of a file's
+        `labels/<head>.txt`. Empty where the numbers have no names."""
+
+    @abc.abstractmethod
+    def describe(self, head_spec: dict) -> str:
+        """What the head can answer, in a few words: "12 values"."""
+
+    def raw_output(self, head: str) -> str:
+        """Name of the served output that holds what head `head` itself gives."""
+        return f"{head}_logits"
+
+    @abc.abstractmethod
+    def served_outputs(self, head: str, head_spec: dict) -> list[str]:
+        """Names of all outputs that a server gives for head `head`, the raw one first."""
+
+    @abc.abstractmethod
+    def distance(self, pairs: list[tuple[np.ndarray, np.ndarray]], head_spec: dict) -> tuple[str, float]:
+        """How far the answers of a quantized model are from those of the model itself.
+
+        Args:
+            pairs: (expected, got) outputs of each recording, float64.
+            head_spec: The head's spec.
+
+        Returns:
+            The name of the measure, and its value: 0 where answers are the same, near 1 where they are of no use, NaN
+            where an output is. Exports are held to a few hundredths (`speechzoo.exporters.parity.TOLERANCES`).
+        """
+
+    @abc.abstractmethod
+    def changed(self, pairs: list[tuple[np.ndarray, np.ndarray]], head_spec: dict) -> float:
+        """Share of the answers that are not the same, 0 to 1; 0 where answers are never quite the same. Arguments as of
+        `distance`."""
+
+    def _keep(self, result, label, value, confidence):
+        if label in self.fields:
+            setattr(result, label, value)
+        else:
+            result.labels[label] = value
+        result.confidence[label] = confidence
