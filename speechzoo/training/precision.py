@@ -10,8 +10,8 @@ def use_precision(precision: str):
 
     With bfloat16, matrix products and convolutions take rounded numbers and add them up in float32; weights, losses and
     all other operators stay in float32. Processors that multiply such numbers natively (AVX512_BF16, AMX) train 1.5
-    times as fast (`benchmarks/speed/precision.py`); on others TensorFlow leaves everything in float32 and says so. Everything
-    in the process takes part, measuring on dev too.
+    times as fast (`benchmarks/speed/precision.py`); on others TensorFlow leaves everything in float32 and says so.
+    Everything in the process takes part, measuring on dev too.
 
     Args:
         precision: `float32` or `bfloat16`.
