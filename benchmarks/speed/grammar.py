@@ -18,7 +18,6 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from speechzoo.decoding.commands.class_ngram import compile_class_ngram
 from speechzoo.decoding.commands.compile import compile_grammar
 from speechzoo.decoding.commands.decode import grammar_decode
 from speechzoo.grammar.reading import load_grammar
@@ -31,12 +30,12 @@ CHARACTERS = list(" 'abcdefghijklmnopqrstuvwxyz")
 SECONDS, FRAME_SECONDS = 4.0, 0.04
 
 
-def measure(grammar, units: str, lexicon, compiler, repeats: int) -> dict:
+def measure(grammar, units: str, lexicon, repeats: int) -> dict:
     """Compiles a grammar, decodes some of its sentences, and says what that took."""
     names = CHARACTERS if units == "characters" else sorted(PHONES)
     spec = {"type": "ctc", "kind": units, "units": names, "frame_seconds": FRAME_SECONDS}
     start = time.process_time()
-    compiled = compiler(grammar, spec, lexicon)
+    compiled = compile_grammar(grammar, spec, lexicon)
     compile_seconds = time.process_time() - start
     times, right = [], 0
     spelling = Spelling(spec, lexicon, grammar.name)
@@ -79,16 +78,15 @@ def main():
         lexicon = None
     for source in arguments.grammars:
         grammar = load_grammar(source)
-        for kind, compiler in (("", compile_grammar), (", class bigram", compile_class_ngram)):
-            for units in ("characters", "phones") if lexicon else ("characters",):
-                try:
-                    row = measure(grammar, units, lexicon, compiler, arguments.repeats)
-                except ValueError as error:
-                    table.add_row(grammar.name, units + kind, str(error))
-                    continue
-                table.add_row(grammar.name, units + kind, f"{row['compile_seconds']:.2f}", f"{row['nodes']:,}",
-                              f"{row['arcs']:,}", f"{row['kilobytes']:.0f}", f"{row['decode_ms']:.1f}",
-                              f"{row['real_time_factor']:.4f}", f"{row['right']:.0%}")
+        for units in ("characters", "phones") if lexicon else ("characters",):
+            try:
+                row = measure(grammar, units, lexicon, arguments.repeats)
+            except ValueError as error:
+                table.add_row(grammar.name, units, str(error))
+                continue
+            table.add_row(grammar.name, units, f"{row['compile_seconds']:.2f}", f"{row['nodes']:,}",
+                          f"{row['arcs']:,}", f"{row['kilobytes']:.0f}", f"{row['decode_ms']:.1f}",
+                          f"{row['real_time_factor']:.4f}", f"{row['right']:.0%}")
     Console().print(table)
 
 

@@ -49,13 +49,3 @@ def word_error_rate(references: list[str], hypotheses: list[str]) -> float:
         0.5
     """
     return float(error_rate(edit_counts(references, hypotheses).sum(axis=0)))
-
-
-def character_error_rate(references: list[str], hypotheses: list[str]) -> float:
-    """Character errors, spaces counted, over reference characters, of all pairs together."""
-    return float(error_rate(edit_counts(references, hypotheses, "character").sum(axis=0)))
-
-
-def phone_error_rate(references: list[str], hypotheses: list[str]) -> float:
-    """Phone errors over reference phones; phones have single spaces between them."""
-    return word_error_rate(references, hypotheses)

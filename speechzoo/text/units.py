@@ -1,7 +1,5 @@
 """The units that heads write: characters, ARPAbet phones, byte-pair-encoding pieces; and the names of what is none."""
 
-from collections import Counter
-
 BLANK_INDEX = 0
 """`BLANK_INDEX` is the output of a `ctc` head for "no unit here"; its units are numbered from 1."""
 
@@ -48,34 +46,3 @@ def split_pieces(text: str, pieces: list[str]) -> list[str]:
             parts[at:at + 2] = [parts[at] + parts[at + 1]]
         units.extend(parts)
     return units
-
-
-def learn_pieces(texts, size: int) -> list[str]:
-    """Learns byte-pair-encoding pieces from transcripts.
-
-    Args:
-        texts: Iterable of transcripts.
-        size: Number of units, single characters included.
-
-    Returns:
-        Single characters, then merges in the order of their frequency (ties in alphabetical order).
-    """
-    words = Counter(word for text in texts for word in text.split())
-    split = {word: [WORD_START, *word] for word in words}
-    pieces = sorted({part for parts in split.values() for part in parts})
-    while len(pieces) < size:
-        pairs = Counter()
-        for word, parts in split.items():
-            for pair in zip(parts, parts[1:]):
-                pairs[pair] += words[word]
-        if not pairs:
-            break
-        left, right = min(pairs, key=lambda pair: (-pairs[pair], pair))
-        pieces.append(left + right)
-        for parts in split.values():
-            index = 0
-            while index < len(parts) - 1:
-                if parts[index] == left and parts[index + 1] == right:
-                    parts[index:index + 2] = [left + right]
-                index += 1
-    return pieces

@@ -27,7 +27,7 @@ from tensorflow_serving.apis import (
 )
 
 from speechzoo.exporters.served.served_model import ServedModel
-from speechzoo.exporters.served.warmup import read_warmup
+from tests.serving.warmup_requests import read_warmup
 
 AVAILABLE = get_model_status_pb2.ModelVersionStatus.AVAILABLE
 

@@ -41,21 +41,6 @@ def frame_log_probs(logits: np.ndarray, num_units: int) -> np.ndarray:
     return log_softmax(logits)
 
 
-def join_units(units: list[str], kind: str) -> str:
-    """Text of a unit sequence.
-
-    Args:
-        units: The units themselves, such as `["h", "i"]`, `["\u2581hi"]` or `["HH", "AY"]`.
-        kind: "characters", "pieces" or "phones".
-    """
-    if kind == "phones":
-        return " ".join(units)
-    text = "".join(units)
-    if kind == "pieces":
-        text = text.replace(WORD_START, " ")
-    return " ".join(text.split())
-
-
 def unit_spans(path: np.ndarray) -> np.ndarray:
     """Where the units of a path stand, repeats merged and blanks left out: int (units, 2), the first frame of each and
     the one after its last.

@@ -2,8 +2,6 @@
 
 import numpy as np
 
-from speechzoo.decoding.ctc.hypothesis import Hypothesis
-from speechzoo.decoding.ctc.paths import frame_log_probs, make_hypothesis
 from speechzoo.text.units import BLANK_INDEX
 
 
@@ -112,23 +110,3 @@ def _trellis(frames: int, units) -> tuple[np.ndarray, np.ndarray]:
     may_skip = np.zeros(len(states), bool)
     may_skip[3::2] = units[1:] != units[:-1]
     return states, may_skip
-
-
-def force_align(logits: np.ndarray, units: list[int], head_spec: dict) -> Hypothesis:
-    """Words with times for what is known to have been said.
-
-    Args:
-        logits: (frames, units + 1) of one utterance.
-        units: Unit indices of the text, from 1, as the head encodes it.
-        head_spec: Spec of the `ctc` head.
-
-    Returns:
-        The hypothesis: its words have the times and confidences that the model gives them, its score is the
-        log-probability of the best path.
-
-    Raises:
-        ValueError: The text doesn't fit into the frames, or the logits aren't usable.
-    """
-    log_probs = frame_log_probs(logits, len(head_spec["units"]))
-    spans, score = align(log_probs, units)
-    return make_hypothesis(log_probs, list(units), spans, head_spec, score)

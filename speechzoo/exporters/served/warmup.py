@@ -37,14 +37,3 @@ def write_warmup(folder: str | Path, model_name: str, requests: list[tuple[str, 
                 request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
             log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
             writer.write(log.SerializeToString())
-
-
-def read_warmup(folder: str | Path) -> list:
-    """The PredictRequest messages that `write_warmup` wrote; none when there is no such file."""
-    from tensorflow_serving.apis import prediction_log_pb2
-
-    path = Path(folder) / WARMUP_FILE
-    if not path.exists():
-        return []
-    return [prediction_log_pb2.PredictionLog.FromString(record.numpy()).predict_log.request
-            for record in tf.data.TFRecordDataset(str(path))]

@@ -6,7 +6,7 @@ from hypothesis import given, settings, strategies as st
 
 from speechzoo.decoding.ctc.beam import BeamSearch
 from speechzoo.decoding.ctc.boosting import PhraseBoost
-from tests.decoding.test_beam import PIECES, SPEC, brute_force, random_logits
+from tests.decoding.ctc.test_beam import PIECES, SPEC, brute_force, random_logits
 
 PHRASES = ["a b", "b", "ab", "a b a"]
 

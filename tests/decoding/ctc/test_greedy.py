@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 from speechzoo.decoding.ctc.greedy import greedy_decode
-from speechzoo.decoding.ctc.paths import join_units
 
 CHARACTERS = {"type": "ctc", "label": "transcript", "units": list("abc' "), "kind": "characters", "frame_seconds": 0.04}
 PIECES = {"type": "ctc", "label": "transcript", "units": ["\u2581", "\u2581go", "up", "s"], "kind": "pieces",
@@ -40,7 +39,6 @@ def test_pieces_and_phones():
     hypothesis = greedy_decode(path_logits([1, 2, 2, 0, 3], 3), PHONES)
     assert hypothesis.text == "B EH R"
     assert [word.start for word in hypothesis.words] == [0.0, 0.04, 0.16]
-    assert join_units(["\u2581go", "s", "\u2581", "up"], "pieces") == "gos up"
 
 
 def test_word_confidence_is_the_geometric_mean_of_its_units():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from speechzoo.decoding.ctc.paths import log_softmax
-from speechzoo.decoding.ctc.viterbi import align, force_align, occupancies
+from speechzoo.decoding.ctc.viterbi import align, occupancies
 
 SPEC = {"type": "ctc", "label": "transcript", "units": list("ab "), "kind": "characters", "frame_seconds": 0.1}
 
@@ -37,12 +37,3 @@ def test_equals_all_paths_counted_one_by_one(num_frames, units, seed):
     found, score = occupancies(log_probs, units)
     np.testing.assert_allclose(found, shares, atol=1e-6)
     assert score == pytest.approx(np.log(np.exp(scores).sum()))
-
-
-def test_words_get_times():
-    logits = 6 * np.eye(4)[[0, 1, 1, 3, 2, 0]]
-    words = force_align(logits, [1, 3, 2], SPEC).words
-    assert [(word.text, word.start, word.end) for word in words] == [("a", 0.1, 0.3), ("b", 0.4, 0.5)]
-    with pytest.raises(ValueError, match="2 frames can't hold 2 units, which need 3"):
-        force_align(logits[:2], [1, 1], SPEC)
-    assert force_align(logits[:0], [], SPEC).text == ""

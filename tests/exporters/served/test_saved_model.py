@@ -21,6 +21,7 @@ from speechzoo.exporters.served.served_model import ServedModel
 from speechzoo.serving import signatures
 from tests.helpers import encoded, tone
 from tests.serving.tiny import exported, tiny_model
+from tests.serving.warmup_requests import read_warmup
 
 tf = pytest.importorskip("tensorflow")
 # Shorter than two windows, shorter than one second, and longer; in one batch each is padded differently.
@@ -217,7 +218,7 @@ def test_versions(tmp_path, monkeypatch):
 
 def test_warmup_requests_cover_every_set_of_outputs(folder, served):
     pytest.importorskip("tensorflow_serving")
-    requests = warmup.read_warmup(folder)
+    requests = read_warmup(folder)
     seen = set()
     for request in requests:
         assert request.model_spec.name == "tiny"
