@@ -11,7 +11,7 @@ def add_decoder_arguments(parser):
                        help="known words by how they sound, from a head for phones: CMUdict's, or --lexicon's, and the "
                             "language model of PocketSphinx, or --lm's")
     group.add_argument("--beam", type=int, metavar="N",
-                       help="prefix beam search that keeps N texts (16 with --lm or --words)")
+                       help="prefix beam search that keeps N texts (16 with --lm, --words or --boost)")
     group.add_argument("--lm", metavar="FILE",
                        help="n-gram language model: ARPA or ARPA.gz, 'speechzoo ngram' makes one; or pocketsphinx")
     group.add_argument("--lm-weight", type=float, metavar="W", help="its weight (0.5; 1 with --dictation)")
@@ -19,6 +19,9 @@ def add_decoder_arguments(parser):
                        help="added for every word, nats (1 with --lm, else 0; 0 with --dictation)")
     group.add_argument("--words", metavar="FILE", help="only words of this text file")
     group.add_argument("--lm-words", action="store_true", help="only words that the language model knows")
+    group.add_argument("--boost", action="append", metavar="PHRASE",
+                       help="a phrase to favour in the transcript, such as a name (others call it a hotword); may be "
+                            "repeated. It turns close calls, and can put the phrase where it wasn't said")
 
 
 def make_decoder(arguments, model):
@@ -29,6 +32,7 @@ def make_decoder(arguments, model):
         ValueError, OSError: An option or a file can't be used.
     """
     from speechzoo.decoding.ctc.beam import BeamSearch, read_words
+    from speechzoo.decoding.ctc.boosting import PhraseBoost
     from speechzoo.decoding.ctc.greedy import greedy_decode
     from speechzoo.opening import model_spec
     from speechzoo.text.language_model import load_language_model
@@ -36,8 +40,9 @@ def make_decoder(arguments, model):
     if arguments.dictation:
         from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
 
-        if arguments.beam is not None or arguments.words or arguments.lm_words:
-            raise ValueError("--beam, --words and --lm-words are for beam search; leave them out with --dictation")
+        if arguments.beam is not None or arguments.words or arguments.lm_words or arguments.boost:
+            raise ValueError("--beam, --words, --lm-words and --boost are for beam search; leave them out with "
+                             "--dictation")
         return LexiconSearch(model_spec(model), arguments.lexicon or "cmudict",
                              load_language_model(arguments.lm or "pocketsphinx"),
                              1.0 if arguments.lm_weight is None else arguments.lm_weight, arguments.word_bonus or 0.0)
@@ -47,12 +52,14 @@ def make_decoder(arguments, model):
         raise ValueError("--lm-words needs a language model that lists its words: give --lm an ARPA file")
     if arguments.lm_words and arguments.words:
         raise ValueError("--words and --lm-words exclude each other")
-    if arguments.beam is None and not arguments.lm and not arguments.words:
+    if arguments.beam is None and not (arguments.lm or arguments.words or arguments.boost):
         return greedy_decode
+    boost = PhraseBoost(arguments.boost) if arguments.boost else None
     language_model = load_language_model(arguments.lm) if arguments.lm else None
     words = read_words(arguments.words) if arguments.words else language_model.words if arguments.lm_words else None
     return BeamSearch(16 if arguments.beam is None else arguments.beam, language_model,
-                      0.5 if arguments.lm_weight is None else arguments.lm_weight, arguments.word_bonus, words)
+                      0.5 if arguments.lm_weight is None else arguments.lm_weight, arguments.word_bonus, words,
+                      boost=boost)
 
 
 def add_grammar_arguments(group):

@@ -60,6 +60,8 @@ def test_heads_and_word_list(manifest, tmp_path):
     (["--lm-words"], "--lm-words needs a language model"),
     (["--lm", "pocketsphinx", "--lm-words"], "give --lm an ARPA file"),
     (["--beam", "0"], "beam_width is 1 or more"),
+    (["--boost", "hey jude", "--dictation"], "leave them out with --dictation"),
+    (["--boost", " "], "no phrases to boost"),
     (["--json", "no/such/folder/out.json"], "no such file or directory"),
 ])
 def test_one_line_and_exit_code_2(manifest, capsys, arguments, message):

@@ -32,7 +32,8 @@ class BeamSearch:
             model and 0 without.
         words: The only words allowed; None allows any spelling. A text with several words counts for each of them.
         unit_log_prob: Units below this log-probability in a frame are not tried there, nats; it makes the search fast.
-        boost: Phrases that are favoured.
+        boost: Phrases that are favoured (`recognize --boost`): each turns calls that are closer than its bonus, for
+            the better where it was said and for the worse where something like it was.
 
     Reference: Hannun et al. 2014, "First-pass large vocabulary continuous speech recognition using bi-directional
     recurrent DNNs", algorithm 1.
