@@ -26,6 +26,7 @@ from speechzoo.data.manifest import read_manifest
 from speechzoo.decoding.commands.decoder import CommandDecoder
 from speechzoo.evaluation import evaluate
 from speechzoo.files import write_atomically
+from speechzoo.metrics.direction import lower_is_better
 from speechzoo.opening import model_spec
 from speechzoo.registry import load
 from tools.marked_page import write_between
@@ -38,7 +39,6 @@ ALL, UNHEARD = "all", "unheard"
 
 # The metrics of a head: the first of these that it has any of.
 METRICS = (("wer", "cer"), ("per",), ("eer",), ("auc",), ("accuracy", "exact"))
-FALLING = ("wer", "cer", "per", "eer")
 
 # How the earlier checkpoints were trained (docs/training.md, "Data"): this part of these corpora was held out, two
 # subsets of LibriSpeech weren't there, and of one every reader was heard.
@@ -181,7 +181,7 @@ def group_cells(rows: list[dict | None]) -> list[str]:
     values = {row["value"] for row in present}
     best = None
     if len(counts) == 1 and len(values) > 1:
-        best = min(values) if present[0]["metric"] in FALLING else max(values)
+        best = min(values) if lower_is_better(present[0]["metric"]) else max(values)
     return [", ".join(counts), *("" if row is None else cell(row, row["value"] == best) for row in rows)]
 
 

@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from speechzoo.metrics.direction import lower_is_better
 from tools.marked_page import write_between
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "quantization.md"
@@ -25,8 +26,8 @@ BEGIN, END = "<!-- written by benchmarks/quality/quantization.py -->", "<!-- end
 FORMATS = ("none", "float16", "dynamic", "int8", "int16x8", "dynamic, ai-edge", "int8, ai-edge", "int16x8, ai-edge")
 BAR = 0.5  # points that a head may lose
 CALIBRATION = 40  # utterances of each training source to choose from
-# What is shown of a head's figures, and whether more is better; slots are rarely right all together.
-METRICS = {"wer": False, "cer": False, "per": False, "eer": False, "f1": True, "accuracy": True}
+# What is shown of a head's figures; slots are rarely right all together.
+METRICS = ("wer", "cer", "per", "eer", "f1", "accuracy")
 LATENCY_SECONDS = 3.0
 # The file of which the whole body has calibrated ranges, and what else it is calibrated with.
 CALIBRATED, CALIBRATED_FORMAT = "mtl_ds_cnn_micro", "int8"
@@ -143,7 +144,7 @@ def heads_table(rows: dict[str, dict]) -> list[str]:
             cells = [f"{100 * figures[metric]:.1f} %"]
             for name in formats[1:]:
                 lost = points_lost(rows, name, head, metric)
-                cells.append(signed(-lost if METRICS[metric] else lost) + (" ▲" if lost > BAR else ""))
+                cells.append(signed(lost if lower_is_better(metric) else -lost) + (" ▲" if lost > BAR else ""))
             lines.append(f"| {head} | {metric} | {figures['n']} | " + " | ".join(cells) + " |")
     return lines
 
@@ -156,7 +157,7 @@ def shown(figures: dict) -> list[str]:
 def points_lost(rows: dict[str, dict], name: str, head: str, metric: str) -> float:
     """Points by which a format is worse than float32."""
     change = 100 * (rows[name]["heads"][head][metric] - rows["none"]["heads"][head][metric])
-    return -change if METRICS[metric] else change
+    return change if lower_is_better(metric) else -change
 
 
 def signed(points: float) -> str:

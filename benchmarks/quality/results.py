@@ -25,15 +25,15 @@ from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.evaluation import evaluate
 from speechzoo.exporters import export
+from speechzoo.metrics.direction import lower_is_better
 from speechzoo.multitask.macs import count_macs
 from speechzoo.registry import checkpoint_weights, list_models, load
 from speechzoo.text.language_model import load_language_model
 from speechzoo.training.run_log import read_log
 from tools.marked_page import marked_part
 
-# Head type -> metrics of the table, and whether less is better.
+# Head -> metrics of the table.
 METRICS = {"transcript": ("wer", "cer"), "phones": ("per",), "speaker": ("eer",)}
-FALLING = ("wer", "cer", "per", "eer")
 CLIP_SECONDS = 3.0
 
 
@@ -93,7 +93,8 @@ def section(name: str, data: Path, runs: Path) -> str:
                     continue
                 sharing, (single, steps) = shared.get(corpus, {}).get(head), alone[head]
                 single = single.get(corpus, {}).get(head)
-                better = sharing and single and (1 if metric in FALLING else -1) * (sharing[metric] - single[metric]) <= 0
+                sign = 1 if lower_is_better(metric) else -1
+                better = sharing and single and sign * (sharing[metric] - single[metric]) <= 0
                 cells = [corpus, f"**{head}**" if better else head, metric, figures["n"], cell(figures, metric)]
                 lines.append(row(cells + ([cell(sharing, metric), cell(single, metric), steps] if from_scratch else [])))
                 if metric == "wer" and dictated:

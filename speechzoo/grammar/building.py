@@ -4,7 +4,7 @@ import itertools
 import re
 
 from speechzoo.grammar.located import Located
-from speechzoo.grammar.nodes import NOTHING, Choice, Node, Sequence, Slot, Value, Words
+from speechzoo.grammar.nodes import NOTHING, Choice, Node, Sequence, Slot, Value, Words, choice
 from speechzoo.grammar.numbers import BUILT_IN, number_slot
 from speechzoo.grammar.template import Group, RuleReference, SlotReference, Syntax, Text, parse_template
 from speechzoo.names import nearest
@@ -76,7 +76,7 @@ class Builder:
         if key not in self._shared:
             self._open.append(name)
             ways = self.rules[name]
-            self._shared[key] = _choice(self.template(way) for way in (ways if isinstance(ways, list) else [ways]))
+            self._shared[key] = choice(self.template(way) for way in (ways if isinstance(ways, list) else [ways]))
             self._open.pop()
         return self._shared[key]
 
@@ -126,10 +126,10 @@ class Builder:
     def _touching(self, cluster, text):
         if len(cluster) > 1:
             forms = self._forms(cluster, text)
-            return _choice(_unique(self._join(form, text, cluster[0].offset) for form in forms))
+            return choice(_unique(self._join(form, text, cluster[0].offset) for form in forms))
         item = cluster[0]
         if isinstance(item, Group):
-            inside = _choice(_unique(self._row(option, text) for option in item.options))
+            inside = choice(_unique(self._row(option, text) for option in item.options))
             return self._optional(inside) if item.optional else inside
         return self._whole(item, text)
 
@@ -274,11 +274,6 @@ def _unique(nodes):
             yield node
 
 
-def _choice(nodes):
-    nodes = tuple(nodes)
-    return nodes[0] if len(nodes) == 1 else Choice(nodes)
-
-
 def _ends_word(part):
     """Whether letters beside a part are a word of their own: behind a number they are, as in 2700k."""
     if part is _BLANK or isinstance(part, Words):
@@ -292,5 +287,5 @@ def _permuted(nodes, left, shared):
     """The nodes at the places `left` in any order; what follows some of them is the same whatever their order was."""
     if left not in shared:
         orders = [_sequence([nodes[place], _permuted(nodes, left - {place}, shared)]) for place in sorted(left)]
-        shared[left] = _choice(orders) if orders else NOTHING
+        shared[left] = choice(orders) if orders else NOTHING
     return shared[left]

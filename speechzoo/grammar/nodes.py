@@ -4,6 +4,7 @@ Nodes are immutable and may be shared: a grammar is a directed acyclic graph, so
 however many sentences name it.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -46,6 +47,12 @@ class Slot:
 
 Node = Words | Sequence | Choice | Value | Slot
 NOTHING = Sequence()
+
+
+def choice(nodes: Iterable[Node]) -> Node:
+    """One of some nodes; of a single one, that node itself."""
+    options = tuple(nodes)
+    return options[0] if len(options) == 1 else Choice(options)
 
 
 @dataclass(frozen=True)

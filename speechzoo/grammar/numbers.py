@@ -2,7 +2,7 @@
 
 import functools
 
-from speechzoo.grammar.nodes import Choice, Node, Sequence, Value, Words
+from speechzoo.grammar.nodes import Node, Sequence, Value, Words, choice
 from speechzoo.text.numbers import cardinal, ordinal, ways_to_say
 
 
@@ -24,20 +24,20 @@ def number_slot(numbers: range, halves: bool = False, tenths: bool = False, mult
             said += [f"{way} and a half" for way in spoken[:2] if tenth == 5 and number > 0]
             fraction = number - tenth / 10 if number < 0 else number + tenth / 10
             values.append(_value(_figures(fraction * multiplier), said))
-    return _choice(values)
+    return choice(values)
 
 
 @functools.cache
 def percentage_slot() -> Node:
     """Values "0" to "100", spoken "twenty five percent"."""
-    return _choice([Value(str(number), Sequence((_words(ways_to_say(number)), Words("percent"))))
-                    for number in range(101)])
+    return choice([Value(str(number), Sequence((_words(ways_to_say(number)), Words("percent"))))
+                   for number in range(101)])
 
 
 @functools.cache
 def ordinal_slot() -> Node:
     """Values "1" to "31", spoken "twenty first": days of a month, places in a list."""
-    return _choice([_value(str(number), [ordinal(number)]) for number in range(1, 32)])
+    return choice([_value(str(number), [ordinal(number)]) for number in range(1, 32)])
 
 
 def durations(adjective: bool = False) -> dict[int, list[str]]:
@@ -89,7 +89,7 @@ def durations(adjective: bool = False) -> dict[int, list[str]]:
 @functools.cache
 def duration_slot(adjective: bool = False) -> Node:
     """Values in whole seconds, such as "5400" for "an hour and a half"; see `durations`."""
-    return _choice([_value(str(seconds), spoken) for seconds, spoken in sorted(durations(adjective).items())])
+    return choice([_value(str(seconds), spoken) for seconds, spoken in sorted(durations(adjective).items())])
 
 
 @functools.cache
@@ -101,11 +101,11 @@ def time_slot() -> Node:
             plain, alone = _clock(hour, minute)
             values.append(_value(f"{hour}:{minute:02}", plain + alone))
             for half in ("am", "pm"):
-                parts = _choice([Sequence((_words(plain), Words(f"{half[0]} m"))),
-                                 Sequence((_words(plain + alone), _words(_parts_of_day(hour, half))))])
+                parts = choice([Sequence((_words(plain), Words(f"{half[0]} m"))),
+                                Sequence((_words(plain + alone), _words(_parts_of_day(hour, half))))])
                 spoken = [parts, *(Words(name) for name in _named(hour, minute, half))]
-                values.append(Value(f"{hour}:{minute:02} {half}", _choice(spoken)))
-    return _choice(values)
+                values.append(Value(f"{hour}:{minute:02} {half}", choice(spoken)))
+    return choice(values)
 
 
 def _clock(hour, minute):
@@ -158,8 +158,4 @@ def _value(value, spoken):
 
 
 def _words(ways):
-    return _choice([Words(way) for way in dict.fromkeys(ways)])
-
-
-def _choice(nodes):
-    return nodes[0] if len(nodes) == 1 else Choice(tuple(nodes))
+    return choice([Words(way) for way in dict.fromkeys(ways)])

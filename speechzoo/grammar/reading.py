@@ -10,7 +10,7 @@ from speechzoo.grammar.errors import GrammarError
 from speechzoo.grammar.home_assistant import home_assistant_document
 from speechzoo.grammar.lists import check_keys, check_text, list_node
 from speechzoo.grammar.located import Located, read_located
-from speechzoo.grammar.nodes import NOTHING, Choice, Grammar, Node, Sequence, Slot, Value, Words
+from speechzoo.grammar.nodes import NOTHING, Choice, Grammar, Node, Sequence, Slot, Value, Words, choice
 from speechzoo.grammar.numbers import number_slot, percentage_slot
 from speechzoo.grammar.template import HASSIL, RHINO
 from speechzoo.names import nearest
@@ -148,7 +148,7 @@ def _intent(intent, definition, builder):
             sentences.append(Sequence((node, *implied)) if implied else node)
     if not sentences:
         raise intent.error(f"the intent '{intent}' has no sentences; write some, or take it out")
-    return _choice(sentences)
+    return choice(sentences)
 
 
 def _read_rhino(document):
@@ -171,7 +171,7 @@ def _read_rhino(document):
 
 
 def _ordinals(last):
-    return _choice([Value(str(number), Words(ordinal(number))) for number in range(1, last + 1)])
+    return choice([Value(str(number), Words(ordinal(number))) for number in range(1, last + 1)])
 
 
 # Rhino's own slots. Those for letters are missing: what people spell is nothing that a grammar helps with.
@@ -197,10 +197,6 @@ def _mapping(document, name):
 def _key(document, name):
     """A key as it stands in the file, with its place."""
     return next(key for key in document if key == name)
-
-
-def _choice(nodes) -> Node:
-    return nodes[0] if len(nodes) == 1 else Choice(tuple(nodes))
 
 
 def _count_words(node, known):

@@ -5,8 +5,7 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
-# Endings of the names of metrics that are better when lower.
-FALLING = ("loss", "cer", "per", "ter", "wer", "eer", "error", "error_rate", "min_dcf")
+from speechzoo.metrics.direction import lower_is_better
 
 
 def evaluate_on_dev(model: keras.Model, batches: Iterable, steps: int,
@@ -46,4 +45,4 @@ def is_better(metric: str, value: float, best: float | None) -> bool:
         return False
     if best is None:
         return True
-    return value < best if metric.rsplit("/", 1)[-1].endswith(FALLING) else value > best
+    return value < best if lower_is_better(metric) else value > best

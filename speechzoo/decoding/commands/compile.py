@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from speechzoo.decoding.commands.compiled_grammar import (DEFAULT_BLANK_COST, DEFAULT_THRESHOLD, PRIOR_SCALE,
+from speechzoo.decoding.commands.compiled_grammar import (COMMAND_PRIOR_SCALE, DEFAULT_BLANK_COST, DEFAULT_THRESHOLD,
                                                           UNIT_BONUS, CompiledGrammar)
 from speechzoo.decoding.commands.unit_graph import unit_graph
 from speechzoo.decoding.commands.word_graph import WordGraph, grammar_graph
@@ -47,7 +47,7 @@ def compile_graph(graph: WordGraph, name: str, head_spec: dict, lexicon: Lexicon
     arrays = unit_graph(graph, Spelling(head_spec, lexicon, f"grammar '{name}'"))
     unit_cost = np.zeros(len(head_spec["units"]) + 1, np.float32)
     if "log_prior" in head_spec:
-        unit_cost += PRIOR_SCALE * np.asarray(head_spec["log_prior"], np.float32)
+        unit_cost += COMMAND_PRIOR_SCALE * np.asarray(head_spec["log_prior"], np.float32)
     else:
         unit_cost[BLANK_INDEX] = DEFAULT_BLANK_COST
     # A network is less sure of a unit than of its absence: of two sentences, the shorter one would win too often.

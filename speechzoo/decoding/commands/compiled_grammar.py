@@ -15,8 +15,9 @@ DEFAULT_THRESHOLD = -2.5
 accepted. Calibrate it for a model: `metrics.rejection.calibrate_threshold`."""
 DEFAULT_BLANK_COST = 3.0
 """Nats, where the head's priors were not measured."""
-PRIOR_SCALE = 0.9
-"""Share of a unit's log prior that is subtracted."""
+COMMAND_PRIOR_SCALE = 0.9
+"""`COMMAND_PRIOR_SCALE` is the share of a unit's log prior that is subtracted. No benchmark here varies it;
+`benchmarks/quality/rejection.py` measures with it."""
 UNIT_BONUS = 0.6
 """Nats that a path gains by each of its units; `benchmarks/quality/unit_bonus.py` measures what it does."""
 _KINDS = {"characters", "pieces", "phones"}

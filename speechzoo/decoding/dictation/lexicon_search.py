@@ -16,8 +16,9 @@ from speechzoo.text.ngram import SENTENCE_END, SENTENCE_START, UNKNOWN, NGram
 from speechzoo.text.spelling import Lexicon
 from speechzoo.text.units import BLANK_INDEX
 
-PRIOR_SCALE = 0.6
-"""Share of a unit's log prior that is subtracted, where the head's priors were measured."""
+DICTATION_PRIOR_SCALE = 0.6
+"""`DICTATION_PRIOR_SCALE` is the share of a unit's log prior that is subtracted, where the head's priors were measured.
+No benchmark here varies it; `speechzoo evaluate --dictation` measures with it."""
 
 
 class LexiconSearch:
@@ -73,7 +74,7 @@ class LexiconSearch:
         self.tree = PronunciationTree(self._pronunciations(words, units), len(units))
         self._unit_cost = np.zeros(len(units) + 1)
         if "log_prior" in self._spec:
-            self._unit_cost += PRIOR_SCALE * np.asarray(self._spec["log_prior"])
+            self._unit_cost += DICTATION_PRIOR_SCALE * np.asarray(self._spec["log_prior"])
         self._histories: list[tuple[str, ...]] = []
         self._numbers: dict[tuple[str, ...], int] = {}
         self._following: dict[tuple[int, int], tuple[float, int]] = {}

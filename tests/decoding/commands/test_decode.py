@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from speechzoo.decoding.commands.compile import compile_grammar
-from speechzoo.decoding.commands.compiled_grammar import PRIOR_SCALE, UNIT_BONUS
+from speechzoo.decoding.commands.compiled_grammar import COMMAND_PRIOR_SCALE, UNIT_BONUS
 from speechzoo.decoding.commands.decode import WORST_SCORE, grammar_decode, prior_cost
 from speechzoo.decoding.commands.token_passing import TokenPassing
 from speechzoo.decoding.ctc.paths import log_softmax
@@ -204,7 +204,7 @@ def test_a_network_that_favours_the_blank_still_hears_the_whole_sentence():
     np.testing.assert_allclose(prior, np.log(np.exp(log_probs).mean(axis=0).clip(1e-4)))
     assert grammar_decode(logits, compiled.with_unit_cost(prior)).text == "no lights in the living room"
     measured = compile_grammar(LIGHTS, {**CHARACTERS, "log_prior": prior.tolist()})
-    np.testing.assert_allclose(measured.unit_cost, PRIOR_SCALE * prior, rtol=1e-5)
+    np.testing.assert_allclose(measured.unit_cost, COMMAND_PRIOR_SCALE * prior, rtol=1e-5)
     assert grammar_decode(logits, measured).text == "no lights in the living room"
     with pytest.raises(ValueError, match="takes 29 finite costs, the blank's first; got shape \\(28,\\)"):
         compiled.with_unit_cost(np.zeros(28))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from speechzoo.decoding.ctc.paths import log_softmax
-from speechzoo.decoding.dictation.lexicon_search import PRIOR_SCALE, LexiconSearch
+from speechzoo.decoding.dictation.lexicon_search import DICTATION_PRIOR_SCALE, LexiconSearch
 from speechzoo.decoding.recognition import recognize_outputs
 from speechzoo.text.language_model import load_language_model
 from speechzoo.text.ngram import NGram, build_ngram
@@ -54,7 +54,7 @@ def test_the_search_is_exact_where_nothing_is_pruned(num_frames, seed, order):
     def words_score(words):
         return 0.8 * math.log(10) * model.sentence_log10(" ".join(words)) + 0.3 * len(words)
 
-    score, words = exhaustive(log_softmax(logits) - PRIOR_SCALE * np.array(prior), words_score)
+    score, words = exhaustive(log_softmax(logits) - DICTATION_PRIOR_SCALE * np.array(prior), words_score)
     search = LexiconSearch(spec_of(log_prior=prior), LEXICON, model, lm_weight=0.8, word_bonus=0.3, beam=1000.0)
     found = search(logits)
     assert found.score == pytest.approx(score)
