@@ -4,7 +4,9 @@ import contextlib
 import errno
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_atomically(path: str | Path, data):
@@ -15,16 +17,31 @@ def write_atomically(path: str | Path, data):
     Raises:
         OSError: It can't be written; the error names `path`.
     """
+    with open_atomically(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def open_atomically(path: str | Path) -> Iterator[BinaryIO]:
+    """A binary file to write piece by piece, which takes the place of `path` when the block ends without an error.
+
+    Folders above it are made. Until then, and after an error, what was there is untouched. What is no regular file is
+    opened itself.
+
+    Raises:
+        OSError: It can't be written; the error names `path`.
+    """
     path = Path(path)
     with naming(path):
         if path.exists() and not path.is_file():
-            path.write_bytes(data)
+            with open(path, "wb") as file:
+                yield file
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with open(descriptor, "wb") as file:
-                file.write(data)
+            with open(descriptor, "wb+") as file:
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             # mkstemp's files are for their owner alone; this one is as open as any other file the user makes.

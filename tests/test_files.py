@@ -3,7 +3,7 @@ import stat
 
 import pytest
 
-from speechzoo.files import check_writable, naming, write_atomically
+from speechzoo.files import check_writable, naming, open_atomically, write_atomically
 
 
 def test_writes_whole_files_as_open_as_others(tmp_path):
@@ -21,6 +21,19 @@ def test_a_failure_keeps_the_old_file_and_names_it(tmp_path, monkeypatch):
         write_atomically(tmp_path / "a", b"new")
     assert error.value.filename == str(tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == b"old" and [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_file_written_piece_by_piece_appears_at_the_end(tmp_path):
+    write_atomically(tmp_path / "a", b"old")
+    with pytest.raises(KeyboardInterrupt), open_atomically(tmp_path / "a") as file:
+        file.write(b"half of ")
+        raise KeyboardInterrupt
+    assert (tmp_path / "a").read_bytes() == b"old" and [path.name for path in tmp_path.iterdir()] == ["a"]
+    with open_atomically(tmp_path / "a") as file:
+        file.write(b"all ")
+        file.write(b"of it")
+        assert (tmp_path / "a").read_bytes() == b"old"
+    assert (tmp_path / "a").read_bytes() == b"all of it"
 
 
 def test_what_is_no_file_is_written_straight(tmp_path):

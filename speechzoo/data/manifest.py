@@ -6,13 +6,13 @@ The fields named in `FIELDS` have a fixed meaning and are checked; every other f
 
 import json
 import math
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from speechzoo.config import nearest
+from speechzoo.files import open_atomically
 from speechzoo.text.units import PHONES, SILENCE_PHONE
 
 GENDERS = ("female", "male")
@@ -95,26 +95,15 @@ def write_manifest(path: str | Path, utterances: Iterable[dict]) -> int:
         OSError: The file can't be written; what was there before is untouched.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     lines_of_ids: dict[str, int] = {}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            line = 0
-            for line, utterance in enumerate(utterances, 1):
-                values = {key: value for key, value in utterance.items() if not str(key).startswith("_")}
-                problems = _problems(path, line, values, lines_of_ids)
-                if problems:
-                    raise ManifestError(problems)
-                file.write(json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
-        temporary.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.strerror:  # a full disk is reported without the file
-            raise OSError(error.errno, error.strerror, str(path)) from None
-        raise
+    line = 0
+    with open_atomically(path) as file:
+        for line, utterance in enumerate(utterances, 1):
+            values = {key: value for key, value in utterance.items() if not str(key).startswith("_")}
+            problems = _problems(path, line, values, lines_of_ids)
+            if problems:
+                raise ManifestError(problems)
+            file.write((json.dumps(values, ensure_ascii=False, allow_nan=False) + "\n").encode())
     return line
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from speechzoo.data.manifest import write_manifest
 from speechzoo.data.records import RecordWriter, encode_example, read_record
+from speechzoo.files import write_atomically
 
 MANIFEST = "manifest.jsonl"
 SKIPPED = "skipped.jsonl"
@@ -70,7 +71,7 @@ class ShardFolder:
                     if on_progress and done % 16 == 0:
                         on_progress(done)
             # Written last: it says that the shard is complete.
-            _write_text(partial / f"{name}.json", json.dumps(index, ensure_ascii=False))
+            write_atomically(partial / f"{name}.json", json.dumps(index, ensure_ascii=False).encode())
         self.shards.append(index)
         return index
 
@@ -87,7 +88,8 @@ class ShardFolder:
             os.replace(partial / f"{name}.tfrecord", self.out / names[-1])
             for utterance in shard["utterances"]:
                 utterances.append({**utterance, "record": {**utterance["record"], "shard": names[-1]}})
-        _write_text(self.out / SKIPPED, "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in self.skipped))
+        skipped = "".join(json.dumps(item, ensure_ascii=False) + "\n" for item in self.skipped)
+        write_atomically(self.out / SKIPPED, skipped.encode())
         for path in self.out.glob("audio-*-of-*.tfrecord"):
             if path.name not in names:  # of an earlier run with more shards
                 path.unlink()
@@ -113,17 +115,3 @@ def _finished(partial, name, fingerprint) -> dict | None:
         return index
     except (OSError, ValueError, KeyError, TypeError):  # absent, cut off or damaged
         return None
-
-
-def _write_text(path: Path, text: str):
-    """Writes a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from None

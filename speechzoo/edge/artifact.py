@@ -7,10 +7,11 @@ derive from published ones, `licences.txt`.
 """
 
 import json
-import os
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from speechzoo.files import open_atomically
 
 FORMAT = 1
 FLATBUFFER_IDENTIFIER = b"TFL3"
@@ -77,16 +78,12 @@ def write_artifact(path: str | Path, network: bytes, artifact: Artifact):
     if artifact.sensitivity:
         members[SENSITIVITY] = _json(artifact.sensitivity)
     members.update({name: text for name, text in ((CARD, artifact.card), (NOTICES, artifact.notices)) if text})
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(network)
+    with open_atomically(path) as file:
+        file.write(network)
         # Stored, not deflated: TFLite's C++ readers map the members without unpacking.
-        with zipfile.ZipFile(partial, "a", zipfile.ZIP_STORED) as archive:
+        with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
             for name, text in members.items():
                 archive.writestr(zipfile.ZipInfo(name, _ZIP_TIME), text)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_artifact(path: str | Path) -> Artifact:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
+from speechzoo.files import write_atomically
 from speechzoo.text.reading import decode_words, is_symbol
 
 SENTENCE_START, SENTENCE_END, UNKNOWN = "<s>", "</s>", "<unk>"
@@ -99,8 +100,8 @@ class NGram:
         return cls(_read_arpa(decode_words(data, path).split("\n"), path))
 
     def save(self, path: str | Path):
-        """Writes the model as an ARPA file; a name that ends in `.gz` is compressed."""
-        Path(path).write_bytes(self.to_bytes(compressed=Path(path).suffix == ".gz"))
+        """Writes the model as an ARPA file, whole or not at all; a name that ends in `.gz` is compressed."""
+        write_atomically(path, self.to_bytes(compressed=Path(path).suffix == ".gz"))
 
     def to_bytes(self, compressed: bool = False) -> bytes:
         """The model as an ARPA file, gzip-compressed or plain."""

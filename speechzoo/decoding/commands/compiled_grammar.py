@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from speechzoo.files import write_atomically
+
 VERSION = 1
 DEFAULT_THRESHOLD = -2.5
 """A sentence of which two fifths of the units are wrong in the ears of a network that is quite sure (ln P = -6) is just
@@ -103,8 +105,8 @@ class CompiledGrammar:
                              f"writes {len(head_spec['units'])} other {head_spec['kind']}; compile it for this model")
 
     def save(self, path: str | Path):
-        """Writes the grammar as a `.npz` file of plain arrays."""
-        Path(path).write_bytes(self.to_bytes())
+        """Writes the grammar as a `.npz` file of plain arrays, whole or not at all."""
+        write_atomically(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:
         """The grammar as the bytes of a `.npz` file."""
