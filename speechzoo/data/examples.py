@@ -3,38 +3,14 @@
 import json
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from speechzoo.audio import AudioError, audio_info
 from speechzoo.config import ConfigError, SourceConfig
-from speechzoo.data.manifest import audio_path, read_manifest
+from speechzoo.data.manifest import read_manifest
 from speechzoo.data.speech_labels import label_of
-
-
-class File(NamedTuple):
-    """A recording, or a part of one: `start` and `duration` in seconds; the whole rest without a duration."""
-
-    path: str
-    start: float
-    duration: float | None
-
-
-class Record(NamedTuple):
-    """An encoded recording inside a TFRecord shard: where its bytes begin and how many there are."""
-
-    path: str
-    offset: int
-    length: int
-
-
-def locate(manifest: Path, utterance: dict) -> File | Record:
-    """Where the audio of an utterance of `manifest` lies: its record where it has one, its file otherwise."""
-    record = utterance.get("record")
-    if record:
-        return Record(str(manifest.parent / record["shard"]), record["offset"], record["length"])
-    return File(str(audio_path(manifest, utterance)), utterance.get("start", 0.0), utterance.get("duration"))
+from speechzoo.data.utterance_audio import locate_audio
 
 
 class Examples:
@@ -127,7 +103,7 @@ class Examples:
                 self.left_out["no label of the heads"] += 1
                 continue
             self.ids.append(utterance["id"])
-            self.audio.append(locate(path, utterance))
+            self.audio.append(locate_audio(utterance, path.parent))
             seconds.append(duration)
             classes.append(utterance.get(source.balance) if source.balance else None)
             for name, label in labels.items():
