@@ -1,11 +1,10 @@
 """Recordings as they come -> float32 mono at one sample rate.
 
 `load_audio` reads whatever libsndfile reads (WAV, FLAC, OGG Vorbis and Opus, MP3, AIFF, ...); the content decides, not
-the file's name. `decode_audio_in_graph` does the same inside a tf.data pipeline. Both resample with soxr (quality HQ).
+the file's name. It resamples with soxr (quality HQ).
 """
 
 import contextlib
-import functools
 import io
 import math
 import numbers
@@ -291,79 +290,3 @@ def _check_length(name, seconds, maximum_seconds):
     if maximum_seconds is not None and seconds > maximum_seconds:
         raise AudioError(f"{name}: {seconds:.1f} s, longer than {maximum_seconds:g} s: "
                          "read a part of it with start and duration")
-
-
-def decode_audio_in_graph(contents, sample_rate: int = SAMPLE_RATE, container: str | None = None):
-    """Decodes the bytes of a recording inside a TensorFlow graph; what comes out is what `load_audio` gives.
-
-    16-bit FLAC, Vorbis and MP3 are decoded by tensorflow-io where its operations load (decided once, at first use),
-    everything else, and all of it elsewhere, by soundfile through tf.numpy_function.
-
-    Args:
-        contents: tf.string scalar, the bytes of a file.
-        sample_rate: Hz of the result.
-        container: `flac` when all recordings are (as in prepared shards): leaves the other branches out of the graph.
-
-    Returns:
-        tf.float32 (samples,). A recording that can't be decoded raises tf.errors.InvalidArgumentError when reached.
-    """
-    import tensorflow as tf
-
-    def with_soundfile():
-        audio = tf.numpy_function(lambda data: load_audio(_bytes(data), sample_rate), [contents], tf.float32)
-        return tf.ensure_shape(audio, [None])
-
-    decoders = _graph_decoders()
-    if decoders is None:
-        return with_soundfile()
-    header = tf.strings.substr(tf.strings.join([contents, b"\0" * 64]), 0, 64)
-    header = tf.cast(tf.io.decode_raw(header, tf.uint8), tf.int32)
-
-    def starts_with(magic, position=0):
-        return tf.reduce_all(header[position:position + len(magic)] == list(magic))
-
-    def finished(samples, rate):
-        audio = tf.clip_by_value(tf.reduce_mean(samples, axis=1), -1.0, 1.0)
-        audio = tf.cond(tf.equal(rate, sample_rate), lambda: audio, lambda: tf.numpy_function(
-            lambda values, hz: np.clip(resample(values, int(hz), sample_rate), -1.0, 1.0), [audio, rate], tf.float32))
-        return tf.ensure_shape(audio, [None])
-
-    # STREAMINFO packs, from byte 18: sample rate (20 bits), channels - 1 (3 bits), bits per sample - 1 (5 bits).
-    flac_rate = header[18] * 4096 + header[19] * 16 + header[20] // 16
-    is_flac = tf.logical_and(starts_with(b"fLaC"), (header[20] % 2) * 16 + header[21] // 16 == 15)
-
-    def flac():
-        return finished(tf.cast(decoders.decode_flac(contents, dtype=tf.int16), tf.float32) / 32768.0, flac_rate)
-
-    if container == "flac":
-        return tf.cond(is_flac, flac, with_soundfile)
-    is_vorbis = tf.logical_and(starts_with(b"OggS"), starts_with(b"\x01vorbis", 28))
-    vorbis_rate = header[40] + header[41] * 256 + header[42] * 65536
-    is_mp3 = tf.logical_or(starts_with(b"ID3"), tf.logical_and(header[0] == 0xFF, header[1] // 32 == 7))
-
-    def vorbis():
-        return finished(decoders.decode_vorbis(contents), vorbis_rate)
-
-    def mp3():
-        rate = tf.numpy_function(lambda data: np.int32(audio_info(_bytes(data)).sample_rate), [contents], tf.int32)
-        return finished(decoders.decode_mp3(contents), rate)
-
-    return tf.case([(is_flac, flac), (is_vorbis, vorbis), (is_mp3, mp3)], default=with_soundfile, exclusive=False)
-
-
-def _bytes(data) -> bytes:
-    # A string comes to tf.numpy_function as bytes inside of a graph and as an array of one object outside.
-    return data if isinstance(data, bytes) else data.item()
-
-
-@functools.cache
-def _graph_decoders():
-    """tensorflow-io's audio module, or None where its operations don't load."""
-    import tensorflow as tf
-    try:
-        import tensorflow_io
-        with tf.init_scope():  # the first use may be inside of a graph that is being traced
-            tensorflow_io.audio.decode_flac(encode_flac(np.zeros(16, np.float32)), dtype=tf.int16)
-    except (ImportError, AttributeError, NotImplementedError, OSError, tf.errors.OpError):
-        return None
-    return tensorflow_io.audio

@@ -30,7 +30,7 @@ NARROW = {"edge": {"audio", "decoding", "files", "text"}, "serving": {"audio", "
           "published": {"files", "origin", "weights"}, "wyoming": {"decoding", "listening"}}
 # Rooms that import these packages and no others (besides the standard library).
 PACKAGES = {
-    "audio": {"numpy", "soundfile", "soxr", "tensorflow", "tensorflow_io"},
+    "audio": {"numpy", "soundfile", "soxr"},
     "config": {"yaml"},
     "layers": {"keras", "numpy"},
     "frontends": {"keras", "numpy"},

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow as tf
 
-from speechzoo.audio import decode_audio_in_graph
 from speechzoo.config import AugmentConfig, DataConfig, SourceConfig
 from speechzoo.data.audio_reader import AudioReader
 from speechzoo.data.augment import SHIFT, Augmenter
 from speechzoo.data.augment_graph import GraphAugmenter
 from speechzoo.data.batching import BatchPlan
+from speechzoo.data.decode_in_graph import read_in_graph, read_with_soundfile
 
 
 def make_dataset(plan: BatchPlan, epoch: int | None = None, step: int = 0, augmenter: Augmenter | None = None,
@@ -47,7 +47,7 @@ def make_dataset(plan: BatchPlan, epoch: int | None = None, step: int = 0, augme
 
 def dataset_from_manifest(model, manifest: str | os.PathLike, training: bool = True, seconds_per_batch: float = 96.0,
                           split: str | None = None, augment: AugmentConfig | None = None, seed: int = 0,
-                          **options) -> tf.data.Dataset:
+                          decoder: str = "soundfile", **options) -> tf.data.Dataset:
     """Batches of a manifest for `model.fit` and `model.evaluate`.
 
     Args:
@@ -58,6 +58,7 @@ def dataset_from_manifest(model, manifest: str | os.PathLike, training: bool = T
         split: Keep only utterances of this split.
         augment: Waveform augmentation while training; none when absent.
         seed: Seed of order and augmentation.
+        decoder: `soundfile`, or `graph` for tensorflow-io, see `make_dataset`.
         **options: Further fields of `DataConfig`, such as `bucket_seconds`.
 
     Returns:
@@ -79,10 +80,10 @@ def dataset_from_manifest(model, manifest: str | os.PathLike, training: bool = T
                      sample_rate=model.spec()["sample_rate"])
     augmenter = Augmenter(augment, seed, sample_rate=plan.sample_rate) if training and augment else None
     if not training:
-        dataset = _dataset(plan, lambda: _numbered(plan, None, 0), None)
+        dataset = _dataset(plan, lambda: _numbered(plan, None, 0), None, decoder=decoder)
         return dataset.apply(tf.data.experimental.assert_cardinality(len(plan.sequential())))
     epochs = itertools.count()  # their numbers of batches differ
-    return _dataset(plan, lambda: _numbered(plan, next(epochs), 0), augmenter)
+    return _dataset(plan, lambda: _numbered(plan, next(epochs), 0), augmenter, decoder=decoder)
 
 
 def _numbered(plan, epoch, step) -> Iterator:
@@ -111,7 +112,7 @@ def _dataset(plan, batches: Callable[[], Iterator], augmenter, reader=None, deco
 
     def load(index, crop, numbers, num_samples):
         """One row: (float32 (num_samples,), its length, whether it could be read)."""
-        audio = _decode_with_soundfile(reader, index) if decoder == "soundfile" else _decode_in_graph(reader, index)
+        audio = read_with_soundfile(reader, index) if decoder == "soundfile" else read_in_graph(reader, index)
         audio = audio[crop[0]:][:crop[1]]
         readable = tf.cast(tf.size(audio) > 0, tf.float32)
         if graph_augmenter is not None:
@@ -138,29 +139,3 @@ def _dataset(plan, batches: Callable[[], Iterator], augmenter, reader=None, deco
     options.threading.private_threadpool_size = threads
     options.threading.max_intra_op_parallelism = 1
     return dataset.with_options(options)
-
-
-def _decode_with_soundfile(reader, index):
-    # Python holds the others up for a moment only: libsndfile decodes outside of its lock.
-    return tf.ensure_shape(tf.numpy_function(reader.read, [index], tf.float32), [None])
-
-
-def _decode_in_graph(reader, index):
-    def cut(index):
-        """First and last sample (-1: the end) of a part of a recording; records hold just the part."""
-        place = reader.examples.audio[index]
-        duration = getattr(place, "duration", None)
-        first = int(round(getattr(place, "start", 0.0) * reader.sample_rate))
-        return np.int32(first), np.int32(-1 if duration is None else first + int(round(duration * reader.sample_rate)))
-
-    def decode(index):
-        contents = tf.ensure_shape(tf.numpy_function(reader.read_bytes, [index], tf.string), [])
-        first, last = tf.numpy_function(cut, [index], [tf.int32, tf.int32])
-        audio = decode_audio_in_graph(contents, reader.sample_rate)
-        return audio[first:tf.where(last < 0, tf.size(audio), last)]
-
-    # A graph can't catch an error, but a dataset can ignore one: what fails here is read once more outside of the
-    # graph, which says what is wrong with it.
-    place = tf.data.Dataset.from_tensors(index)
-    again = place.map(lambda index: _decode_with_soundfile(reader, index))
-    return place.map(decode).ignore_errors().concatenate(again).take(1).get_single_element()
