@@ -142,14 +142,18 @@ def check_frontend(cls, options: dict, num_features: int, frame_seconds: float):
         num_features: Features a frame it must give.
         frame_seconds: Step between frames, seconds.
     """
+    from speechzoo.frontends import Frontend
+
     def build(layer):
         layer.build((None, None))
 
     layer = cls(name="frontend", **options)
     build(layer)
     spread_weights(layer)
-    assert (layer.num_features, layer.frame_seconds) == (num_features, frame_seconds)
+    assert isinstance(layer, Frontend)
+    assert (layer.num_features, layer.frame_seconds, layer.sample_rate) == (num_features, frame_seconds, SAMPLE_RATE)
     hop = round(frame_seconds * SAMPLE_RATE)
+    assert layer.hop_length == hop and layer.window_length >= hop and layer.causal in (False, True)
     samples = np.array([20 * hop + 13, 20 * hop, 11 * hop + 1, 7 * hop - 1])  # beside, on and around frame borders
     audio = 0.3 * np.random.default_rng(0).standard_normal((len(samples), samples.max()))
     (features,), lengths = run_layer(layer, audio, samples)

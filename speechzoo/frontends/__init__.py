@@ -1,5 +1,6 @@
 """Front ends: waveform -> features, as Keras layers inside the model, the same on every platform."""
 
+from speechzoo.frontends.frontend import Frontend
 from speechzoo.frontends.log_mel import LogMel
 from speechzoo.frontends.micro_features import MicroFeatures
 from speechzoo.frontends.spec_augment import SpecAugment
@@ -8,4 +9,4 @@ from speechzoo.frontends.whisper_log_mel import WhisperLogMel
 # Name in a zoo config -> class.
 FRONTENDS = {"log_mel": LogMel, "micro_features": MicroFeatures, "whisper_log_mel": WhisperLogMel}
 
-__all__ = ["FRONTENDS", "LogMel", "MicroFeatures", "SpecAugment", "WhisperLogMel"]
+__all__ = ["FRONTENDS", "Frontend", "LogMel", "MicroFeatures", "SpecAugment", "WhisperLogMel"]

@@ -4,13 +4,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from speechzoo.frontends.frontend import Frontend
 from speechzoo.frontends.mel import folded_fourier_matrices, mel_filterbank
-from speechzoo.frontends.spec_augment import SpecAugment
 from speechzoo.layers.masking import sequence_mask
 from speechzoo.layers.stream_state import pad_time
 
 
-class LogMel(keras.layers.Layer):
+class LogMel(Frontend):
     """Waveform -> normalised log-mel features; a frame starts at every hop and looks `window_seconds` ahead.
 
     Args:
@@ -28,7 +28,7 @@ class LogMel(keras.layers.Layer):
         normalization: `stored` (mean and variance of the training data, see `adapt`), `utterance` (of the utterance
             itself, per mel bin) or `none`.
         causal: A frame looks `window_seconds` back instead of ahead, from the end of its hop: what streams need.
-        frequency_masks, frequency_mask_width, time_masks, time_mask_fraction: see `SpecAugment`; in training only.
+        **kwargs: The masks of `SpecAugment`, see `Frontend`.
 
     Call arguments:
         audio: float32 (batch, samples) in [-1, 1].
@@ -52,8 +52,7 @@ class LogMel(keras.layers.Layer):
                  hop_seconds: float = 0.010, fft_length: int = 512, minimum_hertz: float = 20.0,
                  maximum_hertz: float | None = None, mel_scale: str = "htk", transform: str = "matmul",
                  preemphasis: float = 0.97, floor: float = 1e-6, normalization: str = "stored",
-                 causal: bool = False, frequency_masks: int = 0, frequency_mask_width: int = 15, time_masks: int = 0,
-                 time_mask_fraction: float = 0.05, **kwargs):
+                 causal: bool = False, **kwargs):
         super().__init__(**kwargs)
         for option, value, known in (("mel_scale", mel_scale, ("htk", "slaney")),
                                      ("transform", transform, ("matmul", "fft")),
@@ -83,8 +82,7 @@ class LogMel(keras.layers.Layer):
                              f"fft_length {fft_length}")
         self.num_features = num_mel_bins
         self.frame_seconds = hop_seconds
-        self.spec_augment = SpecAugment(frequency_masks, frequency_mask_width, time_masks, time_mask_fraction,
-                                        name="spec_augment")
+        self.spec_augment = self.make_spec_augment()
 
     def build(self, *_):
         # Frames are cut as whole hops, so the window is completed with zeros to a multiple of the hop.
@@ -154,13 +152,9 @@ class LogMel(keras.layers.Layer):
         return ops.concatenate([ops.slice(hops, (0, i, 0), (batch, num_frames, self.hop_length))
                                 for i in range(self.hops_per_window)], axis=-1)
 
-    def output_length(self, samples: int) -> int:
-        """Frames that `samples` samples give."""
-        return samples // self.hop_length
-
     @property
     def needs_adaptation(self) -> bool:
-        """Whether `adapt` has to see training audio before the first step."""
+        """Whether the mean and variance are those of training audio."""
         return self.normalization == "stored"
 
     def adapt(self, audio_batches):
@@ -191,9 +185,7 @@ class LogMel(keras.layers.Layer):
     def get_config(self):
         names = ("num_mel_bins", "sample_rate", "window_seconds", "hop_seconds", "fft_length", "minimum_hertz",
                  "maximum_hertz", "mel_scale", "transform", "preemphasis", "floor", "normalization", "causal")
-        masks = ("frequency_masks", "frequency_mask_width", "time_masks", "time_mask_fraction")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names},
-                **{name: getattr(self.spec_augment, name) for name in masks}}
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 def _part(frames, start, length):

@@ -1,10 +1,9 @@
 """The audio front end of TensorFlow Lite Micro, as ESPHome configures it, as a Keras layer."""
 
-import keras
 import numpy as np
 from keras import ops
 
-from speechzoo.frontends.spec_augment import SpecAugment
+from speechzoo.frontends.frontend import Frontend
 from speechzoo.layers.masking import sequence_mask
 from speechzoo.layers.stream_state import pad_time
 
@@ -28,7 +27,7 @@ _CUT = 0.5
 _DOUBLINGS = 10
 
 
-class MicroFeatures(keras.layers.Layer):
+class MicroFeatures(Frontend):
     """Waveform -> the 40 features that ESPHome's `micro_wake_word` hears, 10 ms apart, causal.
 
     Energies of 40 triangular filters over windows of 30 ms, their roots less an estimate of the noise (its mean over
@@ -45,8 +44,7 @@ class MicroFeatures(keras.layers.Layer):
 
     Args:
         sample_rate: 16000 Hz.
-        frequency_masks, frequency_mask_width, time_masks, time_mask_fraction: see `SpecAugment`; in training only. What
-            is masked is as silent as the noise.
+        **kwargs: The masks of `SpecAugment`, see `Frontend`. What is masked is as silent as the noise.
 
     Call arguments:
         audio: float32 (batch, samples) in [-1, 1], at 16 kHz.
@@ -67,20 +65,17 @@ class MicroFeatures(keras.layers.Layer):
     """
 
     causal = True
-    needs_adaptation = False
     hop_length = HOP_LENGTH
     window_length = WINDOW_LENGTH
     num_features = NUM_CHANNELS
     hop_seconds = frame_seconds = HOP_LENGTH / SAMPLE_RATE
 
-    def __init__(self, sample_rate: int = SAMPLE_RATE, frequency_masks: int = 0, frequency_mask_width: int = 15,
-                 time_masks: int = 0, time_mask_fraction: float = 0.05, **kwargs):
+    def __init__(self, sample_rate: int = SAMPLE_RATE, **kwargs):
         super().__init__(**kwargs)
         if sample_rate != SAMPLE_RATE:
             raise ValueError(f"micro_features: sample_rate {sample_rate} is not {SAMPLE_RATE}, which ESPHome has")
         self.sample_rate = sample_rate
-        self.spec_augment = SpecAugment(frequency_masks, frequency_mask_width, time_masks, time_mask_fraction,
-                                        name="spec_augment")
+        self.spec_augment = self.make_spec_augment()
 
     def build(self, *_):
         # window_util.c: the window is symmetric about its middle, and stored in 12 bits.
@@ -141,14 +136,8 @@ class MicroFeatures(keras.layers.Layer):
             state.write("noise", noise[:, -1])
         return noise
 
-    def output_length(self, samples: int) -> int:
-        """Frames that `samples` samples give."""
-        return samples // HOP_LENGTH
-
     def get_config(self):
-        masks = ("frequency_masks", "frequency_mask_width", "time_masks", "time_mask_fraction")
-        return {**super().get_config(), "sample_rate": self.sample_rate,
-                **{name: getattr(self.spec_augment, name) for name in masks}}
+        return {**super().get_config(), "sample_rate": self.sample_rate}
 
 
 def filterbank() -> np.ndarray:

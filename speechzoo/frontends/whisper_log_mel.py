@@ -2,11 +2,10 @@
 
 import math
 
-import keras
 from keras import ops
 
+from speechzoo.frontends.frontend import Frontend
 from speechzoo.frontends.log_mel import LogMel
-from speechzoo.frontends.spec_augment import SpecAugment
 from speechzoo.layers.masking import sequence_mask
 
 _FLOOR = 1e-10  # smallest mel energy before the logarithm
@@ -14,7 +13,7 @@ _RANGE = 8.0  # of the features below the utterance's greatest, powers of ten
 _LOWEST = -1e9  # below every logarithm of an energy
 
 
-class WhisperLogMel(keras.layers.Layer):
+class WhisperLogMel(Frontend):
     """Waveform -> log-mel features as published Whisper encoders expect them.
 
     A frame stands at every hop of 10 ms and sees 12.5 ms to either side; the audio is mirrored at both of its ends.
@@ -27,7 +26,7 @@ class WhisperLogMel(keras.layers.Layer):
     Args:
         num_mel_bins: Mel bins, from 0 Hz to half of the sample rate; published encoders have 80.
         sample_rate: Hz.
-        frequency_masks, frequency_mask_width, time_masks, time_mask_fraction: see `SpecAugment`; in training only.
+        **kwargs: The masks of `SpecAugment`, see `Frontend`.
 
     Call arguments:
         audio: float32 (batch, samples) in [-1, 1].
@@ -43,10 +42,7 @@ class WhisperLogMel(keras.layers.Layer):
         TensorShape([1, 100, 80])
     """
 
-    needs_adaptation = False
-
-    def __init__(self, num_mel_bins: int = 80, sample_rate: int = 16000, frequency_masks: int = 0,
-                 frequency_mask_width: int = 15, time_masks: int = 0, time_mask_fraction: float = 0.05, **kwargs):
+    def __init__(self, num_mel_bins: int = 80, sample_rate: int = 16000, **kwargs):
         super().__init__(**kwargs)
         self.num_mel_bins = self.num_features = num_mel_bins
         self.sample_rate = sample_rate
@@ -55,8 +51,7 @@ class WhisperLogMel(keras.layers.Layer):
                               mel_scale="slaney", preemphasis=0.0, floor=_FLOOR, normalization="none", name="log_mel")
         self.hop_length = self.log_mel.hop_length
         self.frame_seconds = self.log_mel.frame_seconds
-        self.spec_augment = SpecAugment(frequency_masks, frequency_mask_width, time_masks, time_mask_fraction,
-                                        name="spec_augment")
+        self.spec_augment = self.make_spec_augment()
 
     def build(self, *_):
         self.log_mel.build(None)
@@ -85,11 +80,5 @@ class WhisperLogMel(keras.layers.Layer):
         mirrored = ops.where(positions > last, 2 * last - positions, positions)
         return ops.concatenate([before, ops.take_along_axis(audio, ops.maximum(mirrored, 0), axis=1)], axis=1)
 
-    def output_length(self, samples: int) -> int:
-        """Frames that `samples` samples give."""
-        return samples // self.hop_length
-
     def get_config(self):
-        masks = ("frequency_masks", "frequency_mask_width", "time_masks", "time_mask_fraction")
-        return {**super().get_config(), "num_mel_bins": self.num_mel_bins, "sample_rate": self.sample_rate,
-                **{name: getattr(self.spec_augment, name) for name in masks}}
+        return {**super().get_config(), "num_mel_bins": self.num_mel_bins, "sample_rate": self.sample_rate}

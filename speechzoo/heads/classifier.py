@@ -3,14 +3,12 @@
 import keras
 import numpy as np
 
-from speechzoo.heads.head import Head, label_names
+from speechzoo.heads.pooled_head import PooledHead
 from speechzoo.heads.softmax_cross_entropy import SoftmaxCrossEntropy, effective_number_weights, log_priors
-from speechzoo.layers.pooling import AttentiveStatisticsPooling
 from speechzoo.layers.quantizable import Dense
-from speechzoo.text.units import UNKNOWN_CLASS
 
 
-class ClassifierHead(Head):
+class ClassifierHead(PooledHead):
     """Attentive statistics pooling, then a softmax over classes.
 
     Four options are for unequal classes and wrong labels; they change the loss, not the output, and work together.
@@ -48,20 +46,15 @@ class ClassifierHead(Head):
                  focal_gamma: float = 0.0, class_balance: float = 0.0, logit_adjustment: float = 0.0,
                  soft_bootstrap: float = 0.0, hard_bootstrap: float = 0.0, memory: float = 0.0,
                  class_counts: dict | None = None, **kwargs):
-        super().__init__(**kwargs)
-        classes = label_names(classes, f"head '{self.name}': classes")
-        if len(set(classes)) != len(classes) or len(classes) < 2:
-            raise ValueError(f"head '{self.name}': classes must be at least two different names, got {classes}")
+        super().__init__(classes, memory, **kwargs)
         self._check("focal_gamma", focal_gamma, focal_gamma >= 0, "0 or more")
         self._check("class_balance", class_balance, 0 <= class_balance < 1, "from 0 to below 1")
         self._check("logit_adjustment", logit_adjustment, logit_adjustment >= 0, "0 or more")
         own = soft_bootstrap + hard_bootstrap
         self._check("soft_bootstrap + hard_bootstrap", own, min(soft_bootstrap, hard_bootstrap) >= 0 and own < 1,
                     "from 0 to below 1")
-        self._check("memory", memory, memory >= 0, "0 or more frames")
         self._check("class_counts", class_counts, class_counts is None or isinstance(class_counts, dict) and
-                    set(class_counts) == set(classes), "a number for each of the classes")
-        self.classes = classes
+                    set(class_counts) == set(self.classes), "a number for each of the classes")
         self.hidden_size = hidden_size
         self.label_smoothing = label_smoothing
         self.dropout_rate = dropout
@@ -70,16 +63,10 @@ class ClassifierHead(Head):
         self.logit_adjustment = logit_adjustment
         self.soft_bootstrap = soft_bootstrap
         self.hard_bootstrap = hard_bootstrap
-        self.memory = memory
         self.class_counts = class_counts
-        self.pooling = self.make_pooling()
         self.hidden = Dense(hidden_size, activation="relu", name="hidden") if hidden_size else None
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        self.logits = Dense(len(classes), name="logits")
-
-    def make_pooling(self):
-        """The layer that makes one vector of all frames; None for a head that does without."""
-        return AttentiveStatisticsPooling(memory=self.memory, name="pooling")
+        self.logits = Dense(len(self.classes), name="logits")
 
     def build(self, frames_shape, *_):
         size = frames_shape[-1]
@@ -91,22 +78,11 @@ class ClassifierHead(Head):
             size = self.hidden_size
         self.logits.build((None, size))
 
-    def call(self, frames, lengths=None, training=False, state=None):
-        return self.classify(self.pooling(frames, lengths, state=state), training)
-
     def classify(self, pooled, training=False):
         """Logits (batch, classes) of what the pooling gave: mean and deviation, (batch, 2 x channels)."""
         if self.hidden is not None:
             pooled = self.hidden(pooled)
         return self.logits(self.dropout(pooled, training=training))
-
-    def encode(self, value) -> np.ndarray:
-        if value in self.classes:
-            return np.int32(self.classes.index(value))
-        if UNKNOWN_CLASS in self.classes:
-            return np.int32(self.classes.index(UNKNOWN_CLASS))
-        raise ValueError(f"{self.label} '{value}' is not among the classes of head '{self.name}': "
-                         f"{', '.join(self.classes)}")
 
     @property
     def needs_class_counts(self) -> bool:
@@ -123,17 +99,7 @@ class ClassifierHead(Head):
             effective_number_weights(counts, self.class_balance) if self.class_balance else None,
             self.logit_adjustment * log_priors(counts) if self.logit_adjustment else None, name=f"{self.name}_loss")
 
-    def metrics_for_fit(self):
-        return [keras.metrics.SparseCategoricalAccuracy(name=f"{self.name}_accuracy")]
-
-    def spec(self):
-        return {"type": "classifier", "label": self.label, "classes": self.classes}
-
     def get_config(self):
-        names = ("classes", "hidden_size", "label_smoothing", "focal_gamma", "class_balance", "logit_adjustment",
-                 "soft_bootstrap", "hard_bootstrap", "memory", "class_counts")
+        names = ("hidden_size", "label_smoothing", "focal_gamma", "class_balance", "logit_adjustment",
+                 "soft_bootstrap", "hard_bootstrap", "class_counts")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}, "dropout": self.dropout_rate}
-
-    def _check(self, option, value, fits, rule):
-        if not fits:
-            raise ValueError(f"head '{self.name}': {option} must be {rule}, got {value}")

@@ -26,7 +26,7 @@ class FrameHead(Head):
 
     target_shape = (None, 2)
 
-    def __init__(self, classes: list[str], dropout: float = 0.1, **kwargs):
+    def __init__(self, classes: list[str], /, dropout: float = 0.1, **kwargs):
         super().__init__(**kwargs)
         self.classes = label_names(classes, f"head '{self.name}': classes")
         self.dropout_rate = dropout

@@ -25,7 +25,7 @@ class SpotterHead(ClassifierHead):
         window: Frames that are averaged; about as long as a word.
         memory: Frames after which a word's lead over the background counts one nat less, so that an endless stream
             forgets it; 0 remembers the whole utterance.
-        hidden_size, label_smoothing, dropout, focal_gamma: See `ClassifierHead`.
+        hidden_size, label_smoothing, dropout, focal_gamma, **kwargs: See `ClassifierHead`.
 
     Attributes:
         wake_words: The classes that are words.

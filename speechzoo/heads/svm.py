@@ -5,13 +5,13 @@ import math
 import keras
 from keras import ops
 
-from speechzoo.heads.classifier import ClassifierHead
-from speechzoo.heads.head import Head
+from speechzoo.heads.pooled_head import PooledHead
+from speechzoo.layers.quantizable import Dense
 
 HINGES = ("crammer_singer", "one_vs_rest")
 
 
-class SVMHead(ClassifierHead):
+class SVMHead(PooledHead):
     """Attentive statistics pooling, then a support vector machine: one hyperplane a class, learnt by a hinge loss.
 
     It asks each class to win by a margin and then leaves it alone, where cross entropy goes on pushing: a choice for
@@ -25,6 +25,7 @@ class SVMHead(ClassifierHead):
         bandwidth: Of that kernel, exp(-|x - y|^2 / (2 bandwidth^2 size)), size being that of the pooled vector.
         l2: Factor of the squared lengths of the hyperplanes' normals in the loss; small means narrow margins.
         dropout: Dropout rate of the pooled vector.
+        memory: Frames after which what was heard counts e times less; 0 remembers the whole utterance.
 
     Returns:
         Scores (batch, classes); the greatest wins.
@@ -34,8 +35,8 @@ class SVMHead(ClassifierHead):
     """
 
     def __init__(self, classes: list[str], hinge: str = "crammer_singer", fourier_features: int = 0,
-                 bandwidth: float = 1.0, l2: float = 1e-4, dropout: float = 0.0, **kwargs):
-        super().__init__(classes, dropout=dropout, **kwargs)
+                 bandwidth: float = 1.0, l2: float = 1e-4, dropout: float = 0.0, memory: float = 0.0, **kwargs):
+        super().__init__(classes, memory, **kwargs)
         if hinge not in HINGES:
             raise ValueError(f"head '{self.name}': hinge '{hinge}' is not {' or '.join(HINGES)}")
         if bandwidth <= 0:
@@ -44,7 +45,9 @@ class SVMHead(ClassifierHead):
         self.fourier_features = fourier_features
         self.bandwidth = bandwidth
         self.l2 = l2
-        self.logits.kernel_regularizer = keras.regularizers.L2(l2)
+        self.dropout_rate = dropout
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.logits = Dense(len(self.classes), kernel_regularizer=keras.regularizers.L2(l2), name="logits")
 
     def build(self, frames_shape, *_):
         self.pooling.build(frames_shape)
@@ -72,8 +75,8 @@ class SVMHead(ClassifierHead):
         return HingeLoss(self.hinge, name=f"{self.name}_loss")
 
     def get_config(self):
-        names = ("classes", "hinge", "fourier_features", "bandwidth", "l2")
-        return {**Head.get_config(self), **{name: getattr(self, name) for name in names}, "dropout": self.dropout_rate}
+        names = ("hinge", "fourier_features", "bandwidth", "l2")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}, "dropout": self.dropout_rate}
 
 
 class HingeLoss(keras.losses.Loss):

@@ -35,6 +35,14 @@ def test_auxiliary_heads_are_for_training_only():
     assert list(build_model(config, heads=["alignment"]).heads) == ["alignment"]
 
 
+def test_options_of_what_a_part_derives_from():
+    model = build(frontend={"type": "log_mel", "frequency_masks": 2, "time_mask_fraction": 1},
+                  heads={"keyword": {"type": "spotter", "classes": ["stop", "_unknown_"], "class_balance": 0.5}})
+    masks = model.frontend.spec_augment
+    assert (masks.frequency_masks, masks.time_masks, masks.time_mask_fraction) == (2, 0, 1.0)
+    assert model.heads["keyword"].class_balance == 0.5
+
+
 @pytest.mark.parametrize("name", list_configs())
 def test_every_config_of_the_zoo_names_parts_that_exist(name):
     config = load_config(name)
@@ -64,6 +72,13 @@ def test_every_config_of_the_zoo_names_parts_that_exist(name):
      "backbone 'ds_cnn' has no option 'num_block'; did you mean 'num_blocks'"),
     ({"heads": {"keyword": {"type": "classifier", "class": ["a", "b"]}}},
      "head 'classifier' has no option 'class'; did you mean 'classes'"),
+    ({"frontend": {"type": "log_mel", "time_mask": 3}},
+     "front end 'log_mel' has no option 'time_mask'; did you mean 'time_masks'"),
+    ({"frontend": {"type": "log_mel", "time_masks": "all"}}, "front end 'log_mel': time_masks: expected int, got 'all'"),
+    ({"frontend": {"type": "log_mel", "trainable": False}}, "front end 'log_mel' has no option 'trainable'"),
+    ({"heads": {"keyword": {"type": "svm", "classes": ["a", "b"], "hidden_size": 3}}},
+     "head 'svm' has no option 'hidden_size'"),
+    ({"heads": {"alignment": {"type": "alignment", "classes": ["a", "b"]}}}, "head 'alignment' has no option 'classes'"),
     ({"heads": {}}, "model 'small' has no heads"),
     ({"heads": {"keyword": {"type": "classifier"}}}, "classes"),
     ({"heads": {"keyword": {"type": "classifier", "classes": ["a"]}}},
