@@ -163,7 +163,7 @@ def test_a_training_run_in_batches_of_any_size(make_manifest, tmp_path):
     run = tmp_path / "run"
     run.mkdir()
     (run / "config.yaml").write_text(yaml.safe_dump(config.to_dict()))
-    save_weights(build_model(config, speakers=["a", "b"]), run / "final.weights.h5")
+    save_weights(build_model(config, labels={"speaker": ["a", "b"]}), run / "final.weights.h5")
     lines = [{"number": n, "speaker": "ab"[n % 2], "gender": "male", "transcript": "go"} for n in range(4)]
     write_wav(tmp_path / "click.wav", tone(0.005))  # shorter than a window
     manifest = make_manifest([*lines, {"audio": "click.wav", "gender": "male", "transcript": "", "duration": 0.3}])

@@ -232,17 +232,14 @@ def train_one(run: Run, data: Path, runs: Path, steps: int) -> dict:
     Raises:
         ValueError: The run that it starts from wasn't made, a loss isn't finite, or recordings can't be read.
     """
-    import keras
     import numpy as np
 
     from speechzoo.config import SourceConfig
     from speechzoo.evaluation import evaluate
-    from speechzoo.multitask.build import build_model
     from speechzoo.multitask.macs import count_macs
-    from speechzoo.training.batches import TrainingData, training_speakers
-    from speechzoo.training.schedule import make_optimizer
+    from speechzoo.training.prepare import prepare_run
     from speechzoo.training.step import make_train_step
-    from speechzoo.weights import load_weights, save_weights
+    from speechzoo.weights import save_weights
 
     if run.start and not weights_of(run.start, runs).is_file():
         raise ValueError(f"it starts from the weights of the run '{run.start.name}', which isn't there")
@@ -251,14 +248,9 @@ def train_one(run: Run, data: Path, runs: Path, steps: int) -> dict:
     measured = (run.few,) if run.few else () if run.method == OTHERS else run.heads
     with tempfile.TemporaryDirectory() as folder:
         config = make_config(run, train, test, Path(folder))
-        keras.utils.set_random_seed(run.seed)
-        model = build_model(config, speakers=training_speakers(config) or None, training=True)
-        batches = TrainingData(config, model)
-        model.compile(make_optimizer(config.training, taken))
-        if run.start:
-            load_weights(model, weights_of(run.start, runs), strict=False)
-        elif model.frontend.needs_adaptation:
-            model.frontend.adapt(batches.adaptation_audio())
+        prepared = prepare_run(config, weights_of(run.start, runs) if run.start else None, taken)
+        prepared.adapt_frontend()
+        model, batches = prepared.model, prepared.data
         epochs = itertools.chain.from_iterable(batches.training_batches(epoch, 0) for epoch in itertools.count())
         step = make_train_step(model)
         started, times = time.process_time(), [time.process_time()]

@@ -2,13 +2,15 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from speechzoo.config import ConfigError, DataConfig, SourceConfig
 from speechzoo.data.examples import Examples
+from speechzoo.data.manifest import read_manifest
 from speechzoo.data.retiming import ADDED_PAIRS, TIMED, retime
 
 # Independent streams of random numbers under one seed.
@@ -65,6 +67,7 @@ class BatchPlan:
         first_epochs: Head -> epoch (1-based) in which it joins; the first for those not named. Until then it has no
             labels, and what has labels for no other head is left out.
         epochs: How many there will be, for what changes from the first to the last.
+        read: Reads a manifest, see `Examples`.
 
     Attributes:
         examples: The utterances and their labels.
@@ -73,7 +76,7 @@ class BatchPlan:
     def __init__(self, sources: Sequence[SourceConfig], config: DataConfig, heads: dict, seed: int = 0,
                  frame_seconds: float | None = None, training: bool = True, sort_first_epoch: bool = False,
                  sample_rate: int = 16000, labelled_only: bool = False, first_epochs: dict[str, int] | None = None,
-                 epochs: int = 1):
+                 epochs: int = 1, read: Callable[[Path], list[dict]] = read_manifest):
         self.config, self.seed, self.sample_rate = config, seed, sample_rate
         self.sort_first_epoch = sort_first_epoch
         self._first_epochs, self._epochs = first_epochs or {}, epochs
@@ -85,7 +88,7 @@ class BatchPlan:
         fastest = max(1.0, self._speed.maximum) if self._speed else 1.0
         self.examples = Examples(sources, heads, config.root, config.minimum_seconds,
                                  np.inf if self._crop else float(self._edges[-1]), frame_seconds, fastest,
-                                 labelled_only)
+                                 labelled_only, read)
         self._draws = self._plan_draws()
         self._label_lengths = {name: self._longest_labels(name, fastest) for name, head in heads.items()
                                if None in head.target_shape}

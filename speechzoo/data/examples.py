@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ class Examples:
             frame a unit and one between equal neighbours) is not used; None keeps all.
         maximum_speed: Fastest playing speed of the augmentation, which shortens what CTC has to align to.
         labelled_only: Leave out utterances without a label of any head.
+        read: Reads a manifest; `functools.cache(read_manifest)` of who needs them more than once.
 
     Attributes:
         ids: Name of each utterance, for reports.
@@ -42,8 +44,9 @@ class Examples:
 
     def __init__(self, sources: list[SourceConfig], heads: dict, root: str | Path = "", minimum_seconds: float = 0.0,
                  maximum_seconds: float = float("inf"), frame_seconds: float | None = None,
-                 maximum_speed: float = 1.0, labelled_only: bool = False):
-        self.heads = heads
+                 maximum_speed: float = 1.0, labelled_only: bool = False,
+                 read: Callable[[Path], list[dict]] = read_manifest):
+        self.heads, self._read = heads, read
         self.ids, self.audio, self.sources = [], [], []
         self.left_out = Counter()
         self.unused_labels = {name: Counter() for name in heads}
@@ -90,7 +93,7 @@ class Examples:
         if not path.is_file():
             raise ConfigError(f"{path}: no such manifest; 'speechzoo prepare' writes one")
         first, seconds, classes, unlabelled = len(self.ids), [], [], 0
-        for utterance in read_manifest(path):
+        for utterance in self._read(path):
             if source.split is not None and utterance.get("split") != source.split:
                 continue
             duration, problem = self._duration(utterance, path.parent)

@@ -89,6 +89,10 @@ class ClassifierHead(PooledHead):
         """Whether its loss goes by the classes' numbers and nobody has given them yet."""
         return bool(self.class_balance or self.logit_adjustment) and self.class_counts is None
 
+    def adapt(self, names=None, class_counts=None):
+        if class_counts is not None:
+            self.class_counts = class_counts
+
     def loss(self):
         if self.needs_class_counts:
             raise ValueError(f"head '{self.name}': class_balance and logit_adjustment need the numbers of training "

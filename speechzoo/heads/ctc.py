@@ -43,6 +43,7 @@ class CTCHead(Head):
     """
 
     target_shape = (None,)
+    metrics_in_training = False  # an edit distance is a loop over the reference
 
     def __init__(self, units: str | list[str] = "characters", dropout: float = 0.1,
                  convolutions: int = 0, hidden_size: int = 256, **kwargs):

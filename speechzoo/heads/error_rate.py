@@ -7,16 +7,14 @@ from keras import ops
 class TokenErrorRate(keras.metrics.Metric):
     """Edits (substitutions, insertions, deletions) over reference units, summed over examples.
 
-    Characters give the CER, phones the PER. It costs a loop over the reference, so `MultiTaskModel` updates it in
-    evaluation only.
+    Characters give the CER, phones the PER. It costs a loop over the reference, so it is updated in
+    evaluation only (`CTCHead.metrics_in_training`).
 
     Call arguments of `update_state`:
         y_true: int32 (batch, units), padded with 0.
         y_pred: logits (batch, frames, units + 1); index 0 is blank.
         sample_weight: (batch,) or None.
     """
-
-    evaluation_only = True
 
     def __init__(self, name="token_error_rate", **kwargs):
         super().__init__(name=name, **kwargs)

@@ -25,17 +25,36 @@ class Head(keras.layers.Layer):
         label: Utterance field that holds the label; the head's own name unless given.
         target_shape: Shape of one encoded label: `()`; `(None,)` for a sequence that batches pad with 0; or `(None, 2)`
             for one of classes (from 1) and where in the recording they end (hundredths of a second).
+        memory: Frames after which what was heard counts e times less, of a head of utterances that answers in an
+            endless stream; 0 remembers the whole utterance.
         auxiliary: It only teaches the backbone while training; a model for use is built without it.
         looks_ahead: It sees frames behind the one that it answers for, so that models for streams can't have it.
+        open_classes: Its classes are the labels that the training data holds, which `adapt` tells it.
+        needs_class_counts: Its loss goes by how frequent its classes are, which `adapt` has to tell it yet.
+        has_loss: It can be trained; False for a head of open classes that was told none.
+        metrics_in_training: Its metrics are cheap enough for every training step; otherwise evaluation alone has them.
     """
 
     target_shape: tuple = ()
+    memory: float = 0.0
     auxiliary = False
     looks_ahead = False
+    open_classes = False
+    needs_class_counts = False
+    has_loss = True
+    metrics_in_training = True
 
     def __init__(self, label: str | None = None, name: str | None = None, **kwargs):
         super().__init__(name=name, **kwargs)
         self.label = label or self.name
+
+    def adapt(self, names: list[str] | None = None, class_counts: dict[str, float] | None = None):
+        """Tells the head of the data that it is going to be trained on; most heads need not know.
+
+        Args:
+            names: Labels that the training data holds, sorted, for a head of open classes; before it is built.
+            class_counts: Class -> number of examples that an epoch draws, for a head that `needs_class_counts`.
+        """
 
     def get_config(self):
         return {**super().get_config(), "label": self.label}

@@ -29,16 +29,28 @@ class SpeakerHead(Head):
     Reference: ArcFace / AAM-softmax (Deng et al. 2019, https://arxiv.org/abs/1801.07698), equation 3.
     """
 
+    open_classes = True
+
     def __init__(self, embedding_size: int = 128, speakers: list[str] | None = None, margin: float = 0.2,
                  scale: float = 30.0, **kwargs):
         super().__init__(**kwargs)
         self.embedding_size = embedding_size
-        self.speakers = None if speakers is None else [str(name) for name in speakers]
-        self.index = {name: number for number, name in enumerate(self.speakers or [])}
+        self.speakers, self.index = None, {}
+        if speakers is not None:
+            self.adapt(speakers)
         self.margin = margin
         self.scale = scale
         self.pooling = AttentiveStatisticsPooling(name="pooling")
         self.embedding = Dense(embedding_size, name="embedding")
+
+    def adapt(self, names=None, class_counts=None):
+        if names is not None:
+            self.speakers = [str(name) for name in names]
+            self.index = {name: number for number, name in enumerate(self.speakers)}
+
+    @property
+    def has_loss(self) -> bool:
+        return bool(self.speakers)
 
     def build(self, frames_shape, *_):
         self.pooling.build(frames_shape)

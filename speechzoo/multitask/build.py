@@ -12,14 +12,15 @@ from speechzoo.multitask.sharing import SHARINGS
 from speechzoo.multitask.weighting import WEIGHTINGS
 
 
-def build_model(config: ZooConfig, heads: list[str] | None = None, speakers: list[str] | None = None,
-                training: bool = False) -> MultiTaskModel:
+def build_model(config: ZooConfig, heads: list[str] | None = None,
+                labels: dict[str, list[str]] | None = None, training: bool = False) -> MultiTaskModel:
     """Builds the model that a config describes, with random weights.
 
     Args:
         config: The config.
         heads: Names of the heads to build; all of the config's when None, without the auxiliary ones unless training.
-        speakers: Names of the training speakers, for the speaker heads; None for a model that only embeds.
+        labels: Head -> labels that the training data holds, for heads of open classes, such as the speakers; a head
+            without them only embeds.
         training: The model is going to be trained; if the config says so, aware of how it will be quantized.
 
     Raises:
@@ -27,12 +28,15 @@ def build_model(config: ZooConfig, heads: list[str] | None = None, speakers: lis
     """
     chosen = config.heads if heads is None else config.select_heads(heads)
     if heads is None and not training:
-        chosen = {name: head for name, head in chosen.items() if not getattr(HEADS.get(head.type), "auxiliary", False)}
+        chosen = {name: head for name, head in chosen.items()
+                  if head.type not in HEADS or not HEADS[head.type].auxiliary}
     if not chosen:
         raise ConfigError(f"model '{config.name}' has no heads")
     try:
+        # It acts on the constructors that run inside: each layer of `layers.quantizable` asks there whether it is on.
+        # So no front end, backbone or head has to hand an option down to its layers.
         with quantization_aware(training and config.training.quantization_aware):
-            return _build(config, chosen, speakers)
+            return _build(config, chosen, labels or {})
     except ConfigError:
         raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -40,14 +44,14 @@ def build_model(config: ZooConfig, heads: list[str] | None = None, speakers: lis
         raise ConfigError(f"model '{config.name}': {' '.join(str(error).split())}") from error
 
 
-def _build(config, chosen, speakers):
+def _build(config, chosen, labels):
     frontend = create(FRONTENDS, "front end", config.frontend, name="frontend", sample_rate=config.sample_rate)
     backbone = create(BACKBONES, "backbone", config.backbone, name="backbone")
     sharing = create(SHARINGS, "sharing", config.sharing, backbone=backbone, tasks=list(config.heads))
     layers = {}
     for name, head in chosen.items():
-        extra = {"speakers": speakers} if head.type == "speaker" and speakers else {}
-        layers[name] = create(HEADS, "head", head, name=name, label=head.label, **extra)
+        layers[name] = create(HEADS, "head", head, name=name, label=head.label)
+        layers[name].adapt(labels.get(name) or None)
     _check_causality(config, frontend, backbone, sharing, layers)
     weights = {name: head.loss_weight for name, head in chosen.items()}
     weighting = create(WEIGHTINGS, "weighting", config.weighting, weights=weights, name="weighting")
@@ -58,9 +62,9 @@ def _build(config, chosen, speakers):
 
 def _check_causality(config, frontend, backbone, sharing, heads):
     """A backbone for streams is of no use beside other parts that look ahead, or where heads have other networks."""
-    if not getattr(backbone, "causal", False):
+    if not backbone.causal:
         return
-    if not getattr(frontend, "causal", False):
+    if not frontend.causal:
         raise ConfigError(f"model '{config.name}': its backbone is causal and its front end looks ahead; add "
                           "causal: true to the front end, too")
     if not sharing.one_network:

@@ -8,8 +8,7 @@ from speechzoo.layers.stream_state import StreamState
 
 def can_stream(model) -> bool:
     """Whether the model is causal from its front end to its backbone, which all heads share."""
-    return bool(getattr(model.frontend, "causal", False) and getattr(model.backbone, "causal", False)
-                and model.sharing.one_network)
+    return model.frontend.causal and model.backbone.causal and model.sharing.one_network
 
 
 def step_samples(model) -> int:
@@ -72,7 +71,7 @@ def stream_spec(model) -> dict:
         `step_samples`, and `utterance_state`: the tensors of the state that heads of whole utterances gather; zeros
         begin a new utterance.
     """
-    gathering = tuple(f"{name}_" for name, head in model.heads.items() if not getattr(head, "memory", 0))
+    gathering = tuple(f"{name}_" for name, head in model.heads.items() if not head.memory)
     return {"step_samples": step_samples(model),
             "utterance_state": [name for name in _state_shapes(model) if name.startswith(gathering)]}
 

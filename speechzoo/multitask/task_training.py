@@ -38,7 +38,7 @@ class TaskTraining:
         for name, head in self.heads.items():
             if name in (loss or {}):
                 self.head_losses[name] = LabelledMean(loss[name], name=f"{name}_loss")
-            elif getattr(head, "speakers", True):
+            elif head.has_loss:
                 self.head_losses[name] = head.loss()
         self.total_tracker = keras.metrics.Mean(name="loss")
         if self.penalties:
@@ -93,9 +93,10 @@ class TaskTraining:
         """Counts one batch; `losses` and `rows` as `task_losses` gives them."""
         for name, loss in losses.items():
             self.loss_trackers[name].update_state(loss, sample_weight=ops.sum(rows[name]))
+            if training and not self.heads[name].metrics_in_training:
+                continue
             for metric in self.head_metrics[name]:
-                if not (training and getattr(metric, "evaluation_only", False)):
-                    metric.update_state(y[name], y_pred[name], sample_weight=rows[name])
+                metric.update_state(y[name], y_pred[name], sample_weight=rows[name])
         self.total_tracker.update_state(total)
 
     def train_step(self, *arguments):

@@ -1,21 +1,21 @@
-"""The data of a training run: its model's speakers and class counts, and its batches on whichever backend trains."""
+"""The data of a training run: the labels that its manifests hold, and its batches on whichever backend trains."""
 
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from speechzoo.config import ConfigError, SourceConfig, ZooConfig
+from speechzoo.config import ConfigError, RangeConfig, SourceConfig, ZooConfig
 from speechzoo.data.audio_reader import AudioReader
 from speechzoo.data.augment import Augmenter
 from speechzoo.data.batching import BatchPlan
 from speechzoo.data.manifest import read_manifest
-from speechzoo.heads.speaker import SpeakerHead
+from speechzoo.heads import HEADS
 from speechzoo.training.features import CachedFrames, FeatureCache
 
 # Batches that the front end's stored mean and variance are computed from.
@@ -28,16 +28,18 @@ class TrainingData:
     Args:
         config: The config.
         model: The model that is trained; its heads encode the labels.
+        read: Reads a manifest, see `speechzoo.data.examples.Examples`.
 
     Attributes:
         plan: `BatchPlan` of the training sources.
         epoch_steps: Number of batches of each epoch.
-        dev_steps: Number of dev batches; 0 without dev sources, and where only speaker heads train and dev has none of
-            their speakers: `evaluate` compares voices afterwards.
+        dev_steps: Number of dev batches; 0 without dev sources, and where only heads of open classes train and dev
+            has none of their classes: `evaluate` compares voices afterwards.
         loss_weights: Head -> factor of its loss, for the heads that dev has labels of.
     """
 
-    def __init__(self, config: ZooConfig, model: keras.Model):
+    def __init__(self, config: ZooConfig, model: keras.Model,
+                 read: Callable[[Path], list[dict]] = read_manifest):
         if not config.data.train:
             raise ConfigError(f"model '{config.name}': data.train names no manifest; add one, such as "
                               "data.train='[{manifest: train.jsonl}]'")
@@ -46,7 +48,7 @@ class TrainingData:
         self.config = config
         self.plan = BatchPlan(config.data.train, config.data, model.heads, settings.seed, frame_seconds,
                               sort_first_epoch=settings.sort_first_epoch, sample_rate=config.sample_rate,
-                              labelled_only=True, first_epochs=self._first_epochs(), epochs=settings.epochs)
+                              labelled_only=True, first_epochs=self._first_epochs(), epochs=settings.epochs, read=read)
         self.epoch_steps = [len(self.plan.epoch(epoch)) for epoch in range(settings.epochs)]
         if not all(self.epoch_steps):
             raise ConfigError(f"model '{config.name}': epoch {self.epoch_steps.index(0) + 1} has nothing to train on: "
@@ -56,9 +58,9 @@ class TrainingData:
         self._dev = self._dev_reader = None
         self.dev_steps, self.loss_weights = 0, {}
         self._frames: dict[str, CachedFrames] = {}
-        if config.data.dev and not self._dev_is_strangers(model):
+        if config.data.dev and not self._dev_is_strangers(model, read):
             self._dev = BatchPlan(config.data.dev, config.data, model.heads, settings.seed, frame_seconds,
-                                  training=False, sample_rate=config.sample_rate, labelled_only=True)
+                                  training=False, sample_rate=config.sample_rate, labelled_only=True, read=read)
             self.dev_steps = len(self._dev.sequential())
             self._dev_reader = AudioReader(self._dev.examples, config.sample_rate)
             self.loss_weights = {name: head.loss_weight for name, head in config.heads.items()
@@ -123,12 +125,12 @@ class TrainingData:
             digest.update(f"{name}\n".encode())
         return digest.hexdigest()
 
-    def _dev_is_strangers(self, model):
-        heads = list(model.heads.values())
-        if not all(isinstance(head, SpeakerHead) for head in heads):
+    def _dev_is_strangers(self, model, read):
+        if not all(head.open_classes for head in model.heads.values()):
             return False
-        known = {speaker for head in heads for speaker in head.index}
-        return not known.intersection(read_speakers(self.config, self.config.data.dev))
+        train, dev = (open_labels(self.config, sources, read)
+                      for sources in (self.config.data.train, self.config.data.dev))
+        return not any(set(train[name]).intersection(dev[name]) for name in model.heads)
 
     def _first_epochs(self):
         return {name: head.first_epoch for name, head in self.config.heads.items()}
@@ -144,37 +146,34 @@ class TrainingData:
         return report
 
 
-def training_speakers(config: ZooConfig) -> list[str]:
-    """Names of the speakers in the training sources of `config`, sorted: the classes of its speaker heads."""
-    return sorted(read_speakers(config, config.data.train))
+def open_labels(config: ZooConfig, sources: list[SourceConfig],
+                read: Callable[[Path], list[dict]] = read_manifest) -> dict[str, list[str]]:
+    """The labels that some sources of `config` hold for its heads of open classes, such as the speakers.
 
+    Args:
+        config: The config.
+        sources: Some of its sources.
+        read: Reads a manifest.
 
-def read_speakers(config: ZooConfig, sources: list[SourceConfig]) -> set[str]:
-    """Names of the speakers in some sources of `config`; none when it has no speaker head."""
-    labels = {head.label or name for name, head in config.heads.items() if head.type == "speaker"}
-    speakers = set()
-    for source in sources if labels else []:
+    Returns:
+        Head -> its labels, sorted; of heads of open classes only.
+    """
+    found = {name: set() for name, head in config.heads.items() if head.type in HEADS and HEADS[head.type].open_classes}
+    for source in sources if found else []:
         path = Path(config.data.root) / source.manifest
         if not path.is_file():
             continue  # BatchPlan says so
-        for utterance in read_manifest(path):
+        for utterance in read(path):
             if source.split is None or utterance.get("split") == source.split:
-                values = {source.label_of(utterance, label) for label in labels}
-                speakers.update(str(value) for value in values if value is not None)
-    return speakers
-
-
-def count_classes(model: keras.Model, plan: BatchPlan):
-    """Tells the heads whose loss goes by how frequent classes are, and that don't know it yet, what `plan` draws."""
-    for name, head in model.heads.items():
-        if getattr(head, "needs_class_counts", False):
-            head.class_counts = plan.class_counts(name)
+                for name, labels in found.items():
+                    labels.add(source.label_of(utterance, config.heads[name].label or name))
+    return {name: sorted({str(label) for label in labels - {None}}) for name, labels in found.items()}
 
 
 def make_augmenter(config: ZooConfig) -> Augmenter | None:
     """The augmentation of `config`; None when everything is off."""
     settings = config.data.augment
-    if not any(value.probability > 0 for value in vars(settings).values() if hasattr(value, "probability")):
+    if not any(value.probability > 0 for value in vars(settings).values() if isinstance(value, RangeConfig)):
         return None
     return Augmenter(settings, config.training.seed, root=config.data.root, sample_rate=config.sample_rate)
 

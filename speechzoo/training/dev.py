@@ -33,9 +33,8 @@ def evaluate_on_dev(model: keras.Model, batches: Iterable, steps: int,
 def head_values(model: keras.Model, head: str, logs: dict, training: bool = False) -> dict[str, float]:
     """One head's part of the logs of Keras, as "head/loss" and "head/<metric>"."""
     names = {f"{head}_loss": f"{head}/loss"}
-    for metric in model.head_metrics[head]:
-        if not (training and getattr(metric, "evaluation_only", False)):
-            names[metric.name] = f"{head}/{metric.name.removeprefix(f'{head}_')}"
+    if model.heads[head].metrics_in_training or not training:
+        names |= {metric.name: f"{head}/{metric.name.removeprefix(f'{head}_')}" for metric in model.head_metrics[head]}
     return {name: float(logs[key]) for key, name in names.items()}
 
 

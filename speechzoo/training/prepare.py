@@ -1,13 +1,15 @@
-"""What a training run begins with: its model, its data, and what of the model trains how."""
+"""What every training begins with: the model of a config, its data, and what of the model trains how."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 
 from speechzoo.config import ConfigError, ZooConfig
+from speechzoo.data.manifest import read_manifest
 from speechzoo.multitask.build import build_model
-from speechzoo.training.batches import TrainingData, count_classes, training_speakers
+from speechzoo.training.batches import TrainingData, open_labels
 from speechzoo.training.features import check_cacheable
 from speechzoo.training.freezing import freeze
 from speechzoo.training.penalties.making import make_penalties, start_penalties
@@ -18,14 +20,14 @@ from speechzoo.weights import LoadReport, load_weights
 
 
 @dataclass
-class Prepared:
-    """A run before its checkpoint is looked for.
+class PreparedRun:
+    """A run before its first step, or before its checkpoint is looked for.
 
     Attributes:
         model: The whole model, compiled.
         trained: What takes the steps: the model, or its heads alone where features are cached; one optimizer for both.
         data: Batches.
-        speakers: Names of the training speakers.
+        labels: Head -> labels that the training data holds, for heads of open classes, such as the speakers.
         total_steps: Steps of the whole run.
         frozen: Paths of the weights that don't train.
         load_report: What did not fit of the weights that it starts from; None without.
@@ -34,33 +36,57 @@ class Prepared:
     model: keras.Model
     trained: keras.Model
     data: TrainingData
-    speakers: list[str]
+    labels: dict[str, list[str]]
     total_steps: int
     frozen: set[str]
     load_report: LoadReport | None
 
+    def adapt_frontend(self):
+        """Sets the front end's statistics from training audio, unless they came with weights or it has none.
 
-def prepare(config: ZooConfig, weights: str | Path | None) -> Prepared:
+        The first thing of a run that begins; one that goes on finds them in its checkpoint.
+        """
+        if self.load_report is None and self.model.frontend.needs_adaptation:
+            self.model.frontend.adapt(self.data.adaptation_audio())
+
+
+def prepare_run(config: ZooConfig, weights: str | Path | None = None, steps: int | None = None) -> PreparedRun:
     """Builds and compiles what a config trains, from the seed's weights or from a file's.
+
+    Args:
+        config: The config.
+        weights: Weights file to start from; what doesn't fit is reported and starts from random values.
+        steps: Steps that the run takes, which the learning rate follows; those of the config's epochs when None.
 
     Raises:
         ConfigError, ManifestError: Something in the config or the data can't be used.
     """
     settings = config.training
+    read = functools.cache(read_manifest)  # each manifest once, however many sources and steps need it
     keras.utils.set_random_seed(settings.seed)
     use_precision(settings.precision)
-    speakers = training_speakers(config)
-    model = build_model(config, speakers=speakers or None, training=True)
+
+    # The model: heads of open classes take their classes from the data before they are built.
+    labels = open_labels(config, config.data.train, read)
+    model = build_model(config, labels=labels, training=True)
     model.weighting.check_backend()
     model.penalties = make_penalties(settings.penalties)
-    data = TrainingData(config, model)
-    count_classes(model, data.plan)
-    total_steps = sum(data.epoch_steps)
+
+    # The data: the model's heads encode its labels, and losses may go by how many of each there are.
+    data = TrainingData(config, model, read)
+    for name, head in model.heads.items():
+        if head.needs_class_counts:
+            head.adapt(class_counts=data.plan.class_counts(name))
+    total_steps = sum(data.epoch_steps) if steps is None else steps
     if not total_steps:
         raise ConfigError(f"model '{config.name}': training.epochs is {settings.epochs}; nothing to train")
+
+    # The weights that it starts from, and what holds on to them.
     load_report = load_weights(model, weights, strict=False) if weights else None
     frozen = freeze(model, settings.freeze)
     start_penalties(model, load_report)
+
+    # Losses, metrics, and the optimizer of what trains, the penalties' own weights included.
     model.compile(make_optimizer(settings, total_steps, match_rates(model, settings.rates)))
     model.optimizer.build(model.trainable_variables)
     trained = model
@@ -68,4 +94,4 @@ def prepare(config: ZooConfig, weights: str | Path | None) -> Prepared:
         check_cacheable(config, model, frozen)
         trained = model.on_frames()
         trained.compile(model.optimizer)
-    return Prepared(model, trained, data, speakers, total_steps, frozen, load_report)
+    return PreparedRun(model, trained, data, labels, total_steps, frozen, load_report)

@@ -12,10 +12,8 @@ import numpy as np
 
 from speechzoo.config import ConfigError, PartConfig, ZooConfig, load_config
 from speechzoo.files import write_atomically
-from speechzoo.multitask.build import build_model
 from speechzoo.multitask.relatedness import Grouping, linear_cka, propose_groups
-from speechzoo.training.batches import TrainingData, count_classes, training_speakers
-from speechzoo.training.schedule import make_optimizer
+from speechzoo.training.prepare import prepare_run
 from speechzoo.training.step import make_train_step
 
 # Utterances that representations are compared on, several times as many as a small backbone has channels.
@@ -133,20 +131,16 @@ def _without_curricula(config):
     """Random order, all heads from the start in one network, and nothing that only a longer training needs."""
     heads = {name: dataclasses.replace(head, first_epoch=1) for name, head in config.heads.items()}
     # One epoch is looked at ahead of time; the steps may take more or fewer.
-    training = dataclasses.replace(config.training, sort_first_epoch=False, epochs=1, ema_momentum=0.0)
+    training = dataclasses.replace(config.training, sort_first_epoch=False, epochs=1, ema_momentum=0.0, freeze=[],
+                                   rates={}, cache_features=False, penalties=[], precision="float32")
     return dataclasses.replace(config, heads=heads, sharing=PartConfig("hard"), training=training,
                                data=dataclasses.replace(config.data, dev=[]))
 
 
 def _prepare(config, steps):
-    keras.utils.set_random_seed(config.training.seed)
-    model = build_model(config, speakers=training_speakers(config) or None, training=True)
-    data = TrainingData(config, model)
-    count_classes(model, data.plan)
-    model.compile(make_optimizer(config.training, steps))
-    if model.frontend.needs_adaptation:
-        model.frontend.adapt(data.adaptation_audio())
-    return model, data
+    run = prepare_run(config, steps=steps)
+    run.adapt_frontend()
+    return run.model, run.data
 
 
 def _train(model, data, steps, measure_every, name, on_progress):

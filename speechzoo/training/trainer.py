@@ -16,6 +16,7 @@ import keras
 import yaml
 
 from speechzoo.config import ConfigError, ZooConfig, load_config
+from speechzoo.files import write_atomically
 from speechzoo.origin import carry_origin
 from speechzoo.training.averaging import average_files, averaged_weights
 from speechzoo.training.checkpoint import RunState, load_checkpoint, remove_checkpoints, save_checkpoint
@@ -26,11 +27,11 @@ from speechzoo.training.freezing import frozen_weights
 from speechzoo.training.interruption import Interruption
 from speechzoo.training.meter import Meter
 from speechzoo.training.penalties.making import check_penalties, describe_penalties
-from speechzoo.training.prepare import prepare
+from speechzoo.training.prepare import prepare_run
 from speechzoo.training.priors import measure_priors
 from speechzoo.training.run_log import RunLog, plot_curves
 from speechzoo.training.step import make_train_step
-from speechzoo.weights import LoadReport, load_weights, save_weights, write_atomically
+from speechzoo.weights import LoadReport, load_weights, save_weights
 
 # Steps between two records of the log.
 LOG_EVERY = 10
@@ -123,7 +124,7 @@ class _Run:
             _clear(output)
         for leftover in output.rglob(".*.h5.*"):  # of a write that was killed
             leftover.unlink()
-        run = prepare(config, weights)
+        run = prepare_run(config, weights)
         self.model, self.trained, self.data, self.total_steps = run.model, run.trained, run.data, run.total_steps
         self.frozen, self.load_report = run.frozen, run.load_report
         self.penalties = describe_penalties(self.settings.penalties, self.model.penalties)
@@ -133,14 +134,12 @@ class _Run:
             self.state = RunState(fingerprint, freeze=self.settings.freeze, penalties=self.penalties)
             self._check_start(weights)
             carry_origin(weights, output)
-            if not weights and self.model.frontend.needs_adaptation:
-                self.model.frontend.adapt(self.data.adaptation_audio())
+            run.adapt_frontend()
         if self.state.fingerprint != fingerprint:
             raise ValueError(f"{output}: its checkpoint was trained on other batches (data, batching or seed changed); "
                              "undo the change, restart the run, or choose another output folder")
         write_atomically(output / "config.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False).encode())
-        labels = {name: run.speakers for name, head in config.heads.items() if head.type == "speaker"}
-        write_atomically(output / "labels.json", json.dumps(labels, indent=1).encode())
+        write_atomically(output / "labels.json", json.dumps(run.labels, indent=1).encode())
         self.cache = None
         if self.settings.cache_features:
             self.cache = FeatureCache(output, self.model, self.settings.cache_gigabytes)

@@ -43,6 +43,14 @@ def test_options_of_what_a_part_derives_from():
     assert model.heads["keyword"].class_balance == 0.5
 
 
+def test_heads_of_open_classes_take_them_from_the_data():
+    config = from_dict(ZooConfig, {**CONFIG, "heads": {"speaker": {"type": "speaker"},
+                                                       "voice": {"type": "speaker", "embedding_size": 4}}})
+    model = build_model(config, labels={"voice": ["ann", "bob", "cy"]})
+    assert model.heads["voice"].prototypes.shape == (3, 4) and model.heads["voice"].encode("cy") == 2
+    assert model.heads["voice"].has_loss and not model.heads["speaker"].has_loss
+
+
 @pytest.mark.parametrize("name", list_configs())
 def test_every_config_of_the_zoo_names_parts_that_exist(name):
     config = load_config(name)

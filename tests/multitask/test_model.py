@@ -35,7 +35,8 @@ LENGTHS = np.array([9600, 8000, 9601, 4800], np.int32)
 
 def make_model(weighting="static"):
     keras.utils.set_random_seed(1)
-    model = build_model(from_dict(ZooConfig, {**CONFIG, "weighting": {"type": weighting}}), speakers=["ann", "bob"])
+    model = build_model(from_dict(ZooConfig, {**CONFIG, "weighting": {"type": weighting}}),
+                        labels={"speaker": ["ann", "bob"]})
     for part in (model.frontend, model.backbone, *model.heads.values()):
         spread_weights(part)
     return model

@@ -33,7 +33,7 @@ def corpus(tmp_path_factory):
 def run(corpus):
     """A config, its model and its data."""
     config = load_config(corpus, FROZEN)
-    model = build_model(config, speakers=SPEAKERS, training=True)
+    model = build_model(config, labels={"speaker": SPEAKERS}, training=True)
     freeze(model, config.training.freeze)
     return config, model, TrainingData(config, model)
 
@@ -166,7 +166,7 @@ def test_training_on_frames_is_training_on_audio(corpus, tmp_path):
 ])
 def test_what_can_not_be_kept(corpus, change, message):
     config = load_config(corpus, [*CACHED, change])
-    model = build_model(config, speakers=SPEAKERS, training=True)
+    model = build_model(config, labels={"speaker": SPEAKERS}, training=True)
     with pytest.raises(ConfigError, match=f"^training.cache_features: {message}$"):
         check_cacheable(config, model, freeze(model, config.training.freeze))
 

@@ -88,7 +88,7 @@ def test_final_weights_are_the_mean_of_the_last_evaluated_ones(finished):
 def test_final_metrics_are_those_of_the_final_weights(corpus, finished):
     """Recomputed utterance by utterance, without batches, padding or Keras metrics."""
     config = load_config(corpus)
-    model = build_model(config, speakers=SPEAKERS)
+    model = build_model(config, labels={"speaker": SPEAKERS})
     load_weights(model, finished[0].output / "final.weights.h5")
     from speechzoo.audio import load_audio
 

@@ -5,8 +5,10 @@ import json
 import pytest
 
 from speechzoo.config import ConfigError, load_config
-from speechzoo.multitask.build import build_model
-from speechzoo.training.batches import TrainingData, count_classes
+from speechzoo.data.manifest import read_manifest
+from speechzoo.training import prepare
+from speechzoo.training.batches import TrainingData
+from speechzoo.training.prepare import prepare_run
 from tests.training.tiny_corpus import SPEAKERS, make_corpus
 
 SKEWED = "data.train=[{manifest: tones.jsonl, split: train}, {manifest: rare.jsonl}]"
@@ -23,11 +25,8 @@ def corpus(tmp_path_factory):
 
 
 def make_data(corpus, overrides):
-    config = load_config(corpus, overrides)
-    model = build_model(config, speakers=SPEAKERS, training=True)
-    data = TrainingData(config, model)
-    count_classes(model, data.plan)
-    return model, data
+    run = prepare_run(load_config(corpus, overrides))
+    return run.model, run.data
 
 
 def test_counts_come_from_the_manifests(corpus):
@@ -43,6 +42,14 @@ def test_counts_come_from_the_manifests(corpus):
                               ["data.last_source_temperature=3", "training.epochs=9"], ["training.epochs=9"],
                               ["heads.speaker.first_epoch=2"])}
     assert len(prints) == 5  # more epochs alone change no batch
+
+
+def test_each_manifest_is_read_once(corpus, monkeypatch):
+    """For the speakers, for training and for dev, of however many sources."""
+    read = []
+    monkeypatch.setattr(prepare, "read_manifest", lambda path: read.append(path.name) or read_manifest(path))
+    run = prepare_run(load_config(corpus, [SKEWED]))
+    assert sorted(read) == ["rare.jsonl", "tones.jsonl"] and run.labels == {"speaker": SPEAKERS}
 
 
 def test_an_epoch_without_heads_is_an_error(corpus):

@@ -49,7 +49,7 @@ def final_outputs(config, output):
     from speechzoo.multitask.build import build_model
     from speechzoo.weights import load_weights
 
-    model = build_model(load_config(config), speakers=SPEAKERS)
+    model = build_model(load_config(config), labels={"speaker": SPEAKERS})
     load_weights(model, output / "final.weights.h5")
     return model.outputs_of(tone(0.5, 500.0, seed=1))
 
