@@ -9,7 +9,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from speechzoo.config import ConfigError, ZooConfig
+from speechzoo.config import ConfigError, RangeConfig, ZooConfig
 from speechzoo.data.audio_reader import AudioReader
 from speechzoo.data.batching import Batch, BatchPlan
 from speechzoo.data.feed import in_order
@@ -32,14 +32,19 @@ def check_cacheable(config: ZooConfig, model: keras.Model, frozen: set[str]):
         free = [weight.path for weight in layer.weights if weight.path not in frozen]
         if free:
             raise ConfigError(f"{key}: {free[0]} is not frozen; put {layer.name}/* into training.freeze")
-    drawn = [name for name, value in vars(config.data.augment).items() if getattr(value, "probability", 0) > 0]
+    drawn = [name for name, value in vars(config.data.augment).items()
+             if isinstance(value, RangeConfig) and value.probability > 0]
     if drawn or config.data.crop_seconds:
         name = f"augment.{drawn[0]}" if drawn else "crop_seconds"
         raise ConfigError(f"{key}: data.{name} changes the audio each time; turn it off")
     masks = model.frontend.spec_augment
-    for name in ("frequency_masks", "time_masks"):
-        if getattr(masks, name):
+    for name, number in (("frequency_masks", masks.frequency_masks), ("time_masks", masks.time_masks)):
+        if number:
             raise ConfigError(f"{key}: frontend.{name} changes the features each time; set it to 0")
+    for penalty in model.penalties:
+        if penalty.teacher is not None:
+            raise ConfigError(f"{key}: the teacher of penalty '{penalty.name}' needs the audio; leave one of the two "
+                              "out")
 
 
 class FrameModel:

@@ -15,12 +15,14 @@ class Penalty(keras.layers.Layer):
         needs_weights: Whether it means anything only in a run that starts from weights.
         source_option: Name of the constructor's argument, and of the attribute, with the path of a file that it needs
             whenever it trains, such as a teacher's weights; a run that goes on must find the same file. None without.
+        teacher: A model that answers each batch beside the one that trains, see `use_teacher`.
         loaded: Paths of the model's weights that the file had which the run starts from; none in a run that goes on
             without it. Set before `start`.
     """
 
     needs_weights = False
     source_option: str | None = None
+    teacher: keras.Model | None = None
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -34,10 +36,19 @@ class Penalty(keras.layers.Layer):
             model: The MultiTaskModel; what is frozen is frozen.
         """
 
+    def use_teacher(self, teacher: keras.Model):
+        """Keeps a MultiTaskModel that was read from the source; `call` asks it: `self.teacher(inputs, training=False)`.
+
+        It doesn't train, and no file of the run holds its weights. It takes audio, so features can't be cached.
+        """
+        teacher.trainable = False
+        self.teacher = teacher
+
     @property
     def own_weights(self) -> list[keras.Variable]:
-        """The variables that checkpoints keep: all, but for what a subclass reads from its source again."""
-        return self.weights
+        """The variables that checkpoints keep: all but the teacher's, which are read from the source again."""
+        read = {id(weight) for weight in self.teacher.weights} if self.teacher is not None else set()
+        return [weight for weight in self.weights if id(weight) not in read]
 
     def call(self, model: keras.Model, inputs: dict, outputs: dict):
         """The penalty on one batch.
