@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 # Public name -> the module that defines it.
 _PUBLIC = {
     "load": "speechzoo.registry",
+    "save": "speechzoo.registry",
     "list_models": "speechzoo.registry",
     "describe": "speechzoo.registry",
     "load_config": "speechzoo.config",

@@ -73,11 +73,12 @@ def carry_origin(weights: str | Path | None, run: str | Path):
         run: Folder of the run.
 
     Raises:
-        ValueError: The origin is damaged, or the run's folder is that of imported weights.
+        ValueError: The origin is damaged, or the run's folder is that of imported or saved weights.
     """
     target = Path(run) / ORIGIN
-    if target.is_file() and (target.parent / "model.weights.h5").is_file():
-        raise ValueError(f"{run}: holds imported weights, which a run would mix with its own; choose another folder")
+    if (target.parent / "model.weights.h5").is_file():
+        raise ValueError(f"{run}: holds imported or saved weights, which a run would mix with its own; choose another "
+                         "folder")
     if weights is not None and read_origin(origin_folder(weights)).licence:
         source = origin_folder(weights) / ORIGIN
         if source.resolve() != target.resolve():

@@ -1,29 +1,68 @@
-"""The zoo: models by name, with their configs, checkpoints and published figures."""
+"""The zoo: models by name, by file and by folder, with what is known of each."""
 
 import dataclasses
 import fnmatch
 import json
+import logging
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 import yaml
 
-from speechzoo.config import ConfigError, PartConfig, ZooConfig, list_configs, load_config
-from speechzoo.origin import Origin, origin_folder, read_origin
+from speechzoo.config import (ConfigError, HeadConfig, PartConfig, ZooConfig, from_dict, list_configs, load_config,
+                              merge, nearest)
+from speechzoo.files import write_atomically
+from speechzoo.origin import ORIGIN, Origin, origin_folder, read_origin
 
-# Files of a checkpoint in `speechzoo/checkpoints/<model>/`.
-WEIGHTS, METRICS, CARD = "model.weights.h5", "metrics.json", "card.md"
+# Files of a checkpoint in `speechzoo/checkpoints/<model>/`, and of a folder that `save` writes.
+WEIGHTS, METRICS, CARD, CONFIG = "model.weights.h5", "metrics.json", "card.md", "config.yaml"
+# Weights of a training run, from the best to load on.
+RUN_WEIGHTS = ("final.weights.h5", "best.weights.h5")
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass
-class ModelDescription:
-    """What is known of a model without running it.
+class ModelSummary:
+    """An entry of the zoo's index: what is known of a model without building it, from its config and its checkpoint.
+
+    Attributes:
+        name: Name for `speechzoo.load`.
+        summary: One line that says what the model is for.
+        heads: Names of its heads; of trained ones, those that answer.
+        streaming: Whether it answers step by step while audio comes in.
+        pretrained: Whether it comes with trained weights. What follows but `corpora` is unknown without them.
+        licence: SPDX identifier of the weights' licence.
+        derived_from: Published weights that these began from: `name`, `licence`, `copyright` and `sha256` of each.
+        size_bytes: Bytes of the weights file.
+        parameters: Number of weights.
+        macs_per_second: Multiply-accumulates for one second of audio.
+        corpora: Corpora that it was trained on, or that its config names for it.
+        figures: Head -> {metric: value}: the main metric of each on speakers held out of training.
+    """
+
+    name: str
+    summary: str
+    heads: list[str]
+    streaming: bool
+    pretrained: bool
+    licence: str
+    derived_from: list[dict]
+    size_bytes: int | None
+    parameters: int | None
+    macs_per_second: float | None
+    corpora: list[str]
+    figures: dict[str, dict[str, float]]
+
+
+@dataclass
+class ModelDescription(ModelSummary):
+    """A `ModelSummary` with what takes building the model, and with the whole of its config, figures and card.
 
     Attributes:
         config: Its config.
-        parameters: Number of weights.
-        macs_per_second: Multiply-accumulates for one second of audio.
+        labels: Head -> what it can answer: classes, units, or slot -> values; nothing for embeddings.
         hard_parameters: Number of weights if all heads shared one backbone.
         hard_macs_per_second: Multiply-accumulates for one second if all heads shared one backbone.
         metrics: `metrics.json` of its checkpoint; None when it has none.
@@ -31,36 +70,42 @@ class ModelDescription:
     """
 
     config: ZooConfig
-    parameters: int
-    macs_per_second: float
+    labels: dict[str, list | dict]
     hard_parameters: int
     hard_macs_per_second: float
     metrics: dict | None
     card: str | None
 
 
-def list_models(pattern: str = "*", head: str | None = None) -> list[str]:
+def list_models(pattern: str = "*", head: str | None = None, pretrained: bool | None = None) -> list[str]:
     """Names of the zoo's models.
 
     Args:
         pattern: Shell-style pattern, such as `mtl_*_small`.
         head: Only models that have this head.
+        pretrained: Only models with trained weights (True), or only recipes without (False).
 
     Example:
-        >>> "mtl_ds_cnn_micro" in list_models("mtl_*", head="keyword")
-        True
+        >>> list_models("mtl_ds_*", head="keyword", pretrained=True)
+        ['mtl_ds_cnn_micro']
     """
-    names = fnmatch.filter(list_configs(), pattern)
-    return [name for name in names if head is None or head in load_config(name).heads]
+    return [name for name in fnmatch.filter(list_configs(), pattern)
+            if pretrained in (None, (_checkpoint_folder(name) / WEIGHTS).is_file())
+            and (head is None or head in load_config(name).heads)]
 
 
-def load(name: str | Path, weights: str | Path | None = "pretrained", heads: list[str] | None = None, **overrides):
-    """A model of the zoo, of a config file or of a training run.
+def load(name: str | Path, weights: str | Path | None = "pretrained", heads: list[str] | dict | None = None,
+         **overrides):
+    """A model of the zoo, of a config file, of a training run, or one that `save` wrote.
 
     Args:
-        name: Name of a zoo model (`mtl_conformer_small`), path of a YAML config, or folder of a training run.
-        weights: "pretrained" for the checkpoint of the zoo or of the run, None for random weights, or a weights file.
-        heads: Heads to build; all when None.
+        name: Name of a zoo model (`mtl_conformer_small`), path of a YAML config, or folder of a training run or of
+            `save`.
+        weights: "pretrained" for the weights of the zoo model or in the folder, None for random weights, or whatever
+            `find_weights` takes.
+        heads: Names of the heads to build; all when None. Or name -> config of a head, where heads may be new: what
+            the weights don't have for them starts at random, and is in the model's `new_weights`. Such a config
+            changes that of the head of this name, if there is one: `{}` leaves it as it is.
         **overrides: Changes to the config, nested as it is: `backbone={"dropout": 0.2}, training={"epochs": 3}`.
 
     Returns:
@@ -71,36 +116,81 @@ def load(name: str | Path, weights: str | Path | None = "pretrained", heads: lis
         ValueError: The weights don't fit, are damaged, or there are none.
 
     Example:
-        >>> model = load("mtl_ds_cnn_micro", weights=None, heads=["keyword"])
-        >>> list(model.heads)
-        ['keyword']
+        >>> model = load("mtl_ds_cnn_micro", heads={"mood": {"type": "classifier", "classes": ["calm", "angry"]},
+        ...                                         "keyword": {}})
+        >>> list(model.heads), model.new_weights[-2:]
+        (['mood', 'keyword'], ['mood/logits/kernel', 'mood/logits/bias'])
     """
     from speechzoo.multitask.build import build_model
-    from speechzoo.weights import load_weights
 
     folder = Path(name)
-    is_run = folder.is_dir() and (folder / "config.yaml").is_file()
-    if folder.is_dir() and not is_run:
-        raise ConfigError(f"{folder}: not a training run; expected config.yaml in it")
-    config = load_config(folder / "config.yaml" if is_run else name, _flatten(overrides))
-    source = _run_weights(folder) if weights == "pretrained" and is_run else weights
-    if weights == "pretrained" and not is_run:
+    if folder.is_dir() and not (folder / CONFIG).is_file():
+        raise ConfigError(f"{folder}: not a training run; expected {CONFIG} in it")
+    config = load_config(folder / CONFIG if folder.is_dir() else name, _flatten(overrides))
+    if weights == "pretrained":
         if folder.suffix in (".yaml", ".yml"):
-            raise ConfigError(f"{name}: a config file has no pretrained weights; give weights=None or a weights file")
-        source = checkpoint_weights(config.name)
-    model = build_model(config, heads)
+            raise ConfigError(f"{name}: a config file has no pretrained weights; give weights=None, the name of a zoo "
+                              "model, or a weights file")
+        weights = _folder_weights(folder) if folder.is_dir() else checkpoint_weights(config.name)
+    source = None if weights is None else find_weights(weights)
+    new_heads = heads if isinstance(heads, dict) else {}
+    model = build_model(_with_heads(config, new_heads) if new_heads else config, heads and list(heads))
     if source is not None:
-        report = load_weights(model, source, strict=False)
-        # What is left over belongs to heads that were not asked for, or to training (speaker prototypes); a weighting
-        # that the file doesn't know starts anew, and units without a measured prior are decoded without.
-        lacking = [path for path in report.missing + report.mismatched
-                   if not path.startswith("weighting/") and not path.endswith("/log_prior")]
-        if lacking:
-            raise ValueError(f"{source}: {len(lacking)} weights of the model are not in it, such as {lacking[0]}; "
-                             "load with weights=None and use speechzoo.weights.load_weights(model, path, strict=False) "
-                             "to start from what fits")
-        model.origin = _origin(source)
+        _load_weights(model, source, new_heads)
     return model
+
+
+def save(model, folder: str | Path):
+    """Writes a model so that `speechzoo.load(folder)` gives it again: weights, config, and where the weights come from.
+
+    Args:
+        model: A model that `load` gave, trained or not.
+        folder: Made when it isn't there; what an earlier `save` wrote is replaced.
+
+    Raises:
+        ValueError: The folder is that of a training run, or the model wasn't made from a config.
+        OSError: The files can't be written.
+
+    Example:
+        model = speechzoo.load("mtl_ds_cnn_micro", heads={"mood": {"type": "classifier", "classes": ["calm", "angry"]}})
+        model.fit(...)
+        speechzoo.save(model, "models/mood")
+    """
+    from speechzoo.weights import save_weights
+
+    folder = Path(folder)
+    if model.zoo_config is None:
+        raise ValueError(f"model '{model.name}' wasn't made from a config, so that nobody could build it again from "
+                         "a folder; make it with speechzoo.load, or save its weights alone (speechzoo.weights)")
+    if any((folder / name).exists() for name in (*RUN_WEIGHTS, "checkpoint.h5")):
+        raise ValueError(f"{folder}: holds a training run; save to another folder")
+    save_weights(model, folder / WEIGHTS)
+    write_atomically(folder / CONFIG, yaml.safe_dump(model.zoo_config.to_dict(), sort_keys=False).encode())
+    if model.origin.licence:
+        write_atomically(folder / ORIGIN, json.dumps(dataclasses.asdict(model.origin), indent=1).encode())
+    else:
+        (folder / ORIGIN).unlink(missing_ok=True)
+
+
+def find_weights(source: str | Path) -> Path:
+    """The weights file that people mean.
+
+    Args:
+        source: A weights file, the folder of a training run or of `save`, or the name of a zoo model.
+
+    Raises:
+        FileNotFoundError: Nothing of the kind.
+        ValueError: A run or a zoo model without weights, or damaged ones.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return _folder_weights(path)
+    if path.is_file():
+        return path
+    if str(source) in list_configs():
+        return checkpoint_weights(str(source))
+    raise FileNotFoundError(f"{source}: no such weights file, folder of a run, or model of the zoo; "
+                            f"{nearest(str(source), list_models(pretrained=True))}")
 
 
 def checkpoint_weights(name: str) -> Path:
@@ -113,7 +203,7 @@ def checkpoint_weights(name: str) -> Path:
 
     folder = _checkpoint_folder(name)
     if not (folder / WEIGHTS).is_file():
-        trained = [model for model in list_configs() if (_checkpoint_folder(model) / WEIGHTS).is_file()]
+        trained = list_models(pretrained=True)
         raise ValueError(f"'{name}' has no pretrained weights; load it with weights=None and train it, or use one of: "
                          f"{', '.join(trained) or 'none yet'}")
     metrics = _metrics(name) or {}
@@ -121,6 +211,30 @@ def checkpoint_weights(name: str) -> Path:
     if sha256_of(folder / WEIGHTS) != expected:
         raise ValueError(f"{folder / WEIGHTS}: damaged (its SHA-256 is not {expected[:12]}...); reinstall speechzoo")
     return folder / WEIGHTS
+
+
+def summarize(name: str) -> ModelSummary:
+    """The index entry of a zoo model, from its config and its checkpoint: nothing is built.
+
+    Raises:
+        ConfigError: No such model.
+    """
+    config = load_config(name)
+    metrics, weights = _metrics(config.name), _checkpoint_folder(config.name) / WEIGHTS
+    pretrained = metrics is not None and weights.is_file()
+    known = metrics if pretrained else {}
+    sources = known.get("training", {}).get("data") or [dataclasses.asdict(source) for source in config.data.train]
+    figures = {head: _main_figure(values) for head, values in known.get("results", {}).get("overall", {}).items()}
+    return ModelSummary(
+        name=config.name, summary=config.summary,
+        # What only teaches in training is in the config, too, and answers nothing.
+        heads=[head for head in config.heads if not pretrained or head in figures],
+        streaming=bool(config.backbone.options.get("causal", False)), pretrained=pretrained,
+        licence=known.get("licence", ""), derived_from=known.get("derived_from", []),
+        size_bytes=weights.stat().st_size if pretrained else None, parameters=known.get("parameters"),
+        macs_per_second=known.get("macs_per_second"),
+        corpora=list(dict.fromkeys(Path(source["manifest"]).parts[0] for source in sources)),
+        figures=figures)
 
 
 def describe(name: str) -> ModelDescription:
@@ -139,8 +253,52 @@ def describe(name: str) -> ModelDescription:
         hard = build_model(dataclasses.replace(config, sharing=PartConfig("hard")))
         hard_cost = hard.count_params(), count_macs(hard)
     card = _checkpoint_folder(config.name) / CARD
-    return ModelDescription(config, *cost, *hard_cost, _metrics(config.name),
-                            card.read_text(encoding="utf-8") if card.is_file() else None)
+    return ModelDescription(
+        **vars(summarize(name)) | {"parameters": cost[0], "macs_per_second": cost[1]}, config=config,
+        labels={name: labels_of(head.spec()) for name, head in model.heads.items()},
+        hard_parameters=hard_cost[0], hard_macs_per_second=hard_cost[1], metrics=_metrics(config.name),
+        card=card.read_text(encoding="utf-8") if card.is_file() else None)
+
+
+def labels_of(head_spec: dict) -> list | dict:
+    """What a head can answer, from its spec: classes, units, or slot -> values; nothing for embeddings."""
+    return head_spec.get("classes") or head_spec.get("units") or head_spec.get("slots") or []
+
+
+def _main_figure(figures: dict) -> dict[str, float]:
+    """The first metric of a head in `metrics.json`, which is its main one."""
+    return dict([(name, value) for name, value in figures.items() if isinstance(value, float)][:1])
+
+
+def _with_heads(config: ZooConfig, heads: dict[str, dict]) -> ZooConfig:
+    """The config with these heads instead of its own, each on top of its own of the same name."""
+    own = config.to_dict()["heads"]
+    for name, head in heads.items():
+        if not isinstance(head, dict):
+            raise ConfigError(f"heads.{name}: expected the config of a head, such as {{'type': 'classifier', "
+                              f"'classes': [...]}}, or {{}} for the model's own, got {head!r}")
+    return dataclasses.replace(config, heads={
+        name: from_dict(HeadConfig, merge(own.get(name, {}), head), f"heads.{name}") for name, head in heads.items()})
+
+
+def _load_weights(model, source: Path, new_heads: dict):
+    """Reads the weights of a file; those of new heads may be missing there."""
+    from speechzoo.weights import load_weights
+
+    report = load_weights(model, source, strict=False)
+    # What is left over belongs to heads that were not asked for, or to training (speaker prototypes).
+    optional = {weight.path for part in (model.weighting, *model.heads.values()) for weight in part.optional_weights}
+    lacking = [path for path in (entry.partition(":")[0] for entry in report.missing + report.mismatched)
+               if path not in optional]
+    unexpected = [path for path in lacking if path.partition("/")[0] not in new_heads]
+    if unexpected:
+        raise ValueError(f"{source}: {len(unexpected)} weights of the model are not in it, such as {unexpected[0]}; "
+                         "name new heads with their configs (heads={...}), or load with weights=None and use "
+                         "speechzoo.weights.load_weights(model, path, strict=False) to start from what fits")
+    if lacking:
+        _LOGGER.info("%s: %d weights are new and start at random, such as %s", model.name, len(lacking), lacking[0])
+    model.new_weights = lacking
+    model.origin = _origin(source)
 
 
 def _checkpoint_folder(name: str) -> Path:
@@ -164,10 +322,12 @@ def _origin(weights: str | Path) -> Origin:
     return origin
 
 
-def _run_weights(folder: Path) -> Path:
-    for name in ("final.weights.h5", "best.weights.h5"):
+def _folder_weights(folder: Path) -> Path:
+    for name in (*RUN_WEIGHTS, WEIGHTS):
         if (folder / name).is_file():
             return folder / name
+    if not (folder / CONFIG).is_file():
+        raise ValueError(f"{folder}: no weights in this folder; give that of a training run or of speechzoo.save")
     raise ValueError(f"{folder}: the run has no weights yet; let it reach its first evaluation")
 
 

@@ -58,7 +58,7 @@ def test_a_run_does_not_move_in_with_imported_weights(tmp_path):
     write_origin(tmp_path)
     (tmp_path / "model.weights.h5").touch()
     for weights in (None, tmp_path / "model.weights.h5"):
-        with pytest.raises(ValueError, match="holds imported weights"):
+        with pytest.raises(ValueError, match="holds imported or saved weights"):
             carry_origin(weights, tmp_path)
     assert read_origin(tmp_path) == ORIGIN
 

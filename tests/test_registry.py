@@ -1,6 +1,7 @@
 """The zoo by name: every config builds, every checkpoint gives its golden outputs, and what is wrong is said in one line."""
 
 import json
+import logging
 import shutil
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 
 from speechzoo import registry
 from speechzoo.config import ConfigError
-from speechzoo.registry import METRICS, WEIGHTS, checkpoint_weights, describe, list_models, load
+from speechzoo.origin import Origin
+from speechzoo.registry import (METRICS, WEIGHTS, checkpoint_weights, describe, find_weights, list_models, load, save,
+                                summarize)
 from speechzoo.weights import save_weights, sha256_of
 
 
@@ -22,6 +25,11 @@ def test_every_model_has_what_a_page_about_it_needs(name):
     assert model.config.summary and model.parameters > 1000 and model.macs_per_second > 1e5
     assert (model.metrics is not None) == has_checkpoint(name)
     assert model.card or not has_checkpoint(name)
+    assert set(model.labels) <= set(model.config.heads) and all(
+        values or model.config.heads[head].type == "speaker" for head, values in model.labels.items())
+    if model.pretrained:
+        assert (summarize(name).parameters, summarize(name).macs_per_second) == (model.parameters, model.macs_per_second)
+        assert list(model.labels) == model.heads
 
 
 @pytest.mark.parametrize("name", [name for name in list_models() if has_checkpoint(name)])
@@ -88,3 +96,117 @@ def test_damaged_packaged_weights_are_refused(packaged):
     shutil.rmtree(folder)
     with pytest.raises(ValueError, match="no pretrained weights"):
         load("mtl_ds_cnn_micro")
+
+
+# -- heads of one's own -------------------------------------------------------------------------------------------------
+
+MOOD = {"type": "classifier", "classes": ["calm", "angry"]}
+AUDIO = np.random.default_rng(0).standard_normal(8000).astype(np.float32) / 10
+
+
+def test_new_heads_stand_on_trained_weights(caplog):
+    trained = load("mtl_ds_cnn_micro")
+    with caplog.at_level(logging.INFO, "speechzoo.registry"):
+        model = load("mtl_ds_cnn_micro", heads={"mood": MOOD, "keyword": {}})
+    assert list(model.heads) == list(model.zoo_config.heads) == ["mood", "keyword"]
+    new = [weight.path for weight in model.heads["mood"].weights]
+    assert new and sorted(model.new_weights) == sorted(new)
+    assert caplog.messages == [f"mtl_ds_cnn_micro: {len(new)} weights are new and start at random, such as "
+                               f"{model.new_weights[0]}"]
+    np.testing.assert_allclose(model.outputs_of(AUDIO)["keyword"], trained.outputs_of(AUDIO)["keyword"], atol=1e-5)
+    assert trained.new_weights == [] and model.origin == trained.origin
+
+
+def test_a_head_with_other_classes_is_new():
+    model = load("mtl_ds_cnn_micro", heads={"keyword": {"classes": ["stop", "go"]}})
+    assert model.new_weights and all(path.startswith("keyword/") for path in model.new_weights)
+    assert model.zoo_config.heads["keyword"].type == "classifier"
+
+
+@pytest.mark.parametrize("heads, message", [
+    ({"keywrod": {}}, "heads.keywrod: missing key 'type'"),
+    ({"mood": None}, "heads.mood: expected the config of a head"),
+    ({"mood": {"type": "clasifier"}}, "unknown head 'clasifier'; did you mean 'classifier'"),
+    ({"mood": {**MOOD, "dropuot": 1}}, "did you mean 'dropout'"),
+])
+def test_heads_that_can_not_be_built(heads, message):
+    with pytest.raises(ConfigError, match=message):
+        load("mtl_ds_cnn_micro", heads=heads)
+
+
+def test_only_new_heads_may_lack_weights():
+    with pytest.raises(ValueError, match=r"\d+ weights of the model are not in it, such as backbone/.*name new heads"):
+        load("mtl_ds_cnn_micro", heads={"mood": MOOD}, backbone={"channels": 56, "num_blocks": 5})
+
+
+def test_a_file_may_lack_what_has_a_sensible_beginning():
+    model = load("mtl_conformer_small", weights=None, heads=["transcript", "keyword"], weighting={"type": "uncertainty"})
+    optional = {weight.path for part in (model.weighting, *model.heads.values()) for weight in part.optional_weights}
+    assert optional == {"weighting/transcript_log_variance", "weighting/keyword_log_variance", "transcript/log_prior"}
+
+
+# -- folders ------------------------------------------------------------------------------------------------------------
+
+def test_a_saved_model_loads_by_its_folder(tmp_path):
+    model = load("mtl_ds_cnn_micro", heads={"mood": MOOD, "gender": {}})
+    model.heads["mood"].logits.bias.assign([1.0, -2.0])
+    save(model, tmp_path / "mood")
+    again = load(tmp_path / "mood")
+    assert sorted(path.name for path in (tmp_path / "mood").iterdir()) == ["config.yaml", "model.weights.h5", "origin.json"]
+    assert again.zoo_config.heads == model.zoo_config.heads and again.origin == model.origin and again.new_weights == []
+    for head, output in model.outputs_of(AUDIO).items():
+        np.testing.assert_allclose(again.outputs_of(AUDIO)[head], output, atol=1e-6)
+    save(load("mtl_ds_cnn_micro", weights=None), tmp_path / "mood")
+    assert list(load(tmp_path / "mood").heads) == ["keyword", "gender", "age_group"]
+    assert load(tmp_path / "mood").origin == Origin()
+
+
+def test_what_can_not_be_saved(tmp_path):
+    model = load("mtl_ds_cnn_micro", weights=None, heads=["gender"])
+    (tmp_path / "final.weights.h5").touch()
+    with pytest.raises(ValueError, match="holds a training run; save to another folder"):
+        save(model, tmp_path)
+    model.zoo_config = None
+    with pytest.raises(ValueError, match="wasn't made from a config"):
+        save(model, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_weights_are_found_by_name_folder_and_file(tmp_path):
+    file = registry._checkpoint_folder("mtl_ds_cnn_micro") / WEIGHTS
+    assert find_weights("mtl_ds_cnn_micro") == find_weights(file) == find_weights(str(file)) == file
+    for name in (WEIGHTS, "best.weights.h5", "final.weights.h5"):
+        shutil.copy(file, tmp_path / name)
+        assert find_weights(tmp_path) == tmp_path / name
+    model = load("mtl_ds_cnn_micro", weights=tmp_path)
+    np.testing.assert_allclose(model.outputs_of(AUDIO)["gender"], load("mtl_ds_cnn_micro").outputs_of(AUDIO)["gender"])
+
+
+def test_weights_that_are_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match="mtl_ds_cnn_mikro: no such weights file.*did you mean 'mtl_ds_cnn_micro'"):
+        find_weights("mtl_ds_cnn_mikro")
+    with pytest.raises(ValueError, match="'mtl_cnn_tiny' has no pretrained weights"):
+        find_weights("mtl_cnn_tiny")
+    with pytest.raises(ValueError, match="no weights in this folder"):
+        find_weights(tmp_path)
+
+
+# -- the index ----------------------------------------------------------------------------------------------------------
+
+def test_the_index_knows_what_is_trained():
+    trained, recipes = list_models(pretrained=True), list_models(pretrained=False)
+    assert sorted(trained + recipes) == list_models() and {"mtl_whisper_tiny", "mtl_ds_cnn_micro"} <= set(trained)
+    assert list_models("mtl_*", head="event", pretrained=False) == []
+    whisper = summarize("mtl_whisper_tiny")
+    assert whisper.licence == "MIT" and whisper.derived_from[0]["name"] == "Whisper tiny.en" and not whisper.streaming
+    assert whisper.size_bytes == (registry._checkpoint_folder("mtl_whisper_tiny") / WEIGHTS).stat().st_size
+    assert "alignment" not in whisper.heads and set(whisper.heads) == set(whisper.figures)
+    assert list(whisper.figures["transcript"]) == ["wer"] and list(whisper.figures["slots"]) == ["f1"]
+    assert "librispeech" in whisper.corpora and summarize("mtl_conformer_small_streaming").streaming
+
+
+def test_the_index_knows_recipes_by_their_configs():
+    recipe = summarize("mtl_cnn_tiny")
+    assert not recipe.pretrained and recipe.figures == {} and recipe.parameters is recipe.size_bytes is None
+    assert recipe.heads == ["keyword", "gender", "age_group"]
+    assert recipe.corpora == ["speech_commands", "wake_words", "librispeech", "speechocean762"]

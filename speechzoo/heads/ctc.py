@@ -81,6 +81,10 @@ class CTCHead(Head):
     def looks_ahead(self) -> bool:
         return self.convolutions is not None
 
+    @property
+    def optional_weights(self) -> list:
+        return [self.log_prior]  # units without a measured prior are decoded without
+
     def split(self, text: str) -> list[str]:
         """A transcript as units."""
         if self.kind == "pieces":

@@ -56,6 +56,11 @@ class Head(keras.layers.Layer):
             class_counts: Class -> number of examples that an epoch draws, for a head that `needs_class_counts`.
         """
 
+    @property
+    def optional_weights(self) -> list:
+        """Weights that a file may lack without the head being new: its answers are those of their initial values."""
+        return []
+
     def get_config(self):
         return {**super().get_config(), "label": self.label}
 

@@ -29,6 +29,8 @@ class MultiTaskModel(TaskTraining, keras.Model):
 
     Attributes:
         origin: The `Origin` of its weights, which travels into what is exported.
+        new_weights: Paths of the weights that `speechzoo.load` didn't find in the file: those of new heads, which start
+            at random.
 
     Example:
         >>> import speechzoo
@@ -59,6 +61,7 @@ class MultiTaskModel(TaskTraining, keras.Model):
         self.weighting = weighting or StaticWeighting(dict.fromkeys(heads, 1.0), name="weighting")
         self.zoo_config = config
         self.origin = Origin()
+        self.new_weights = []
         self.stream_shapes = None
 
     @property

@@ -18,6 +18,7 @@ import yaml
 from speechzoo.config import ConfigError, ZooConfig, load_config
 from speechzoo.files import write_atomically
 from speechzoo.origin import carry_origin
+from speechzoo.registry import find_weights
 from speechzoo.training.averaging import average_files, averaged_weights
 from speechzoo.training.checkpoint import RunState, load_checkpoint, remove_checkpoints, save_checkpoint
 from speechzoo.training.core_hours import CoreHours
@@ -85,7 +86,8 @@ def train(config: ZooConfig | str | Path, output: str | Path, resume: bool = Tru
         output: Folder of the run.
         resume: Go on from the checkpoint in `output`, if there is one; otherwise start over.
         overrides: `key=value` changes to a config given by name or path (`training.epochs=3`).
-        weights: Weights file to start from; what doesn't fit is reported and starts from random values.
+        weights: What to start from: name of a zoo model, folder of a run, or a weights file (`registry.find_weights`);
+            what doesn't fit is reported and starts from random values.
         heads: Heads to train; all of the config's when None. Utterances without a label for any of them are left out.
             Where the config stops early by the metric of another head, the loss takes its place.
         on_record: Called with each record that goes into `log.jsonl`.
@@ -108,6 +110,7 @@ def train(config: ZooConfig | str | Path, output: str | Path, resume: bool = Tru
         if settings.early_stop_metric.partition("/")[0] in config.heads.keys() - chosen.keys():
             settings = dataclasses.replace(settings, early_stop_metric="loss")
         config = dataclasses.replace(config, heads=chosen, training=settings)
+    weights = find_weights(weights) if weights else None
     with Interruption() as interruption:
         return _Run(config, Path(output), resume, weights, on_record, interruption).train()
 

@@ -50,6 +50,15 @@ def assert_same_weights(first, second, tolerance=0):
         np.testing.assert_allclose(first[name], second[name], rtol=0, atol=tolerance, err_msg=name)
 
 
+def test_a_run_starts_from_the_folder_of_another(corpus, finished, tmp_path):
+    result = train(corpus, tmp_path / "next", overrides=["training.epochs=1"], weights=finished[0].output,
+                   heads=["keyword"])
+    assert result.load_report.missing == [] and result.load_report.mismatched == []
+    with pytest.raises(FileNotFoundError, match="mtl_ds_cnn_mikro: no such weights file"):
+        train(corpus, tmp_path / "none", weights="mtl_ds_cnn_mikro")
+    assert not (tmp_path / "none").exists()
+
+
 def test_a_run_leaves_weights_log_and_curves(corpus, finished):
     result, records = finished
     assert (result.ended, result.step, result.total_steps) == ("finished", 18, 18)

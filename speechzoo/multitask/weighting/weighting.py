@@ -71,6 +71,11 @@ class Weighting(keras.layers.Layer):
             present.append(ops.cast(labelled[name], "float32") if name in losses and factor else ops.zeros(()))
         return ops.stack(scaled), ops.stack(present)
 
+    @property
+    def optional_weights(self) -> list:
+        """Weights that a file may lack: a weighting that it doesn't know starts anew."""
+        return self.weights
+
     # -- state -------------------------------------------------------------------------------------------------------
 
     def add_state(self, name: str, value: float = 0.0, trainable: bool = False) -> list:
