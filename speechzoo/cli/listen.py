@@ -30,6 +30,7 @@ def add_arguments(parser):
 
 def run(arguments):
     """Writes a line for everything that is heard, as soon as it is known."""
+    from speechzoo.decoding.heads import find_head
     from speechzoo.listening.listener import Listener
     from speechzoo.listening.stream_listener import StreamListener
     from speechzoo.opening import model_spec, open_model
@@ -42,7 +43,7 @@ def run(arguments):
     voices, words = load_voices(arguments, model), load_words(arguments, model)
     spec = model_spec(model)
     # A model that streams finds utterances by what it reads; one that writes nothing can't. Learnt words need audio.
-    if "stream" in spec and any(head["type"] == "ctc" for head in spec["heads"].values()) and words is None:
+    if "stream" in spec and find_head(spec, type="ctc") and words is None:
         listener = StreamListener(*options, arguments.partial, voices)
     elif arguments.partial:
         raise ValueError(f"{arguments.model} can't stream, so nothing is partial; use a model whose name ends in "

@@ -7,6 +7,7 @@ import numpy as np
 from speechzoo.audio import AudioError
 from speechzoo.decoding.ctc.paths import log_softmax
 from speechzoo.decoding.ctc.viterbi import check_room, occupancies
+from speechzoo.decoding.heads import find_head
 from speechzoo.edge.examples import read_samples
 from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
 from speechzoo.text.letter_to_sound import default_lexicon
@@ -23,8 +24,7 @@ RATE = 0.1
 
 def adapted_head(spec: dict) -> str | None:
     """The head that learns what was said: one that writes phones, else any that writes; None where there is none."""
-    heads = {name: head for name, head in spec["heads"].items() if head["type"] == "ctc"}
-    return min(heads, key=lambda name: heads[name]["kind"] != "phones", default=None)
+    return find_head(spec, type="ctc", kind="phones") or find_head(spec, type="ctc")
 
 
 class Owner:

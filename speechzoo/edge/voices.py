@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from speechzoo.decoding.heads import find_head
 from speechzoo.edge.examples import read_examples
 from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
 
@@ -29,7 +30,7 @@ class Voices:
 
     def __init__(self, model, threshold: float = VOICE_THRESHOLD):
         spec = model.spec() if callable(model.spec) else model.spec
-        self._head = next((name for name, head in spec["heads"].items() if head["type"] == "speaker"), None)
+        self._head = find_head(spec, type="speaker")
         if self._head is None:
             raise ValueError(f"model '{spec['name']}' has no speaker head; it has: {', '.join(spec['heads'])}")
         self.model, self.threshold = model, threshold

@@ -10,6 +10,7 @@ import numpy as np
 
 from speechzoo.config import nearest
 from speechzoo.decoding.answers import answer_kind
+from speechzoo.decoding.heads import find_head
 from speechzoo.decoding.recognition import select_heads
 from speechzoo.decoding.streams.stepper import Stepper
 from speechzoo.edge.artifact import Artifact, write_artifact
@@ -28,8 +29,8 @@ from speechzoo.multitask.stream_step import forward_step
 
 LEARNING = (LEARN, ADAPT)
 """Signatures for which a file keeps variables; a stream's file has them only when they are asked for."""
-EARLY_EXITS = {"keyword": "classifier", "embed": "speaker"}
-"""Signature -> type of the head that it alone answers, from the blocks up to that head's."""
+EARLY_EXITS = {"keyword": {"type": "classifier", "label": "keyword"}, "embed": {"type": "speaker"}}
+"""Signature -> what `find_head` finds the head by that it alone answers, from the blocks up to that head's."""
 
 
 @dataclass
@@ -166,10 +167,9 @@ def available_signatures(model) -> dict:
     found = {SIGNATURE: list(model.heads)}
     if "stream" in spec:
         found[STREAM_STEP] = list(model.heads)
-    for signature, kind in EARLY_EXITS.items():
-        able = [name for name, head in spec["heads"].items()
-                if head["type"] == kind and (kind == "speaker" or head["label"] == "keyword")]
-        found.update({signature: able[:1]} if able else {})
+    for signature, wanted in EARLY_EXITS.items():
+        head = find_head(spec, **wanted)
+        found.update({signature: [head]} if head else {})
     found.update({signature: [head] for signature, head in ((LEARN, word_head(model)), (ADAPT, adaptable_head(model)))
                   if head})
     return found

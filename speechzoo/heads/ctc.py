@@ -10,7 +10,7 @@ from speechzoo.heads.error_rate import TokenErrorRate
 from speechzoo.heads.head import Head
 from speechzoo.heads.padding import mark_padding
 from speechzoo.layers.quantizable import FrameDense
-from speechzoo.text.units import CHARACTERS, PHONES, split_characters, split_phones, split_pieces
+from speechzoo.text.units import CHARACTERS, PHONES, UNITS
 
 
 class CTCHead(Head):
@@ -52,8 +52,8 @@ class CTCHead(Head):
         if isinstance(units, str) and units not in known:
             raise ValueError(f"head '{self.name}': units '{units}' is not characters, phones or a list of pieces")
         self.kind = units if isinstance(units, str) else "pieces"
-        self.units = list(known[units] if isinstance(units, str) else units)
-        self.index = {unit: number for number, unit in enumerate(self.units, 1)}
+        self.vocabulary = UNITS[self.kind](known[units] if isinstance(units, str) else units)
+        self.units = self.vocabulary.names
         self.dropout_rate = dropout
         self.num_convolutions = convolutions
         self.hidden_size = hidden_size
@@ -87,13 +87,11 @@ class CTCHead(Head):
 
     def split(self, text: str) -> list[str]:
         """A transcript as units."""
-        if self.kind == "pieces":
-            return split_pieces(text, self.units)
-        return split_phones(text) if self.kind == "phones" else split_characters(text)
+        return self.vocabulary.split(text)
 
     def encode(self, value) -> np.ndarray:
         try:
-            return np.array([self.index[unit] for unit in self.split(value)], np.int32)
+            return np.array([self.vocabulary.index[unit] for unit in self.split(value)], np.int32)
         except KeyError as error:
             raise ValueError(f"{self.label} '{value}' holds {error}, which is not among the units of head "
                              f"'{self.name}' ({self.kind})") from None

@@ -1,6 +1,6 @@
 """How words are written in the units of a `ctc` head."""
 
-from speechzoo.text.units import split_pieces
+from speechzoo.text.units import units_of
 
 Lexicon = dict[str, list[list[str]]]
 """Word -> its pronunciations, each a list of phones."""
@@ -22,11 +22,10 @@ class Spelling:
     """
 
     def __init__(self, head_spec: dict, lexicon: Lexicon | None, source: str):
-        self.kind, self.units, self.lexicon, self.source = head_spec["kind"], head_spec["units"], lexicon, source
-        if self.kind == "phones" and lexicon is None:
-            raise ValueError(f"{source}: to spell words in phones takes a lexicon, such as CMUdict")
-        self._index = {unit: index for index, unit in enumerate(self.units, 1)}
-        self.separator = self._index.get(" ") if self.kind == "characters" else None
+        self.kind, self.units, self.lexicon, self.source = head_spec["kind"], units_of(head_spec), lexicon, source
+        if not self.units.spelt and lexicon is None:
+            raise ValueError(f"{source}: to spell words in {self.kind} takes a lexicon, such as CMUdict")
+        self.separator = self.units.index.get(self.units.separator)
         self._spelt: dict[str, list[tuple[int, ...]]] = {}
 
     def spell(self, word: str) -> list[tuple[int, ...]]:
@@ -36,17 +35,14 @@ class Spelling:
             ValueError: No pronunciation, or a unit that the head doesn't have.
         """
         if word not in self._spelt:
-            if self.kind == "phones":
-                variants = self.lexicon.get(word, [])
-            else:
-                variants = [split_pieces(word, self.units) if self.kind == "pieces" else list(word)]
+            variants = [self.units.split(word)] if self.units.spelt else self.lexicon.get(word, [])
             if not variants or not all(variants):
                 raise ValueError(f"{self.source}: the lexicon has no pronunciation of '{word}'; "
                                  "add the word to the lexicon, or write it in other words")
             for unit in (unit for variant in variants for unit in variant):
-                if unit not in self._index:
+                if unit not in self.units.index:
                     raise ValueError(f"{self.source}: '{unit}' in the word '{word}' is not among the "
-                                     f"{len(self.units)} {self.kind} that the model writes")
-            self._spelt[word] = list(dict.fromkeys(tuple(self._index[unit] for unit in variant)
+                                     f"{len(self.units.names)} {self.kind} that the model writes")
+            self._spelt[word] = list(dict.fromkeys(tuple(self.units.index[unit] for unit in variant)
                                                    for variant in variants))
         return self._spelt[word]

@@ -6,8 +6,6 @@ BLANK_INDEX = 0
 CHARACTERS = list(" 'abcdefghijklmnopqrstuvwxyz")
 PHONES = "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH".split()
 """`PHONES` are the 39 phones of ARPAbet without stress, as the CMU Pronouncing Dictionary writes them."""
-WRITTEN_KINDS = ("characters", "pieces")
-"""`WRITTEN_KINDS` are the kinds of units that words are spelt in, other than `phones`, which say how they sound."""
 SILENCE_PHONE = "SIL"
 """`SILENCE_PHONE` stands in alignments where nobody speaks."""
 WORD_START = "\u2581"
@@ -18,12 +16,97 @@ SILENCE_CLASS = "_silence_"
 """`UNKNOWN_CLASS` is any other word (or voice), `SILENCE_CLASS` none at all, as Speech Commands names them."""
 
 
-def split_characters(text: str) -> list[str]:
-    return list(text)
+class Units:
+    """The units that one head writes, and how text is made of them.
+
+    Args:
+        names: The units, such as `["h", "i"]`, `["HH", "AY"]` or `["\u2581hi"]`; their indices count from 1.
+
+    Attributes:
+        names: The same.
+        index: Unit -> its index.
+        spelt: Words are spelt in them; otherwise a lexicon says which of them a word sounds like.
+        separator: Unit that stands between words, or None where there is none.
+    """
+
+    spelt = True
+    separator: str | None = None
+
+    def __init__(self, names: list[str]):
+        self.names = list(names)
+        self.index = {name: number for number, name in enumerate(self.names, 1)}
+
+    def split(self, text: str) -> list[str]:
+        """Text as units, whether or not they are among `names`."""
+        return list(text)
+
+    def written(self, unit: str) -> str:
+        """A unit as it stands in running text, behind a space where it begins a word."""
+        return unit
+
+    def starts_word(self, unit: str) -> bool:
+        """Whether what is written before it is complete words."""
+        return self.written(unit).startswith(" ")
+
+    def text(self, unit: str) -> str:
+        """What a unit adds to its word; empty for one that is nothing but a boundary."""
+        return self.written(unit).strip()
 
 
-def split_phones(text: str) -> list[str]:
-    return text.split()
+class Characters(Units):
+    """Letters, with a space between words."""
+
+    separator = " "
+
+
+class Phones(Units):
+    """ARPAbet phones; each is a word of its own, because phones don't say where words begin.
+
+    Example:
+        >>> Phones(PHONES).split("B EH R")
+        ['B', 'EH', 'R']
+    """
+
+    spelt = False
+
+    def split(self, text):
+        return text.split()
+
+    def written(self, unit):
+        return f" {unit}"
+
+
+class Pieces(Units):
+    """Byte-pair-encoding pieces, the first of a word marked.
+
+    Example:
+        >>> pieces = Pieces(["\u2581", "a", "t", "at", "\u2581at"])
+        >>> [pieces.written(unit) for unit in pieces.split("at tat")]
+        [' at', ' ', 't', 'at']
+    """
+
+    def split(self, text):
+        return split_pieces(text, self.names)
+
+    def written(self, unit):
+        return unit.replace(WORD_START, " ")
+
+
+# Kind in the spec of a `ctc` head -> class.
+UNITS = {"characters": Characters, "phones": Phones, "pieces": Pieces}
+WRITTEN_KINDS = tuple(kind for kind, units in UNITS.items() if units.spelt)
+"""`WRITTEN_KINDS` are the kinds of units that words are spelt in."""
+
+
+def units_of(head_spec: dict) -> Units:
+    """The units of a `ctc` head.
+
+    Raises:
+        ValueError: A kind of units that this version doesn't know.
+    """
+    if head_spec["kind"] not in UNITS:
+        raise ValueError(f"unknown kind of units '{head_spec['kind']}'; this version knows {', '.join(UNITS)}")
+    return UNITS[head_spec["kind"]](head_spec["units"])
 
 
 def split_pieces(text: str, pieces: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ from speechzoo.decoding.commands.decoder import CommandDecoder
 from speechzoo.decoding.commands.parse import Parse
 from speechzoo.decoding.commands.text_parser import TextParser
 from speechzoo.decoding.ctc.greedy import greedy_decode
+from speechzoo.decoding.heads import find_head
 from speechzoo.decoding.recognition import MAXIMUM_SECONDS
 from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD
 from speechzoo.listening.listener import check_wake_word
@@ -44,8 +45,7 @@ class Voice:
         known = self.spec["heads"].get("keyword", {}).get("classes", [])
         # Classes such as _unknown_ and _silence_ are no words.
         self.wake_words = wake_words or [word for word in known if not word.startswith("_")]
-        self._head = next((name for name, head in self.spec["heads"].items()
-                           if head["type"] == "ctc" and head["label"] == "transcript"), None)
+        self._head = find_head(self.spec, type="ctc", label="transcript")
         self.writes = self._head is not None or commands is not None or hasattr(decoder, "head")
         self.streams = ("stream" in self.spec and self._head is not None and commands is None
                         and decoder is greedy_decode)

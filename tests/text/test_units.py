@@ -1,4 +1,4 @@
-"""Byte-pair encoding against Sennrich et al. (2016), their code and their example."""
+"""Units, and byte-pair encoding against Sennrich et al. (2016), their code and their example."""
 
 import re
 from collections import Counter
@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechzoo.heads import CTCHead
-from speechzoo.text.units import WORD_START, split_pieces
+from speechzoo.text.units import WORD_START, split_pieces, units_of
 
 words = st.text("abc'", min_size=1, max_size=8)
 texts = st.lists(words, min_size=1, max_size=6).map(" ".join)
@@ -75,3 +75,26 @@ def test_a_head_encodes_what_its_pieces_came_from(corpus):
 @pytest.mark.parametrize("text", ["", "   "])
 def test_nothing_splits_into_nothing(text):
     assert split_pieces(text, ["a"]) == []
+
+
+@pytest.mark.parametrize("kind, names, text, units, written", [
+    ("characters", list(" ab"), "ab a", ["a", "b", " ", "a"], "ab a"),
+    ("phones", ["B", "R"], "B  R", ["B", "R"], " B R"),
+    ("pieces", ["\u2581", "a", "b", "ab", "\u2581ab"], "ab ba", ["\u2581ab", "\u2581", "b", "a"], " ab ba"),
+])
+def test_units_split_and_write(kind, names, text, units, written):
+    vocabulary = units_of({"kind": kind, "units": names})
+    assert vocabulary.split(text) == units and "".join(map(vocabulary.written, units)) == written
+    assert [vocabulary.names[vocabulary.index[unit] - 1] for unit in units] == units
+    # Words are what stands between the units that begin one.
+    words = []
+    for unit in units:
+        if vocabulary.starts_word(unit) or not words:
+            words.append("")
+        words[-1] += vocabulary.text(unit)
+    assert words == written.split()
+
+
+def test_an_unknown_kind_of_units_is_one_clear_line():
+    with pytest.raises(ValueError, match="^unknown kind of units 'syllables'; this version knows characters, phones, pieces$"):
+        units_of({"kind": "syllables", "units": []})

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from speechzoo.files import write_atomically
+from speechzoo.text.units import UNITS
 
 VERSION = 1
 DEFAULT_THRESHOLD = -2.5
@@ -22,7 +23,6 @@ COMMAND_PRIOR_SCALE = 0.9
 `benchmarks/quality/rejection.py` measures with it."""
 UNIT_BONUS = 0.6
 """Nats that a path gains by each of its units; `benchmarks/quality/unit_bonus.py` measures what it does."""
-_KINDS = {"characters", "pieces", "phones"}
 _LABEL_SIZES = {"intent": 2, "slot": 4, "word": 3}
 
 
@@ -154,7 +154,7 @@ class CompiledGrammar:
     def _check(self):
         """Refuses what decoding would stumble over: a file from elsewhere is data."""
         arcs, ends, nodes = len(self.arc_source), len(self.final_node), len(self.node_unit)
-        good = self.kind in _KINDS and all(isinstance(unit, str) for unit in self.units)
+        good = self.kind in UNITS and all(isinstance(unit, str) for unit in self.units)
         good &= self.frame_seconds > 0 and self.threshold < 0 and isinstance(self.name, str)
         good &= all(len(label) == _LABEL_SIZES.get(label[0]) for label in self.labels)
         for name, (length, least, limit) in {

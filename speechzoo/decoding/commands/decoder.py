@@ -8,10 +8,12 @@ from speechzoo.decoding.commands.compile import compile_grammar
 from speechzoo.decoding.commands.compiled_grammar import CompiledGrammar
 from speechzoo.decoding.commands.decode import grammar_decode
 from speechzoo.decoding.commands.parse import Parse
+from speechzoo.decoding.heads import find_head, find_heads
 from speechzoo.grammar.nodes import Grammar
 from speechzoo.text.letter_to_sound import default_lexicon
 from speechzoo.text.lexicon import load_lexicon
 from speechzoo.text.spelling import Lexicon
+from speechzoo.text.units import WRITTEN_KINDS
 
 NO_INTENT = "none"
 """Intent of speech that is no command of the grammar."""
@@ -46,7 +48,7 @@ class CommandDecoder:
     """
 
     def __init__(self, grammar, spec: dict, lexicon: str | Path | Lexicon | None = None):
-        heads = {name: head for name, head in spec["heads"].items() if head["type"] == "ctc"}
+        heads = {name: spec["heads"][name] for name in find_heads(spec, type="ctc")}
         if not heads:
             raise ValueError("commands need a head that writes words or phones; the model has: "
                              + ", ".join(spec["heads"]))
@@ -90,8 +92,7 @@ def _head_of(compiled, heads):
 
 
 def _compile(grammar: Grammar, heads: dict, lexicon) -> tuple[str, CompiledGrammar]:
-    written = next((name for name, head in heads.items() if head["kind"] != "phones"), None)
-    spoken = next((name for name, head in heads.items() if head["kind"] == "phones"), None)
+    written, spoken = find_head({"heads": heads}, kind=WRITTEN_KINDS), find_head({"heads": heads}, kind="phones")
     chosen = lexicon is not None
     if not chosen:
         lexicon = default_lexicon()

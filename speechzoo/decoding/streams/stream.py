@@ -5,6 +5,7 @@ import numpy as np
 from speechzoo.decoding.answers import answer_kind
 from speechzoo.decoding.answers.classifier import class_probabilities
 from speechzoo.decoding.ctc.greedy import greedy_decode
+from speechzoo.decoding.heads import find_head
 from speechzoo.decoding.recognition import Recognition, recognize_outputs
 from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, Heard
 from speechzoo.decoding.streams.stepper import Stepper
@@ -51,14 +52,10 @@ class Stream:
         self.spec, self.decoder, self.commands, self.threshold = spec, decoder, commands, threshold
         self._stepper = Stepper(step, state, spec["stream"]["step_samples"])
         self._step_seconds = spec["stream"]["step_samples"] / spec["sample_rate"]
-        heads = spec["heads"]
-        self._framewise = [name for name, head in heads.items() if answer_kind(head).framewise]
+        self._framewise = [name for name, head in spec["heads"].items() if answer_kind(head).framewise]
         # The head that finds utterances: the transcript's, or another that writes units.
-        writers = [name for name in self._framewise if heads[name]["type"] == "ctc"]
-        self._leader = next((name for name in writers if heads[name]["label"] == "transcript"),
-                            next(iter(writers), None))
-        self._keyword = next((name for name, head in heads.items()
-                              if head["label"] == "keyword" and head["type"] == "classifier"), None)
+        self._leader = find_head(spec, type="ctc", label="transcript") or find_head(spec, type="ctc")
+        self._keyword = find_head(spec, type="classifier", label="keyword")
         self._seconds = 0.0
         self._logits = {name: [] for name in self._framewise}  # of the utterance, or of what may precede one
         self._begin = 0.0  # second of their first frame

@@ -9,6 +9,7 @@ logistic detectors, one a word, in variables that all signatures share.
 import numpy as np
 import tensorflow as tf
 
+from speechzoo.decoding.heads import find_head, find_heads
 from speechzoo.listening.listener import HOP_SECONDS, WINDOW_SECONDS
 
 LEARN = "learn"
@@ -22,11 +23,9 @@ _MAXIMUM_BACKGROUND = 256  # windows
 
 def word_head(model) -> str | None:
     """The head whose frames tell words apart: one that writes phones, else any that writes, else one of keywords."""
-    spec = model.spec()["heads"]
-    rank = {"phones": 0, "characters": 1, "pieces": 1}
-    able = {name: rank[head["kind"]] if head["type"] == "ctc" else 2 for name, head in spec.items()
-            if head["type"] == "ctc" or head["type"] == "classifier" and head["label"] == "keyword"}
-    return min(able, key=able.get, default=None)
+    spec = model.spec()
+    return (find_head(spec, type="ctc", kind="phones") or find_head(spec, type="ctc")
+            or find_head(spec, type="classifier", label="keyword"))
 
 
 class WordLearner(tf.Module):
@@ -105,7 +104,7 @@ def _pooling(model):
     name = word_head(model)
     head = model.heads[name]
     block = {name: model.blocks[name]}
-    writes = model.spec()["heads"][name]["type"] == "ctc"
+    writes = name in find_heads(model.spec(), type="ctc")
 
     def pool(audio):
         features, _ = model.frontend(audio, None, training=False)
