@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -15,16 +14,13 @@ from speechzoo.data.mixing import mix_somewhere, read_noises
 from speechzoo.data.records import RecordError
 from speechzoo.data.speech_labels import label_of
 from speechzoo.data.utterance_audio import read_utterance_audio
+from speechzoo.decoding.answers import UnknownLabelError, answer_kind
 from speechzoo.decoding.commands.decoder import command_decoder
 from speechzoo.decoding.ctc.greedy import greedy_decode
-from speechzoo.decoding.ctc.segments import frame_probabilities
-from speechzoo.decoding.recognition import recognize_outputs, select_heads
+from speechzoo.decoding.recognition import decode_words, naming_head, recognize_outputs, select_heads
 from speechzoo.files import naming
-from speechzoo.metrics.scores import score_head
 from speechzoo.metrics.understanding import score_commands
 from speechzoo.opening import batch_outputs, model_spec, open_model
-from speechzoo.text.normalize import normalize_transcript
-from speechzoo.text.units import UNKNOWN_CLASS
 
 UNREADABLE = (AudioError, RecordError, OSError)
 MAXIMUM_ROWS = 256
@@ -88,7 +84,8 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
     if noise_split and noise is None:
         raise ValueError(f"there is no noise to take the split '{noise_split}' of; give a manifest of noises")
     if len(snrs) > 1:  # a recording and itself in another noise are no trial of two recordings
-        spec = {**spec, "heads": {name: head for name, head in spec["heads"].items() if head["type"] != "speaker"}}
+        spec = {**spec, "heads": {name: head for name, head in spec["heads"].items()
+                                  if not answer_kind(head).compares_recordings}}
     noises = None if noise is None else read_noises(noise, noise_split, spec["sample_rate"])
     utterances = [_Utterance(source, values, ratio) for source in sources
                   for values in read_manifest(source.manifest) if source.split in (None, values.get("split"))
@@ -191,36 +188,17 @@ class _Utterance:
             value = label_of(self.source, self.values, head_spec["label"])
             if value is None:
                 continue
-            if head_spec["type"] == "frame_classifier":
-                strangers = {value} if isinstance(value, str) else {name for name, _ in value}
-                if strangers := strangers - set(head_spec["classes"]):
-                    skipped[name].update(sorted(strangers))
-                    continue
-            if head_spec["type"] == "classifier" and str(value) not in head_spec["classes"]:
-                if UNKNOWN_CLASS not in head_spec["classes"]:
-                    skipped[name][str(value)] += 1
-                    continue
-                value = UNKNOWN_CLASS
-            self.references[name] = self._normalize(value, head_spec)
+            try:
+                self.references[name] = answer_kind(head_spec).reference(
+                    value, head_spec, self.values.get("language", "en"), self.corpus)
+            except UnknownLabelError as error:
+                skipped[name].update(error.labels)
 
     def find_command(self):
         intent = self.source.label_of(self.values, "intent")
         if intent is not None:
             slots = self.source.label_of(self.values, "slots") or {}
             self.command = (str(intent), {str(name): str(value) for name, value in slots.items()})
-
-    def _normalize(self, value, head_spec):
-        if head_spec["type"] == "slots":
-            return {str(name): str(filled) for name, filled in value.items()}
-        if head_spec["type"] == "speaker":
-            return f"{self.corpus}/{value}"
-        if head_spec["type"] == "frame_classifier":
-            return value
-        if head_spec["type"] == "ctc":
-            if head_spec["kind"] == "phones":
-                return " ".join(re.sub("[0-9]", "", phone) for phone in value.split())
-            return normalize_transcript(value, self.values.get("language", "en"))
-        return str(value)
 
     def seconds(self):
         if "duration" in self.values:
@@ -235,15 +213,10 @@ class _Utterance:
 
     def read(self, outputs, spec, decoder, commands, file):
         """Keeps the answers that there are labels for, and writes all of them to `file`."""
-        for name in self.references:
-            head_spec = spec["heads"][name]
-            if head_spec["type"] == "frame_classifier":
-                self.answers[name] = (frame_probabilities(outputs[name], head_spec), 0.0)
-                continue
-            result = recognize_outputs(outputs, {"heads": {name: head_spec}}, decoder=decoder)
-            label = head_spec["label"]
-            answer = result.slots if head_spec["type"] == "slots" else result.answer(label)
-            self.answers[name] = (answer, result.confidence.get(label, 0.0))
+        heads = {name: spec["heads"][name] for name in self.references}
+        for name, output in decode_words(outputs, heads, decoder).items():
+            with naming_head(name):
+                self.answers[name] = answer_kind(heads[name]).answer(output, heads[name])
         if self.command:
             result = recognize_outputs(outputs, {"heads": {}}, commands=commands)
             self.understood = (result.intent, result.slots)
@@ -262,12 +235,13 @@ def _gather(utterances, spec, confusions, manifests, skipped_audio, skipped_labe
         scores = {}
         for name, head_spec in spec["heads"].items():
             labelled = [utterance for utterance in members if name in utterance.answers]
-            figures = score_head(head_spec, [utterance.references[name] for utterance in labelled],
-                                 [utterance.answers[name][0] for utterance in labelled],
-                                 [utterance.answers[name][1] for utterance in labelled],
-                                 [utterance.group for utterance in labelled], confusions)
+            figures = answer_kind(head_spec).score(
+                [utterance.references[name] for utterance in labelled],
+                [utterance.answers[name][0] for utterance in labelled],
+                [utterance.answers[name][1] for utterance in labelled],
+                [utterance.group for utterance in labelled], head_spec, confusions) if labelled else None
             if figures:
-                scores[name] = figures
+                scores[name] = {**figures, "n": len(labelled)}
         asked = [utterance for utterance in members if utterance.understood]
         if asked:
             scores["command"] = score_commands(

@@ -11,6 +11,7 @@ import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from speechzoo.decoding.answers import answer_kind
 from speechzoo.files import open_atomically
 
 FORMAT = 1
@@ -64,6 +65,9 @@ def write_artifact(path: str | Path, network: bytes, artifact: Artifact):
         path: The file; one that is there is replaced.
         network: TFLite flatbuffer.
         artifact: What travels with it.
+
+    Raises:
+        ValueError: A head of an unknown type.
     """
     path = Path(path)
     settings = {"format": FORMAT, "spec": artifact.spec, "minimum_samples": artifact.minimum_samples,
@@ -71,7 +75,7 @@ def write_artifact(path: str | Path, network: bytes, artifact: Artifact):
                 "licence": artifact.licence, "derived_from": artifact.derived_from}
     members = {SETTINGS: _json(settings)}
     for head, head_spec in artifact.spec["heads"].items():
-        labels = _labels(head_spec)
+        labels = answer_kind(head_spec).labels(head_spec)
         if labels:
             members[f"labels/{head}.txt"] = "".join(f"{label}\n" for label in labels)
     members[PARITY] = _json(artifact.parity)
@@ -131,17 +135,6 @@ def _member(archive: zipfile.ZipFile, name: str) -> str | None:
     if archive.getinfo(name).file_size > MAXIMUM_MEMBER_BYTES:
         raise zipfile.BadZipFile
     return archive.read(name).decode("utf-8")
-
-
-def _labels(head_spec: dict) -> list[str]:
-    """The labels of a head in the order of its output; none for an embedding."""
-    if head_spec["type"] == "ctc":
-        return ["<blank>", *head_spec["units"]]
-    if head_spec["type"] in ("classifier", "frame_classifier"):
-        return head_spec["classes"]
-    if head_spec["type"] == "slots":
-        return [f"{slot}={value}" for slot, values in head_spec["slots"].items() for value in ("", *values)]
-    return []
 
 
 def _json(value) -> str:

@@ -1,4 +1,4 @@
-"""The figures of one head from its references and answers."""
+"""The figures of one head from its references and answers; every rate but an error rate lies between 0 and 1."""
 
 import numpy as np
 
@@ -12,49 +12,41 @@ from speechzoo.metrics.verification import (eer_interval, equal_error_rate, mini
                                             trial_counts)
 
 
-def score_head(head_spec: dict, references: list, answers: list, confidences: list[float], groups: list,
-               confusions: bool = False) -> dict | None:
-    """The figures of one head; every rate lies between 0 and 1 except error rates, which can exceed 1.
+def score_texts(rates: dict[str, str], references: list[str], answers: list[str], groups: list) -> dict:
+    """Error rates of texts, which can exceed 1.
 
     Args:
-        head_spec: Spec of the head.
-        references: Label of each utterance, as manifests write them.
-        answers: What the head answered: text, class, dict of slots, embedding (size,), or probability of a
-            `frame_classifier`'s second class at each frame (frames,).
-        confidences: Confidence of each answer.
+        rates: Name of a rate -> what it counts, "word" (phones too) or "character".
+        references: What was said, one per utterance.
+        answers: What was recognised, in the same order.
         groups: Speaker of each utterance: what the 95 % bootstrap intervals resample.
-        confusions: Add the table of classes and the confusion matrix of a classifier.
 
     Returns:
-        Metric -> value, `<metric>_interval` -> `[low, high]` where there are two groups at least, and `n`. None where
-        nothing can be said: no utterances, or for a speaker head fewer than two speakers with two utterances each.
+        Metric -> value, and `<metric>_interval` -> `[low, high]` where there are two groups at least.
     """
-    if not references:
-        return None
-    kind = head_spec["type"]
-    if kind == "ctc":
-        units = {"per": "word"} if head_spec["kind"] == "phones" else {"wer": "word", "cer": "character"}
-        scores = {}
-        for name, unit in units.items():
-            _add(scores, name, error_rate, edit_counts(references, answers, unit), groups)
-    elif kind == "classifier":
-        scores = _score_classes(head_spec["classes"], references, answers, confidences, groups, confusions)
-    elif kind == "slots":
-        scores, counts = {}, slot_counts(references, answers)
-        _add(scores, "f1", slot_f1, counts, groups)
-        _add(scores, "accuracy", _mean, np.stack([counts[:, 3], np.ones(len(counts))], axis=1), groups)
-    elif kind == "frame_classifier":
-        scores = _score_frames(head_spec["classes"], references, answers, groups)
-    elif kind == "speaker":
-        scores = _score_speakers(references, np.asarray(answers))
-        if scores is None:
-            return None
-    else:
-        raise ValueError(f"head of unknown type '{kind}'")
-    return {**scores, "n": len(references)}
+    scores = {}
+    for name, unit in rates.items():
+        _add(scores, name, error_rate, edit_counts(references, answers, unit), groups)
+    return scores
 
 
-def _score_classes(classes, references, answers, confidences, groups, confusions):
+def score_slots(references: list[dict], answers: list[dict], groups: list) -> dict:
+    """F1 of the filled slots, and share of the utterances whose slots are all right; arguments as of `score_texts`."""
+    scores, counts = {}, slot_counts(references, answers)
+    _add(scores, "f1", slot_f1, counts, groups)
+    _add(scores, "accuracy", _mean, np.stack([counts[:, 3], np.ones(len(counts))], axis=1), groups)
+    return scores
+
+
+def score_classes(classes: list[str], references: list[str], answers: list[str], confidences: list[float],
+                  groups: list, confusions: bool = False) -> dict:
+    """Accuracy, macro F1 and calibration error of classes; arguments and values as of `score_texts`, besides:
+
+    Args:
+        classes: All classes.
+        confidences: Confidence of each answer.
+        confusions: Add the table of classes and the confusion matrix.
+    """
     index = {name: number for number, name in enumerate(classes)}
     reference = np.array([index[name] for name in references])
     answer = np.array([index[name] for name in answers])
@@ -76,7 +68,15 @@ def _score_classes(classes, references, answers, confidences, groups, confusions
     return scores
 
 
-def _score_frames(classes, labels, probabilities, groups):
+def score_frames(classes: list[str], labels: list, probabilities: list[np.ndarray], groups: list) -> dict:
+    """Accuracy, F1 and area under the ROC curve over frames; values as of `score_texts`.
+
+    Args:
+        classes: The two classes.
+        labels: One class, or [class, end in seconds] pairs, of each utterance.
+        probabilities: Probability of the second class at each frame of each utterance, (frames,) each.
+        groups: Speaker of each utterance.
+    """
     references = [frame_references(label, classes, len(answer)) for label, answer in zip(labels, probabilities)]
     scores, counts = {}, frame_counts(references, probabilities)
     _add(scores, "accuracy", frame_accuracy, counts, groups)
@@ -87,7 +87,16 @@ def _score_frames(classes, labels, probabilities, groups):
     return scores
 
 
-def _score_speakers(speakers, embeddings):
+def score_speakers(speakers: list[str], embeddings: np.ndarray) -> dict | None:
+    """Equal error rate and detection cost of all pairs of utterances.
+
+    Args:
+        speakers: Who speaks in each utterance.
+        embeddings: (utterances, size).
+
+    Returns:
+        The figures; None where there are fewer than two speakers with two utterances each.
+    """
     _, sizes = np.unique(np.asarray(speakers), return_counts=True)
     if (sizes >= 2).sum() < 2:
         return None

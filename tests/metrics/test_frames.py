@@ -5,10 +5,9 @@ import pytest
 
 from speechzoo.heads.frame_labels import encode_frames, frame_targets
 from speechzoo.metrics.frames import area_under_roc, frame_accuracy, frame_counts, frame_f1, frame_references
-from speechzoo.metrics.scores import score_head
+from speechzoo.metrics.scores import score_frames
 
 CLASSES = ["none", "speech"]
-SPEC = {"type": "frame_classifier", "classes": CLASSES, "frame_seconds": 0.04}
 
 
 def test_everything_equals_scikit_learn():
@@ -43,10 +42,8 @@ def test_references_are_the_targets_of_training(label, frames):
 def test_scores_of_a_head():
     labels = [[["none", 0.5], ["speech", 1.0]], "none"]
     answers = [np.array([0.1, 0.6, 0.7, 0.8]), np.array([0.2, 0.9])]
-    scores = score_head(SPEC, labels, answers, [0, 0], ["ann", "bob"])
+    scores = score_frames(CLASSES, labels, answers, ["ann", "bob"])
     assert scores["accuracy"] == pytest.approx(4 / 6, abs=1e-6) and scores["f1"] == pytest.approx(2 * 2 / 6, abs=1e-6)
     # 0.7 and 0.8 against 0.1, 0.6, 0.2 and 0.9: six of eight pairs.
-    assert scores["auc"] == pytest.approx(6 / 8) and scores["n"] == 2 and len(scores["accuracy_interval"]) == 2
-    assert set(score_head(SPEC, labels[1:], answers[1:], [0], ["bob"])) == {"accuracy", "n"}
-    with pytest.raises(ValueError, match="unknown type 'regression'"):
-        score_head({"type": "regression"}, [1], [1], [0], ["ann"])
+    assert scores["auc"] == pytest.approx(6 / 8) and len(scores["accuracy_interval"]) == 2
+    assert set(score_frames(CLASSES, labels[1:], answers[1:], ["bob"])) == {"accuracy"}

@@ -8,6 +8,7 @@ from speechzoo.decoding.answers.choice import ChoiceAnswer
 from speechzoo.decoding.ctc.greedy import best_path, greedy_decode
 from speechzoo.decoding.ctc.hypothesis import Hypothesis
 from speechzoo.text.normalize import normalize_transcript
+from speechzoo.text.units import units_of
 
 _TIMES = {"transcript": "words", "phones": "phone_times"}  # label -> field of a Recognition for its words with times
 
@@ -33,15 +34,15 @@ class CTCAnswer(ChoiceAnswer):
 
     def reference(self, value, head_spec, language="en", corpus=""):
         """Words in lower case letters, apostrophe and space; phones without stress."""
-        if head_spec["kind"] == "phones":
-            return " ".join(re.sub("[0-9]", "", phone) for phone in value.split())
-        return normalize_transcript(value, language)
+        if units_of(head_spec).spelt:
+            return normalize_transcript(value, language)
+        return " ".join(re.sub("[0-9]", "", phone) for phone in value.split())
 
     def score(self, references, answers, confidences, groups, head_spec, confusions=False):
         from speechzoo.metrics.scores import score_texts
 
-        units = {"per": "word"} if head_spec["kind"] == "phones" else {"wer": "word", "cer": "character"}
-        return score_texts(units, references, answers, groups)
+        rates = {"wer": "word", "cer": "character"} if units_of(head_spec).spelt else {"per": "word"}
+        return score_texts(rates, references, answers, groups)
 
     def labels(self, head_spec):
         return ["<blank>", *head_spec["units"]]

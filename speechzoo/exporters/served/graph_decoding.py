@@ -7,8 +7,8 @@ has: no lookup tables, no custom operators.
 import tensorflow as tf
 
 from speechzoo.decoding.ctc.segments import PADDING_LOGIT
-from speechzoo.serving.signatures import raw_output_name
-from speechzoo.text.units import BLANK_INDEX, WORD_START
+from speechzoo.serving.signatures import raw_output_names
+from speechzoo.text.units import BLANK_INDEX, units_of
 
 
 def decode_outputs(outputs: dict[str, tf.Tensor], spec: dict) -> dict[str, tf.Tensor]:
@@ -17,29 +17,23 @@ def decode_outputs(outputs: dict[str, tf.Tensor], spec: dict) -> dict[str, tf.Te
     Args:
         outputs: Head -> output of the model, with batch axis.
         spec: What `MultiTaskModel.spec()` gives.
+
+    Raises:
+        ValueError: A head of an unknown type, or of one whose answers are not made in graphs.
     """
     decoded = {}
-    for head, head_spec in spec["heads"].items():
-        output = outputs[head]
-        decoded[raw_output_name(head, head_spec)] = output
-        if head_spec["type"] == "ctc":
-            decoded[head], decoded[f"{head}_score"] = decode_ctc(output, head_spec)
-        elif head_spec["type"] == "classifier":
-            decoded[head], decoded[f"{head}_score"] = _best(output, head_spec["classes"])
-        elif head_spec["type"] == "slots":
-            together, offset = tf.ones_like(output[:, 0]), 0
-            for slot, values in head_spec["slots"].items():
-                text, score = _best(output[:, offset:offset + len(values) + 1], ["", *values])
-                decoded[f"{head}_{slot}"], decoded[f"{head}_{slot}_score"] = text, score
-                together, offset = together * score, offset + len(values) + 1
-            decoded[f"{head}_score"] = together
-        elif head_spec["type"] == "frame_classifier":
-            decoded[head], decoded[f"{head}_score"] = decode_frames(output)
+    for head, raw in raw_output_names(spec).items():
+        head_spec = spec["heads"][head]
+        if head_spec["type"] not in GRAPH_ANSWERS:
+            raise ValueError(f"head '{head}': answers of type '{head_spec['type']}' can't be served; graphs answer "
+                             f"{', '.join(GRAPH_ANSWERS)}: leave the head out")
+        decoded[raw] = outputs[head]
+        decoded.update(GRAPH_ANSWERS[head_spec["type"]](head, outputs[head], head_spec))
     return decoded
 
 
 def decode_ctc(logits: tf.Tensor, head_spec: dict) -> tuple[tf.Tensor, tf.Tensor]:
-    """CTC best path (Graves et al. 2006, section 3.2) with the confidence of `decoding.greedy.greedy_decode`.
+    """CTC best path (Graves et al. 2006, section 3.2) with the confidence of `decoding.ctc.greedy.greedy_decode`.
 
     Args:
         logits: (batch, frames, units + 1); blank with probability one in the padding.
@@ -49,7 +43,7 @@ def decode_ctc(logits: tf.Tensor, head_spec: dict) -> tuple[tf.Tensor, tf.Tensor
         Text (batch,) with single spaces, and confidence (batch,): the mean over words of the geometric mean of their
         units' highest probabilities; without words, how sure the blank is where it is least sure.
     """
-    units, kind = head_spec["units"], head_spec["kind"]
+    units = units_of(head_spec)
     log_probs = tf.nn.log_softmax(logits)
     best = tf.argmax(logits, axis=-1, output_type=tf.int32)
     best_log_prob = tf.reduce_max(log_probs, axis=-1)
@@ -57,10 +51,7 @@ def decode_ctc(logits: tf.Tensor, head_spec: dict) -> tuple[tf.Tensor, tf.Tensor
     written = changes & (best != BLANK_INDEX)
 
     # The texts of the units, with the space that phones and the first pieces of words bring along.
-    if kind == "phones":
-        texts = [f" {unit}" for unit in units]
-    else:
-        texts = [unit.replace(WORD_START, " ") for unit in units]
+    texts = [units.written(unit) for unit in units.names]
     text = tf.where(written, tf.gather(tf.constant(["", *texts]), best), "")
     text = tf.strings.strip(tf.strings.regex_replace(tf.strings.reduce_join(text, axis=1), " +", " "))
 
@@ -70,8 +61,8 @@ def decode_ctc(logits: tf.Tensor, head_spec: dict) -> tuple[tf.Tensor, tf.Tensor
     num_segments = batch * (frames + 1)
     run = first_segment + tf.cumsum(tf.cast(changes, tf.int32), axis=1)
     peak = tf.gather(tf.math.unsorted_segment_max(best_log_prob, run, num_segments), run)
-    boundary = tf.constant([False, *(text.startswith(" ") for text in texts)])
-    letter = tf.constant([False, *(unit not in (" ", WORD_START) for unit in units)])
+    boundary = tf.constant([False, *map(units.starts_word, units.names)])
+    letter = tf.constant([False, *(bool(units.text(unit)) for unit in units.names)])
     word = first_segment + tf.cumsum(tf.cast(written & tf.gather(boundary, best), tf.int32), axis=1)
     in_word = tf.cast(written & tf.gather(letter, best), tf.float32)
     letters = tf.reshape(tf.math.unsorted_segment_sum(in_word, word, num_segments), (batch, frames + 1))
@@ -84,7 +75,7 @@ def decode_ctc(logits: tf.Tensor, head_spec: dict) -> tuple[tf.Tensor, tf.Tensor
 
 
 def decode_frames(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """When something is heard, with the confidence of `decoding.segments.read_segments`.
+    """When something is heard, with the confidence of `decoding.ctc.segments.read_segments`.
 
     Args:
         logits: (batch, frames, 2) of a `frame_classifier` head; the first class with probability one in the padding.
@@ -149,3 +140,37 @@ def check_audio(audio: tf.Tensor, audio_length: tf.Tensor) -> tf.Tensor:
 def _best(logits, labels):
     best = tf.argmax(logits, axis=-1, output_type=tf.int32)
     return tf.gather(tf.constant(labels), best), tf.reduce_max(tf.nn.softmax(logits), axis=-1)
+
+
+def _ctc(head, logits, head_spec):
+    text, score = decode_ctc(logits, head_spec)
+    return {head: text, f"{head}_score": score}
+
+
+def _classifier(head, logits, head_spec):
+    name, score = _best(logits, head_spec["classes"])
+    return {head: name, f"{head}_score": score}
+
+
+def _slots(head, logits, head_spec):
+    decoded, together, offset = {}, tf.ones_like(logits[:, 0]), 0
+    for slot, values in head_spec["slots"].items():
+        text, score = _best(logits[:, offset:offset + len(values) + 1], ["", *values])
+        decoded[f"{head}_{slot}"], decoded[f"{head}_{slot}_score"] = text, score
+        together, offset = together * score, offset + len(values) + 1
+    return {**decoded, f"{head}_score": together}
+
+
+def _speaker(head, embedding, head_spec):
+    return {}  # the embedding is the answer
+
+
+def _frame_classifier(head, logits, head_spec):
+    probability, score = decode_frames(logits)
+    return {head: probability, f"{head}_score": score}
+
+
+# Type in a head's spec -> (name, output, spec of a head) -> what is served beside its raw output; each the twin of a
+# kind in `speechzoo.decoding.answers.ANSWERS`.
+GRAPH_ANSWERS = {"ctc": _ctc, "classifier": _classifier, "slots": _slots, "speaker": _speaker,
+                 "frame_classifier": _frame_classifier}

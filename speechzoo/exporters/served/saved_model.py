@@ -140,7 +140,7 @@ def compare(model, served: ServedModel, recordings: list[np.ndarray]) -> dict[st
     exact = all(map(np.array_equal, recordings, decoded))  # 16-bit recordings; Keras needs to hear them only once
     expected = [model.outputs_of(audio) for audio in recordings]
     expected_of_files = expected if exact else [model.outputs_of(audio) for audio in decoded]
-    parity = {}
+    names, parity = signatures.raw_output_names(spec), {}
     for signature, reference, inputs_of in (
             (signatures.DEFAULT, expected, lambda part: batch_inputs(recordings[part])),
             (signatures.BYTES, expected_of_files, lambda part: {"audio_bytes": _objects(files[part])})):
@@ -150,8 +150,7 @@ def compare(model, served: ServedModel, recordings: list[np.ndarray]) -> dict[st
             outputs = served.run(signature, inputs_of(part))
             for row, one in enumerate(reference[part]):
                 # A sequence is padded to the longest of its batch: only its own frames are Keras's.
-                rows.append({head: outputs[signatures.raw_output_name(head, spec["heads"][head])][row][:len(output)]
-                             for head, output in one.items()})
+                rows.append({head: outputs[names[head]][row][:len(output)] for head, output in one.items()})
         parity[signature] = measure_parity(reference, rows, spec, "none")
         check_parity(parity[signature], f"signature '{signature}'")
     answer = served.run(signatures.SPEC, {"request": _objects([b""])})["spec"][0]

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from speechzoo.audio import load_audio
+from speechzoo.decoding.answers import ANSWERS
 from speechzoo.decoding.ctc.segments import frame_probabilities
 from speechzoo.decoding.recognition import recognize_outputs
-from speechzoo.exporters import saved_model, warmup
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.recordings import bundled_recordings
+from speechzoo.exporters.served import graph_decoding, saved_model, warmup
 from speechzoo.exporters.served.graph_decoding import decode_ctc
 from speechzoo.exporters.served.saved_model import batch_inputs, export_saved_model
 from speechzoo.exporters.served.served_model import ServedModel
@@ -51,7 +52,7 @@ def assert_row_is(outputs, row, audio):
     spec, expected = model.spec(), model.outputs_of(audio)
     recognition = recognize_outputs(expected, spec)
     for head, output in expected.items():
-        got = outputs[signatures.raw_output_name(head, spec["heads"][head])][row]
+        got = outputs[signatures.raw_output_names(spec)[head]][row]
         np.testing.assert_allclose(got[:len(output)], output, atol=1e-4)
     answers = {"transcript": recognition.transcript, "phones": recognition.phones, "keyword": recognition.keyword,
                **recognition.labels, **{f"slots_{slot}": recognition.slots.get(slot, "") for slot in ("size", "drink")}}
@@ -65,6 +66,17 @@ def assert_row_is(outputs, row, audio):
         assert outputs[f"{label}_score"][row] == pytest.approx(confidence, abs=1e-5)
     for slot, confidence in recognition.slot_confidence.items():
         assert outputs[f"slots_{slot}_score"][row] == pytest.approx(confidence, abs=1e-5)
+
+
+def test_every_kind_of_answer_is_made_in_graphs():
+    assert set(graph_decoding.GRAPH_ANSWERS) == set(ANSWERS)
+
+
+def test_what_no_graph_can_answer_is_one_clear_line(monkeypatch):
+    monkeypatch.delitem(graph_decoding.GRAPH_ANSWERS, "slots")
+    with pytest.raises(ValueError, match="^head 'slots': answers of type 'slots' can't be served; .*: leave the head out"):
+        graph_decoding.decode_outputs(dict.fromkeys(tiny_model().heads, np.zeros((1, 2, 6))), {
+            "heads": {"slots": tiny_model().spec()["heads"]["slots"]}})
 
 
 def test_layout(folder):
