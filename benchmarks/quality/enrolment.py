@@ -16,6 +16,8 @@ from benchmarks.quality.parts import Part, read_part
 from speechzoo.edge.voices import VOICE_THRESHOLD
 from speechzoo.metrics.verification import equal_error_rate, error_rates
 from speechzoo.opening import batch_outputs, model_spec, open_model
+from tools.figures import add_figures_option, write_figures
+from tools.tables.plain import plain
 
 FALSE_ACCEPTS = 0.01
 
@@ -53,12 +55,13 @@ def main():
     parser.add_argument("manifests", nargs="+", metavar="MANIFEST[:SPLIT]")
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    add_figures_option(parser, "enrolment")
     arguments = parser.parse_args()
     model = open_model(arguments.model)
     sets = {part.name: embeddings(model, part) for part in map(read_part, arguments.manifests)}
     if len(sets) > 1:
         sets["together"] = {name: vectors for voices in sets.values() for name, vectors in voices.items()}
-    print(f"{'':16s} speakers enrolled    EER  | at {VOICE_THRESHOLD:.2f}: accepted refused | chosen for 1 %: accepted refused  threshold")
+    rows = []
     for title, voices in sets.items():
         names = list(voices)
         halves = [{name: voices[name] for name in names[part::2]} for part in (0, 1)]
@@ -71,9 +74,13 @@ def main():
                 accepted.append(np.mean(unknown >= line))
                 refused.append(np.mean(known < line))
                 thresholds.append(line)
-            print(f"{title:16s} {len(voices):8d} {enrolled:8d} {equal_error_rate(*error_rates(own, strangers)):6.1%}  | "
-                  f"{np.mean(strangers >= VOICE_THRESHOLD):17.1%} {np.mean(own < VOICE_THRESHOLD):7.1%} | "
-                  f"{np.mean(accepted):24.1%} {np.mean(refused):7.1%}  {thresholds[0]:.2f}, {thresholds[1]:.2f}", flush=True)
+            rows.append({"corpus": title, "speakers": len(voices), "enrolled": enrolled,
+                         "eer": equal_error_rate(*error_rates(own, strangers)),
+                         "accepted": np.mean(strangers >= VOICE_THRESHOLD), "refused": np.mean(own < VOICE_THRESHOLD),
+                         "chosen_accepted": np.mean(accepted), "chosen_refused": np.mean(refused),
+                         "first_threshold": thresholds[0], "second_threshold": thresholds[1]})
+    print("\n".join(plain("enrolment", rows)))
+    write_figures(arguments.figures, rows)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ from speechzoo.edge.custom_words import STEPS, WORD_THRESHOLD, CustomWords
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.exporters.signatures.custom_words import SCALE
 from speechzoo.listening.listener import HOP_SECONDS, SMOOTHED, WINDOW_SECONDS
+from tools.figures import add_figures_option, write_figures
+from tools.tables.plain import plain
 
 WORDS = 5
 TESTED = 4  # recordings of a word by one speaker that are kept for testing
@@ -111,14 +113,15 @@ def alarm_rate(alarms: list, threshold: float) -> float:
     return float(np.mean([count_alarms(scores, threshold, HOP_SECONDS) / hours for scores, hours in alarms]))
 
 
-def row(results: dict, threshold: float) -> str:
-    """One line of the table, from the threshold on."""
+def figures_at(results: dict, threshold: float) -> dict:
+    """Shares of words, and false alarms, at a threshold; None where nothing was tested."""
     def share(kind, right_only):
-        hits = [scores.max() >= threshold and (not right_only or scores.argmax() == right) for scores, right in results[kind]]
-        return f"{np.mean(hits):.1%}" if hits else "-"
+        hits = [scores.max() >= threshold and (not right_only or scores.argmax() == right)
+                for scores, right in results[kind]]
+        return np.mean(hits) if hits else None
 
-    return (f"{threshold:9.2f} {share('own', True):>7s} {share('others', True):>7s} {share('wrong', False):>11s} "
-            f"{alarm_rate(results['alarms'], threshold):8.2f}")
+    return {"threshold": threshold, "owner": share("own", True), "others": share("others", True),
+            "wrong": share("wrong", False), "alarms_per_hour": alarm_rate(results["alarms"], threshold)}
 
 
 def main():
@@ -129,6 +132,7 @@ def main():
     parser.add_argument("--shots", type=int, nargs="+", default=[1, 5, 10])
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
+    add_figures_option(parser, "few_shot")
     arguments = parser.parse_args()
     model = EdgeModel(arguments.model)
     known = set(model.spec["heads"].get("keyword", {}).get("classes", ()))
@@ -138,7 +142,7 @@ def main():
              for utterance in others.utterances if utterance["duration"] > 2]
     hours = sum(len(windows) for _, windows in other) * HOP_SECONDS / 3600
     print(f"{hours:.2f} hours of other speech, {arguments.draws} draws, seed {arguments.seed}")
-    print("corpus                   shots layer     threshold   owner  others other words alarms/h")
+    rows = []
     for part in map(read_part, arguments.words):
         learn, test, scarce = read_corpus(model, part, known, np.random.default_rng(arguments.seed))
         print(f"{part.name}: {len({word for word, _ in test})} words, {len({who for _, who in test})} speakers")
@@ -147,8 +151,11 @@ def main():
                 results = measure(model, learn, test, scarce, other, shots, steps, arguments.draws, arguments.seed)
                 quiet = next((line for line in np.linspace(0.05, 0.99, 48) if
                               alarm_rate(results["alarms"], line) <= ALLOWED), 0.99)
-                for threshold in (WORD_THRESHOLD, quiet):
-                    print(f"{part.name:24s} {shots:5d} {layer:9s} {row(results, threshold)}", flush=True)
+                at = {name: figures_at(results, line) for name, line in (("default", WORD_THRESHOLD), ("quiet", quiet))}
+                rows.append({"corpus": part.name, "recordings": shots, "layer": layer,
+                             **{f"{figure}_{name}": at[name][figure] for figure in at["default"] for name in at}})
+    print("\n".join(plain("few_shot", rows)))
+    write_figures(arguments.figures, rows)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """What each ingredient of the flagship's training brings to spoken commands.
 
     python -m benchmarks.quality.ingredients --data PREPARED --runs RUNS --grammar coffee_maker.yaml \\
-        --orders PREPARED/coffee_orders/manifest.jsonl --noise doing_the_dishes.wav --page docs/commands.md
+        --orders PREPARED/coffee_orders/manifest.jsonl --noise doing_the_dishes.wav
 
 trains the flagship's network from scratch for one epoch of its config, with the heads that read (transcript, phones,
 alignment): once with everything, and once without each ingredient. Where recordings are left out, the others are heard
 more often, so that all runs are as long. Measured are real orders that nothing was trained on, understood under their
 grammar, clean and in noise, and the phones of LibriSpeech's dev speakers. What has been trained is not trained again: stop
-at any time, and start the same command to go on. The table goes between the marks of the page; runs that are missing
-(`--only` names those to train) are left out of it.
+at any time, and start the same command to go on. Runs that are missing (`--only` names those to train) are left out.
 """
 
 import argparse
@@ -26,13 +25,13 @@ from speechzoo.files import write_atomically
 from speechzoo.registry import load
 from speechzoo.training.run_log import read_log
 from speechzoo.training.trainer import train
-from tools.marked_page import write_between
+from tools.figures import add_figures_option, write_figures
+from tools.tables.plain import TABLES
 
 MODEL, READING = "mtl_conformer_small", ["transcript", "phones", "alignment"]
 SYNTHETIC = ("smart_speaker", "fragments_spoken", "hwu64_spoken", "snips_spoken")
 REQUESTS = ("smart_speaker", "hwu64_spoken", "snips_spoken")
 RATIOS = (6, 9, 12, 15, 18, 21, 24)
-BEGIN, END = "<!-- ingredients: begin -->", "<!-- ingredients: end -->"
 
 
 def without_sources(config: ZooConfig, left_out: Callable[[str], bool]) -> ZooConfig:
@@ -94,26 +93,25 @@ def measure(run: Path, data: Path, grammar: str, orders: Path, noise: Path) -> d
     return {"clean": clean, "noisy": noisy, "phones": read["overall"]["phones"], "steps": steps}
 
 
-def table(results: dict[str, dict], noise: str) -> list[str]:
-    """Markdown: a row a run, with what it gains or loses against everything in the points in brackets."""
-    whole = results.get("everything")
-    noise = noise.replace("_", " ")
-    lines = [f"| trained | steps | orders, clean | orders, {noise} | exact, {noise} | LibriSpeech, phone errors |",
-             "|---|---|---|---|---|---|"]
+# Column of the figures -> part of what `measure` gives, and the metric in it.
+MEASURED = {"clean": ("clean", "accuracy"), "noisy": ("noisy", "accuracy"), "exact": ("noisy", "exact"),
+            "phones": ("phones", "per")}
 
-    def cell(result, part, metric):
-        bounds = result[part].get(f"{metric}_interval")
-        interval = f" ({100 * bounds[0]:.0f} to {100 * bounds[1]:.0f})" if bounds else ""
-        change = "" if whole in (None, result) else f", {100 * (result[part][metric] - whole[part][metric]):+.1f}"
-        return f"{100 * result[part][metric]:.1f} %{interval}{change}"
 
+def figures_of(results: dict[str, dict], noise: str) -> list[dict]:
+    """A row per run, with what it gains or loses against everything."""
+    rows, whole = [], results.get("everything")
     for name, (title, _) in VARIANTS.items():
         if name in results:
             result = results[name]
-            lines.append(f"| {title} | {result['steps']} | {cell(result, 'clean', 'accuracy')} | "
-                         f"{cell(result, 'noisy', 'accuracy')} | {cell(result, 'noisy', 'exact')} | "
-                         f"{cell(result, 'phones', 'per')} |")
-    return lines
+            row = {"trained": title, "steps": result["steps"], "noise": noise}
+            for column, (part, metric) in MEASURED.items():
+                value, bounds = result[part][metric], result[part].get(f"{metric}_interval", (None, None))
+                change = None if whole in (None, result) else value - whole[part][metric]
+                row |= {column: value, f"{column}_low": bounds[0], f"{column}_high": bounds[1],
+                        f"{column}_change": change}
+            rows.append(row)
+    return rows
 
 
 def main():
@@ -124,22 +122,23 @@ def main():
     parser.add_argument("--orders", type=Path, required=True, metavar="MANIFEST", help="commands of the grammar")
     parser.add_argument("--noise", type=Path, required=True, help="recording that is added to the orders")
     parser.add_argument("--only", default="*", metavar="PATTERN", help=f"runs to train; of {', '.join(VARIANTS)}")
-    parser.add_argument("--page", type=Path, required=True, help="page whose marked part the table goes to")
+    add_figures_option(parser, "ingredients")
     arguments = parser.parse_args()
     results = {}
     for name, (_, change) in VARIANTS.items():
         run = arguments.runs / name
-        figures = run / "orders.json"
-        if not figures.is_file() and fnmatch.fnmatch(name, arguments.only):
+        measured = run / "orders.json"
+        if not measured.is_file() and fnmatch.fnmatch(name, arguments.only):
             print(f"{name} ...", flush=True)
             config = change(load_config(MODEL, [f"data.root={arguments.data.resolve()}"]))
             if train(config, run).ended == "interrupted":
                 return
             result = measure(run, arguments.data, arguments.grammar, arguments.orders, arguments.noise)
-            write_atomically(figures, (json.dumps(result, indent=1) + "\n").encode())
-        if figures.is_file():
-            results[name] = json.loads(figures.read_text(encoding="utf-8"))
-    write_between(arguments.page, BEGIN, END, table(results, arguments.noise.stem))
+            write_atomically(measured, (json.dumps(result, indent=1) + "\n").encode())
+        if measured.is_file():
+            results[name] = json.loads(measured.read_text(encoding="utf-8"))
+    write_figures(arguments.figures, figures_of(results, arguments.noise.stem))
+    print("\n".join(TABLES["ingredients"](arguments.figures.parent)))
 
 
 if __name__ == "__main__":

@@ -14,8 +14,6 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.quality.parts import read_part
 from speechzoo.audio import load_audio
@@ -25,6 +23,8 @@ from speechzoo.decoding.commands.decoder import NO_INTENT, CommandDecoder
 from speechzoo.decoding.recognition import recognize_outputs
 from speechzoo.metrics.understanding import score_commands
 from speechzoo.opening import batch_outputs, model_spec, open_model
+from tools.figures import add_figures_option, write_figures
+from tools.tables.plain import plain
 
 BATCH = 8
 SHARE_OF_HEAD = 0.125
@@ -59,6 +59,7 @@ def main():
     parser.add_argument("--other", required=True, metavar="MANIFEST[:SPLIT]", help="utterances that are no commands")
     parser.add_argument("--noise", type=Path)
     parser.add_argument("--snr", type=float, default=10.0, help="dB, 10")
+    add_figures_option(parser, "intents")
     arguments = parser.parse_args()
     model = open_model(arguments.model)
     spec = model_spec(model)
@@ -71,9 +72,7 @@ def main():
     conditions = {"clean": None}
     if arguments.noise:
         conditions[f"{arguments.noise.stem}, {arguments.snr:g} dB"] = load_audio(arguments.noise, rate)
-    table = Table(title=f"{arguments.model}, {arguments.grammar}, {len(clips)} utterances")
-    for column in ("", "way", "intent right", "all right", "taken for no command", "other speech taken for one"):
-        table.add_column(column)
+    rows = []
     for condition, noise in conditions.items():
         audio = [sound if noise is None else
                  mix_at_snr(sound, noise, arguments.snr, zlib.crc32(utterance["id"].encode()) % len(noise))
@@ -84,9 +83,11 @@ def main():
             given = [answers[way] for answers in heard]
             whole = score_commands(references, given, speakers)
             intents = score_commands([(intent, {}) for intent, _ in references], given, speakers)
-            table.add_row(condition, way, f"{intents['accuracy']:.1%}", f"{whole['accuracy']:.1%}",
-                          f"{whole['rejected']:.1%}", f"{whole['false_accepts']:.1%}")
-    Console().print(table)
+            rows.append({"condition": condition, "way": way, "intent_right": intents["accuracy"],
+                         "all_right": whole["accuracy"], "rejected": whole["rejected"],
+                         "false_accepts": whole["false_accepts"]})
+    print("\n".join(plain("intents", rows)))
+    write_figures(arguments.figures, rows)
 
 
 if __name__ == "__main__":

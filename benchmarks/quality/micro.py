@@ -11,12 +11,12 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from speechzoo.evaluation import evaluate
 from speechzoo.exporters.micro import MicroModel, export_micro
 from speechzoo.registry import load
+from tools.figures import add_figures_option, write_figures
+from tools.markdown import table_of
 
 
 class LoudestWindow:
@@ -38,24 +38,32 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="name of a zoo model, or folder of a training run")
     parser.add_argument("--data", type=Path, required=True, help="folder of the prepared corpora")
-    parser.add_argument("--window", type=float, default=1.0, help="seconds that the network hears at once, 1")
+    parser.add_argument("--window", type=float, nargs="+", default=[1.0], metavar="SECONDS",
+                        help="what the network hears at once, 1; docs/micro.md has 1 and 2")
+    add_figures_option(parser, "micro")
     arguments = parser.parse_args()
-    model = load(arguments.model)
+    model, rows = load(arguments.model), {}
+    for window in arguments.window:
+        keras, integers = measure(model, arguments.data, window)
+        for corpus, heads in keras.items():
+            for head, values in () if corpus in ("overall", "_skipped") else heads.items():
+                row = rows.setdefault((head, corpus), {"head": head, "corpus": corpus, "utterances": values["n"]})
+                row[f"keras_{window:g}s"] = values["accuracy"]
+                row[f"integers_{window:g}s"] = integers[corpus][head]["accuracy"]
+    write_figures(arguments.figures, list(rows.values()))
+    print("\n".join(table_of(list(rows.values()), {name: f"{{{name}}}" for name in next(iter(rows.values()))}, left=2)))
+
+
+def measure(model, data: Path, window: float) -> list[dict]:
+    """What `evaluate` says of Keras and of the integers, both on windows of so many seconds."""
     config = model.zoo_config
     with tempfile.TemporaryDirectory() as folder:
-        written = export_micro(model, folder, arguments.data / config.data.train[0].manifest,
-                               window_seconds=arguments.window)
+        written = export_micro(model, folder, data / config.data.train[0].manifest, window_seconds=window)
         micro = MicroModel((written.path / f"{model.name}.tflite").read_bytes(), model)
-    sources = config.dev_sources(arguments.data)
-    figures = [evaluate(LoudestWindow(model.spec(), outputs, micro.window_samples), sources)
-               for outputs in (model.outputs_of, micro.outputs)]
-    table = Table("head", "corpus", "utterances", "Keras", "integers", box=None,
-                  title=f"{model.name}: accuracy in {arguments.window:g} s, by {micro.runtime}")
-    for corpus, heads in figures[0].items():
-        for head, values in () if corpus in ("overall", "_skipped") else heads.items():
-            accuracies = (f"{100 * each[corpus][head]['accuracy']:.1f} %" for each in figures)
-            table.add_row(head, corpus, str(values["n"]), *accuracies)
-    Console(width=120).print(table)
+    print(f"{model.name} in {window:g} s, by {micro.runtime}", flush=True)
+    sources = config.dev_sources(data)
+    return [evaluate(LoudestWindow(model.spec(), outputs, micro.window_samples), sources)
+            for outputs in (model.outputs_of, micro.outputs)]
 
 
 if __name__ == "__main__":

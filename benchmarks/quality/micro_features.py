@@ -11,12 +11,12 @@ import argparse
 
 import numpy as np
 from pymicro_features import MicroFrontend
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.quality.parts import evenly, read_part
 from speechzoo.exporters.recordings import bundled_recordings
 from speechzoo.frontends.micro_features import HOP_LENGTH, SAMPLE_RATE, WINDOW_LENGTH, MicroFeatures
+from tools.figures import add_figures_option, write_figures
+from tools.tables.plain import plain
 
 
 def device_features(audio: np.ndarray) -> np.ndarray:
@@ -29,7 +29,7 @@ def device_features(audio: np.ndarray) -> np.ndarray:
     return np.array([step.features for step in steps if step.features])
 
 
-def compare(recordings: list[np.ndarray]) -> list[str]:
+def compare(name: str, recordings: list[np.ndarray]) -> dict:
     """A row of the table."""
     ours, theirs = [], []
     for audio in recordings:
@@ -37,23 +37,24 @@ def compare(recordings: list[np.ndarray]) -> list[str]:
         theirs.append(device_features(audio))
     ours, theirs = np.concatenate(ours), np.concatenate(theirs)
     difference = np.abs(ours - theirs)
-    return [str(len(ours)), f"{theirs.mean():.2f}", f"{difference.mean():.3f}", f"{np.quantile(difference, 0.9):.2f}",
-            f"{np.corrcoef(ours.ravel(), theirs.ravel())[0, 1]:.3f}"]
+    return {"recordings": name, "frames": len(ours), "mean": theirs.mean(), "mean_difference": difference.mean(),
+            "difference_90": np.quantile(difference, 0.9),
+            "correlation": np.corrcoef(ours.ravel(), theirs.ravel())[0, 1]}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifests", nargs="*", metavar="MANIFEST[:SPLIT]")
     parser.add_argument("--maximum", type=int, default=60, help="recordings of each manifest, %(default)s")
+    add_figures_option(parser, "micro_features")
     arguments = parser.parse_args()
-    table = Table("recordings", "frames", "mean of the features", "mean difference", "90 % differ by less than",
-                  "correlation")
-    table.add_row("bundled", *compare(bundled_recordings(SAMPLE_RATE)))
+    rows = [compare("bundled", bundled_recordings(SAMPLE_RATE))]
     for manifest in arguments.manifests:
         part = read_part(manifest)
         recordings = [part.audio(utterance, SAMPLE_RATE) for utterance in evenly(part.utterances, arguments.maximum)]
-        table.add_row(f"{part.name}, {len(recordings)}", *compare(recordings))
-    Console(width=120).print(table)
+        rows.append(compare(f"{part.name}, {len(recordings)}", recordings))
+    print("\n".join(plain("micro_features", rows)))
+    write_figures(arguments.figures, rows)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,14 @@
 
 trains a small network on recordings of Speech Commands, speechocean762, LibriSpeech and ESC-10 (`speechzoo prepare`,
 then `speechzoo align` for the phones, see docs/training.md) with the heads keyword, speaker, gender, age_group,
-alignment (the phone of each frame) and event, none of which all corpora have labels for, and writes tables and plots
-between the marks in docs/multitask.md. A run is a few minutes in a process of its own and leaves one JSON file in RUNS.
-What has its file is not run again: stop at any time, and start the same command to go on. Each part of the page is
-written from the files that are there, and stays as it is where there are none for it.
+alignment (the phone of each frame) and event, none of which all corpora have labels for, and writes figures and plots.
+A run is a few minutes in a process of its own and leaves one JSON file in RUNS. What has its file is not run again: stop
+at any time, and start the same command to go on. Each file of figures is written from the runs that are there, and
+stays as it is where there are none for it.
 
     python -m benchmarks.quality.multitask --data PREPARED --runs RUNS --relate
 
-measures in the same network which of these heads belong together (`speechzoo relate`), and adds that to the page.
+measures in the same network which of these heads belong together (`speechzoo relate`).
 
 All runs have the same optimizer and batches of the same length; shared ones have `--steps` training steps. `alone`
 trains a network for one head, for as many steps as show it its labelled recordings as often as a shared training does;
@@ -29,14 +29,13 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.quality.multitask_page import read_runs, write_page
+from benchmarks.quality.multitask_figures import read_runs, write_all
 from benchmarks.quality.multitask_runs import RELATED, plan_runs, relate_heads, train_one
-
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+from tools.figures import FOLDER
 
 
 def main(arguments):
-    """Runs what is missing, each in a process of its own, and writes the page."""
+    """Runs what is missing, each in a process of its own, and writes the figures."""
     arguments.runs.mkdir(parents=True, exist_ok=True)
     read_runs(arguments.runs, arguments.steps)
     related = arguments.runs / Path(RELATED).stem
@@ -59,7 +58,7 @@ def main(arguments):
         failed += child.returncode != 0
         outcome = "done" if child.returncode == 0 else f"failed: {child.stderr.strip().splitlines()[-1:]}"
         print(f"{number}/{len(missing)} {run.name}: {outcome}, {time.monotonic() - begun:.0f} s", flush=True)
-    write_page(read_runs(arguments.runs, arguments.steps), arguments.out, related)
+    write_all(read_runs(arguments.runs, arguments.steps), arguments.figures, related)
     return 1 if failed else 0
 
 
@@ -83,7 +82,8 @@ def parse_arguments(argv: list[str] | None = None):
     parser.add_argument("--part", default="1/1", metavar="I/N", help="every Nth run, for N processes side by side")
     parser.add_argument("--relate", action="store_true", help="measure which heads belong together; make no runs")
     parser.add_argument("--minutes", type=float, help="start no run after so long")
-    parser.add_argument("--out", type=Path, default=DOCS / "multitask.md", help="page to write the tables into")
+    parser.add_argument("--figures", type=Path, default=FOLDER, metavar="FOLDER",
+                        help="folder for the figures and their pictures (docs/figures)")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 

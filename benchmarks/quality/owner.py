@@ -20,6 +20,8 @@ from speechzoo.decoding.ctc.greedy import greedy_decode
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.edge.owner import Owner
 from speechzoo.metrics.error_rate import edit_counts, error_rate
+from tools.figures import add_figures_option, write_figures
+from tools.tables.plain import plain
 
 SENTENCES = (5, 10, 20)
 TESTED = 40  # sentences of an owner at most, and
@@ -55,9 +57,10 @@ def main():
     parser.add_argument("manifests", nargs="+", metavar="MANIFEST[:SPLIT]")
     parser.add_argument("--draws", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
+    add_figures_option(parser, "owner")
     arguments = parser.parse_args()
     model = EdgeModel(arguments.model)
-    owner = Owner(model)
+    owner, rows = Owner(model), []
     for part in map(read_part, arguments.manifests):
         people = {}
         for item in part.utterances:
@@ -74,18 +77,21 @@ def main():
                 draws = [measure(owner, people, before, name, other, sentences, arguments.seed + draw)
                          for draw in range(arguments.draws)]
                 rates.append(np.mean(draws, axis=0))
-                print(f"{part.name:16s} {sentences:3d} sentences of {name}: {line(rates[-1])}", flush=True)
+                print(f"{part.name}, {sentences} sentences of {name}: phones wrong {rates[-1][0, 0, 0]:.1%} before, "
+                      f"{rates[-1][0, 0, 1]:.1%} afterwards", flush=True)
             if able:
-                better = sum(rate[0, 0, 1] < rate[0, 0, 0] for rate in rates)
-                print(f"{part.name:16s} {sentences:3d} sentences, mean of {len(able)}: {line(np.mean(rates, axis=0))}; "
-                      f"fewer phones wrong for {better}", flush=True)
+                rows.append(row_of(part.name, sentences, np.array(rates)))
+    print("\n".join(plain("owner", rows)))
+    write_figures(arguments.figures, rows)
 
 
-def line(rates: np.ndarray) -> str:
-    """Before and afterwards, of the owner and of somebody else."""
-    return "; ".join(f"{who}: " + ", ".join(f"{name} {rates[part, head, 0]:.1%} -> {rates[part, head, 1]:.1%}"
-                                            for head, name in enumerate(("phones", "letters")))
-                     for part, who in enumerate(("own", "others")))
+def row_of(corpus: str, sentences: int, rates: np.ndarray) -> dict:
+    """Means of `measure` over owners; `rates` is (owners, own or others', head, before or afterwards)."""
+    means = {f"{who}_{unit}_{when}": rates[:, whose, head, time].mean()
+             for whose, who in enumerate(("own", "others")) for head, unit in enumerate(("phones", "letters"))
+             for time, when in enumerate(("before", "after"))}
+    return {"corpus": corpus, "sentences": sentences, "speakers": len(rates), **means,
+            "fewer_phones_wrong": int(np.sum(rates[:, 0, 0, 1] < rates[:, 0, 0, 0]))}
 
 
 if __name__ == "__main__":

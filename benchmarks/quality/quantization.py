@@ -3,9 +3,9 @@
     python -m benchmarks.quality.quantization --data PREPARED --runs RUNS
 
 exports every model that has a checkpoint, but for those of ESPHome's devices, in every format, measures the files on the
-dev parts of the model's corpora, and writes the tables between the two marks in docs/quantization.md. Of each corpus the
-same utterances are taken for all formats, at even steps; files are calibrated with training recordings. What has its
-file in RUNS is not done again: stop at any time, and start the same command to go on.
+dev parts of the model's corpora, and prints the tables of docs/quantization.md. Of each corpus the same
+utterances are taken for all formats, at even steps; files are calibrated with training recordings. What has its file in
+RUNS is not done again: stop at any time, and start the same command to go on.
 """
 
 import argparse
@@ -17,26 +17,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from speechzoo.metrics.direction import lower_is_better
-from tools.marked_page import write_between
+from tools.figures import add_figures_option, write_figures
+from tools.tables.quantization import CALIBRATED_FORMAT, CALIBRATIONS, FORMATS, METRICS, sections, shown
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "quantization.md"
-BEGIN, END = "<!-- written by benchmarks/quality/quantization.py -->", "<!-- end of what it wrote -->"
-# What `--quantize` takes, and behind a comma `--quantizer`.
-FORMATS = ("none", "float16", "dynamic", "int8", "int16x8", "dynamic, ai-edge", "int8, ai-edge", "int16x8, ai-edge")
-BAR = 0.5  # points that a head may lose
 CALIBRATION = 40  # utterances of each training source to choose from
-# What is shown of a head's figures; slots are rarely right all together.
-METRICS = ("wer", "cer", "per", "eer", "f1", "accuracy")
 LATENCY_SECONDS = 3.0
-# The file of which the whole body has calibrated ranges, and what else it is calibrated with.
-CALIBRATED, CALIBRATED_FORMAT = "mtl_ds_cnn_micro", "int8"
-CALIBRATIONS = {
-    "chosen": "training recordings that differ most (`--representative`)",
-    "even": "as many training recordings, at even steps",
-    "varied": "the chosen ones, also at a tenth of their level and in noise at 5 dB",
-    "bundled": "the recordings that come with the package",
-}
+# The model of which the whole body has calibrated ranges: it is calibrated with other recordings, too.
+CALIBRATED = "mtl_ds_cnn_micro"
 
 
 def take(source, folder: Path, name: str, count: int | None = None, seconds: float = float("inf")):
@@ -131,90 +118,33 @@ def latencies(rows: dict[str, dict], repeats: int = 20) -> dict[str, float]:
     return {name: 1e3 * float(np.median(values[2:])) for name, values in times.items()}
 
 
-# -- the page ----------------------------------------------------------------------------------------------------------
+# -- the figures -------------------------------------------------------------------------------------------------------
 
 
-def heads_table(rows: dict[str, dict]) -> list[str]:
-    """A line for each head and metric: what float32 gives, and the points that each format loses."""
-    formats = [name for name in FORMATS if name in rows]
-    lines = ["| head | metric | utterances | " + " | ".join("float32" if name == "none" else name for name in formats)
-             + " |", "|---" * 3 + "|---:" * len(formats) + "|"]
-    for head, figures in rows["none"]["heads"].items():
-        for metric in shown(figures):
-            cells = [f"{100 * figures[metric]:.1f} %"]
-            for name in formats[1:]:
-                lost = points_lost(rows, name, head, metric)
-                cells.append(signed(lost if lower_is_better(metric) else -lost) + (" ▲" if lost > BAR else ""))
-            lines.append(f"| {head} | {metric} | {figures['n']} | " + " | ".join(cells) + " |")
-    return lines
+def head_rows(results: list[dict]) -> list[dict]:
+    """A row per file, head and metric."""
+    return [{"model": result["model"], "format": result["format"], "calibration": result["calibration"], "head": head,
+             "metric": metric, "n": figures["n"], "value": figures[metric]}
+            for result in results for head, figures in result["heads"].items() for metric in shown(figures)]
 
 
-def shown(figures: dict) -> list[str]:
-    """The metrics of a head that the table has."""
-    return [metric for metric in METRICS if metric in figures and not (metric == "accuracy" and "f1" in figures)]
-
-
-def points_lost(rows: dict[str, dict], name: str, head: str, metric: str) -> float:
-    """Points by which a format is worse than float32."""
-    change = 100 * (rows[name]["heads"][head][metric] - rows["none"]["heads"][head][metric])
-    return change if lower_is_better(metric) else -change
-
-
-def signed(points: float) -> str:
-    """`+0.3`; never `-0.0`."""
-    return f"{round(points, 1) + 0.0:+.1f}"
-
-
-def cost_table(rows: dict[str, dict]) -> list[str]:
-    """A line for each format: size, latency, memory, and the head that loses most."""
-    lines = ["| format | file | latency of 3 s | peak memory | loses most |", "|---|---:|---:|---:|---|"]
-    times = latencies(rows)
-    for name in (name for name in FORMATS if name in rows):
-        row = rows[name]
-        lost = {f"{head} {metric}": points_lost(rows, name, head, metric)
-                for head, figures in row["heads"].items() for metric in shown(figures)}
-        worst = max(lost, key=lost.get)
-        most = f"{worst}: {lost[worst]:.1f}" if lost[worst] > 0 else "nothing"
-        lines.append(f"| {'float32' if name == 'none' else name} | {row['size_mb']:.2f} MB | {times[name]:.1f} ms | "
-                     f"{row['peak_memory_mb']:.0f} MB | {'' if name == 'none' else most} |")
-    return lines
-
-
-def calibration_table(rows: dict[str, dict], exact: dict) -> list[str]:
-    """A line for each way to calibrate: points that each head loses by it."""
-    shown_figures = [(head, shown(figures)[0]) for head, figures in exact["heads"].items()]
-    lines = [f"`{CALIBRATED_FORMAT}`, points lost by what it is calibrated with:", "",
-             "| calibrated with | " + " | ".join(f"{head}, {metric}" for head, metric in shown_figures) + " |",
-             "|---" + "|---:" * len(shown_figures) + "|"]
-    for name in (name for name in CALIBRATIONS if name in rows):
-        both = {"none": exact, name: rows[name]}
-        lost = [points_lost(both, name, head, metric) for head, metric in shown_figures]
-        lines.append(f"| {CALIBRATIONS[name]} | " + " | ".join(map(signed, lost)) + " |")
-    return lines
-
-
-def write_page(results: list[dict], page: Path):
-    """Writes the tables between the marks of the page, and leaves the rest of it as it is."""
-    lines = [f"{results[0]['seconds'] / 60:g} minutes of each dev corpus, the same utterances for all formats. Columns after",
-             f"float32 say by how many points a figure changes; ▲ marks a loss of more than {BAR:g}. Latency is the time",
-             "of one thread; peak memory is that of the whole process, with Python.", ""]
-    for name in sorted({result["model"] for result in results}):
-        own = [result for result in results if result["model"] == name]
-        rows = {result["format"]: result for result in own if result["calibration"] == "chosen"}
-        if "none" not in rows:
-            continue
-        lines += [f"### {name}", "", *cost_table(rows), "", *heads_table(rows), ""]
-        calibrated = {result["calibration"]: result for result in own if result["format"] == CALIBRATED_FORMAT}
-        if len(calibrated) > 1:
-            lines += [*calibration_table(calibrated, rows["none"]), ""]
-    write_between(page, BEGIN, END, lines)
+def cost_rows(results: list[dict]) -> list[dict]:
+    """A row per file with the recordings that are chosen by default: its size, latency and memory."""
+    rows = []
+    for model in sorted({result["model"] for result in results}):
+        own = {result["format"]: result for result in results
+               if (result["model"], result["calibration"]) == (model, "chosen")}
+        times = latencies(own)
+        rows += [{"model": model, "format": name, "megabytes": own[name]["size_mb"], "latency_ms": times[name],
+                  "peak_memory_mb": own[name]["peak_memory_mb"]} for name in FORMATS if name in own]
+    return rows
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
 
 
 def main(arguments):
-    """Measures what is missing, and writes the page."""
+    """Measures what is missing, prints the tables and writes the figures; costs go to a file of their own beside them."""
     from speechzoo.config import load_config
     from speechzoo.files import write_atomically
     from speechzoo.registry import describe, list_models
@@ -236,7 +166,9 @@ def main(arguments):
     results = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(arguments.runs.glob("*.json"))]
     if {result["seconds"] for result in results} != {arguments.seconds}:
         raise ValueError(f"{arguments.runs}: made with other --seconds; take another --runs")
-    write_page(results, arguments.out)
+    write_figures(arguments.figures, head_rows(results))
+    write_figures(arguments.figures.with_name("quantization_costs.csv"), cost_rows(results))
+    print("\n".join(sections(arguments.figures.parent)))
 
 
 def parse_arguments(argv: list[str] | None = None):
@@ -246,7 +178,7 @@ def parse_arguments(argv: list[str] | None = None):
     parser.add_argument("--runs", type=Path, required=True, help="folder of the files and results, one a format")
     parser.add_argument("--seconds", type=float, default=600, help="audio of each dev corpus (%(default)s)")
     parser.add_argument("--models", nargs="+", metavar="NAME", help="only these models of the zoo")
-    parser.add_argument("--out", type=Path, default=PAGE, help="page to write the tables into")
+    add_figures_option(parser, "quantization")
     return parser.parse_args(argv)
 
 

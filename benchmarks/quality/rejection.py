@@ -1,8 +1,8 @@
 """What a grammar accepts and what it rejects, and where to draw the line.
 
     python -m benchmarks.quality.rejection mtl_conformer_small --grammar coffee_maker.yaml \\
-        --inside prepared/coffee_orders/manifest.jsonl --outside prepared/librispeech/manifest.jsonl:dev prepared/speech_commands/manifest.jsonl:validation \\
-        --out rejection.png
+        --inside prepared/coffee_orders/manifest.jsonl \\
+        --outside prepared/librispeech/manifest.jsonl:dev prepared/speech_commands/manifest.jsonl:validation --out rejection.png
 
 `--inside` holds commands of the grammar, `--outside` other speech; `:dev` behind a manifest takes one split of it. For thresholds
 from strict to lenient the plot shows how many commands are understood entirely right, how many are rejected, and how much other speech
@@ -19,6 +19,8 @@ from benchmarks.quality.parts import Part, evenly, read_part
 from speechzoo.decoding.commands.decoder import CommandDecoder
 from speechzoo.metrics.rejection import calibrate_threshold
 from speechzoo.opening import batch_outputs, model_spec, open_model
+from tools.figures import add_figures_option, write_figures
+from tools.tables.plain import plain
 
 FALSE_ACCEPTS = 0.01
 
@@ -34,6 +36,12 @@ def right(utterance: dict, parse) -> bool:
     """Whether the command was understood, had it been accepted."""
     slots = {name: str(value) for name, value in (utterance.get("slots") or {}).items()}
     return parse.intent == utterance["intent"] and all(parse.slots.get(name) == value for name, value in slots.items())
+
+
+def row_at(threshold: float, inside, understood, others: str, accepted: float, count: int) -> dict:
+    """Commands understood and rejected, and other speech accepted, at a threshold."""
+    return {"threshold": threshold, "commands": len(inside), "understood": np.mean(understood & (inside >= threshold)),
+            "rejected": np.mean(inside < threshold), "others": others, "accepted": accepted, "other_recordings": count}
 
 
 def plot(path: Path, inside, understood, outside: dict, threshold: float):
@@ -62,6 +70,7 @@ def main():
     parser.add_argument("--outside", required=True, nargs="+", metavar="MANIFEST[:SPLIT]")
     parser.add_argument("--maximum", type=int, default=300, help="utterances of each manifest, 300")
     parser.add_argument("--out", type=Path, help="PNG file to plot to")
+    add_figures_option(parser, "rejection")
     arguments = parser.parse_args()
     model = open_model(arguments.model)
     commands = CommandDecoder(arguments.grammar, model_spec(model), arguments.lexicon)
@@ -75,13 +84,12 @@ def main():
         outside[part.name] = np.array([parse.score if parse.confidence else -np.inf for parse in found])
         accepted[part.name] = np.mean([parse.accepted for parse in found])
     threshold = commands.compiled.threshold
-    print(f"threshold {threshold:g}: {np.mean(understood & (inside >= threshold)):.1%} of {len(inside)} commands understood, "
-          f"{np.mean(inside < threshold):.1%} rejected; accepted of other speech: "
-          + ", ".join(f"{name} {share:.1%} of {len(outside[name])}" for name, share in accepted.items()))
+    rows = [row_at(threshold, inside, understood, name, share, len(outside[name])) for name, share in accepted.items()]
     together = np.concatenate(list(outside.values()))
-    strict, false_accepts, rejected = calibrate_threshold(inside, np.maximum(together, -1e3), FALSE_ACCEPTS)
-    print(f"threshold {strict:.3f}: {np.mean(understood & (inside >= strict)):.1%} understood, {rejected:.1%} rejected; "
-          f"{false_accepts:.2%} of other speech accepted")
+    strict, false_accepts, _ = calibrate_threshold(inside, np.maximum(together, -1e3), FALSE_ACCEPTS)
+    rows.append(row_at(strict, inside, understood, "together", false_accepts, len(together)))
+    print("\n".join(plain("rejection", rows)))
+    write_figures(arguments.figures, rows)
     if arguments.out:
         plot(arguments.out, inside, understood, outside, threshold)
 

@@ -2,9 +2,10 @@
 
     python -m benchmarks.quality.results --data PREPARED --runs RUNS
 
-evaluates each zoo model that has a checkpoint, and runs of its config from scratch, with all heads (RUNS/<model>-all) and
-with one (RUNS/<model>-<head>), as far as they are there, on the model's dev sources (speakers held out of training), in
-one go, and writes docs/results.md but for the part that benchmarks/quality/compare.py writes. The runs come from
+evaluates runs of each zoo model's config from scratch, with all heads (RUNS/<model>-all) and with one
+(RUNS/<model>-<head>), as far as they are there, on the model's dev sources (speakers held out of training), in one go;
+the checkpoint's words by `--dictation`; and what the exported model takes. The checkpoint's other figures are those of
+its `metrics.json`. The runs come from
 
     speechzoo train <model> data.root=PREPARED                                     --out RUNS/<model>-all
     speechzoo train <model> data.root=PREPARED --heads <head> training.epochs=<n>  --out RUNS/<model>-<head>
@@ -20,37 +21,30 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.quality import compare
 from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.evaluation import evaluate
 from speechzoo.exporters import export
-from speechzoo.metrics.direction import lower_is_better
-from speechzoo.multitask.macs import count_macs
 from speechzoo.registry import checkpoint_weights, list_models, load
 from speechzoo.text.language_model import load_language_model
 from speechzoo.training.run_log import read_log
-from tools.marked_page import marked_part
+from tools.figures import add_figures_option, write_figures
+from tools.tables.results import ALONE, DICTATION, METRICS, OTHER_METRICS, TOGETHER
 
-# Head -> metrics of the table.
-METRICS = {"transcript": ("wer", "cer"), "phones": ("per",), "speaker": ("eer",)}
 CLIP_SECONDS = 3.0
 
 
-def main(data: Path, runs: Path, out: Path):
-    """Evaluates everything and writes the page."""
-    sections = [section(name, data, runs) for name in trained_models()]
-    page = ["# Results", "",
-            "Figures on the dev splits, whose speakers were never trained on, with 95 % bootstrap intervals over speakers.",
-            "Written by `python -m benchmarks.quality.results --data PREPARED --runs RUNS`. `zoo` is the checkpoint that comes",
-            "with the package, trained for many times as long. The two columns behind it say what sharing buys: `together` is the same",
-            "network trained from scratch for one epoch with all heads, `alone` with that head alone, on those of the same recordings",
-            "that have its label; its steps are one epoch too, or as many epochs as come to 1,200 steps where few recordings have",
-            "the label, so that such a head hears its recordings several times as often alone as together. A head in bold is at least",
-            "as good together as alone. `wer, dictation` is `--dictation`: the words of CMUdict found by the phones, with",
-            "PocketSphinx's 3-gram of English. [multitask.md](multitask.md) compares ways of sharing with more care: several",
-            "seeds, equal budgets.", "", marked_part(out, compare.BEGIN, compare.END), ""]
-    out.write_text("\n".join(page + sections), encoding="utf-8")
+def main(data: Path, runs: Path, figures: Path):
+    """Evaluates everything, and writes the figures; what exported models take goes to a file of its own beside them."""
+    rows, costs = [], []
+    for name in trained_models():
+        print(f"{name} ...", flush=True)
+        model = load(name)
+        rows += model_rows(model, data, runs)
+        factor, megabytes = tflite_speed(model)
+        costs.append({"model": name, "megabytes": megabytes, "real_time_factor": factor, "clip_seconds": CLIP_SECONDS})
+    write_figures(figures, rows)
+    write_figures(figures.with_name(f"{figures.stem}_costs.csv"), costs)
 
 
 def trained_models() -> list[str]:
@@ -65,64 +59,40 @@ def trained_models() -> list[str]:
     return names
 
 
-def section(name: str, data: Path, runs: Path) -> str:
-    """One model: its cost, and every head with the single-task figure beside it."""
-    model = load(name)
-    sources = model.zoo_config.dev_sources(data)
-    together = evaluate(model, sources)
-    dictated = {}
+def model_rows(model, data: Path, runs: Path) -> list[dict]:
+    """The figures of one model: dictation, and every head together with the others and alone."""
+    sources, rows = model.zoo_config.dev_sources(data), []
     if {"transcript", "phones"} <= model.heads.keys():
         search = LexiconSearch(model.spec(), "cmudict", load_language_model("pocketsphinx"))
         dictated = evaluate(model, sources, heads=["transcript"], decoder=search)
-    shared, shared_steps = scratch_run(runs / f"{name}-all", sources)
-    alone = {head: scratch_run(runs / f"{name}-{head}", sources, [head]) for head in model.heads}
-    factor, megabytes = tflite_speed(model)
-    lines = [f"## {name}", "", f"{model.count_params():,} parameters, {count_macs(model) / 1e6:.0f} million multiply-accumulates "
-             f"a second of audio; as float32 TFLite {megabytes:.1f} MB, real-time factor {factor:.4f} on one thread "
-             f"({CLIP_SECONDS:g} s clip).", ""]
-    from_scratch = shared or any(figures for figures, _ in alone.values())
-    columns = ["corpus", "head", "metric", "utterances", "zoo"]
-    columns += [f"together{shared_steps and f', {shared_steps} steps'}", "alone", "its steps"] if from_scratch else []
-    lines += [row(columns), row(["---"] * len(columns))]
-    for corpus, heads in together.items():
-        if corpus in ("overall", "_skipped") and len([key for key in together if key != "_skipped"]) > 2:
+        rows += rows_of(model.name, DICTATION, dictated, None, metrics=("wer",))
+    rows += rows_of(model.name, TOGETHER, *scratch_run(runs / f"{model.name}-all", sources))
+    for head in model.heads:
+        rows += rows_of(model.name, ALONE, *scratch_run(runs / f"{model.name}-{head}", sources, [head]))
+    return rows
+
+
+def rows_of(name: str, run: str, figures: dict, steps: int | None, metrics: tuple[str, ...] = ()) -> list[dict]:
+    """What `evaluate` says of one run, without the mean over corpora; of every head the metrics of the page, or these."""
+    rows = []
+    for corpus, heads in figures.items():
+        if corpus in ("overall", "_skipped"):
             continue
-        for head, figures in heads.items():
-            for metric in METRICS.get(head, ("accuracy", "macro_f1")):
-                if metric not in figures:
-                    continue
-                sharing, (single, steps) = shared.get(corpus, {}).get(head), alone[head]
-                single = single.get(corpus, {}).get(head)
-                sign = 1 if lower_is_better(metric) else -1
-                better = sharing and single and sign * (sharing[metric] - single[metric]) <= 0
-                cells = [corpus, f"**{head}**" if better else head, metric, figures["n"], cell(figures, metric)]
-                lines.append(row(cells + ([cell(sharing, metric), cell(single, metric), steps] if from_scratch else [])))
-                if metric == "wer" and dictated:
-                    cells = [corpus, head, "wer, dictation", figures["n"], cell(dictated[corpus][head], metric)]
-                    lines.append(row(cells + ([""] * 3 if from_scratch else [])))
-    return "\n".join(lines) + "\n"
+        for head, scores in heads.items():
+            for metric in metrics or METRICS.get(head, OTHER_METRICS):
+                if metric in scores:
+                    low, high = scores.get(f"{metric}_interval", (None, None))
+                    rows.append({"model": name, "run": run, "corpus": corpus, "head": head, "metric": metric,
+                                 "value": scores[metric], "low": low, "high": high, "steps": steps})
+    return rows
 
 
-def scratch_run(run: Path, sources: list, heads: list[str] | None = None) -> tuple[dict, str]:
+def scratch_run(run: Path, sources: list, heads: list[str] | None = None) -> tuple[dict, int | None]:
     """(what `evaluate` says of a run, its steps); nothing where there is no such run."""
     if not (run / "final.weights.h5").is_file():
-        return {}, ""
+        return {}, None
     steps = read_log(run / "log.jsonl")[-1]["step"]
-    return evaluate(load(run), sources, heads=heads), f"{steps:,}"
-
-
-def row(cells: list) -> str:
-    """A row of a table."""
-    return f"| {' | '.join(map(str, cells))} |"
-
-
-def cell(figures: dict | None, metric: str) -> str:
-    """A figure in per cent with its interval; "not trained" where there is none."""
-    if not figures:
-        return "not trained"
-    bounds = figures.get(f"{metric}_interval")
-    interval = f" ({100 * bounds[0]:.1f} to {100 * bounds[1]:.1f})" if bounds else ""
-    return f"{100 * figures[metric]:.1f} %{interval}"
+    return evaluate(load(run), sources, heads=heads), steps
 
 
 def tflite_speed(model, repetitions: int = 20) -> tuple[float, float]:
@@ -144,6 +114,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder of the prepared corpora")
     parser.add_argument("--runs", type=Path, required=True, help="folder of the runs from scratch")
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[2] / "docs" / "results.md")
+    add_figures_option(parser, "results")
     arguments = parser.parse_args()
-    main(arguments.data, arguments.runs, arguments.out)
+    main(arguments.data, arguments.runs, arguments.figures)

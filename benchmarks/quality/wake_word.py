@@ -29,6 +29,7 @@ from speechzoo.files import write_atomically
 from speechzoo.frontends.micro_features import HOP_LENGTH, SAMPLE_RATE
 from speechzoo.listening.listener import HOP_SECONDS, SMOOTHED, WINDOW_SECONDS
 from speechzoo.opening import batch_outputs, model_spec, open_model
+from tools.figures import FOLDER, write_figures
 
 ALLOWED = 0.5  # false alarms per hour
 REFRACTORY_SECONDS = 2.0  # a device that has just woken up can't do so again
@@ -167,6 +168,8 @@ def main():
     parser.add_argument("--out", type=Path, help="PNG file to plot to")
     parser.add_argument("--json", type=Path, help="file for the figures")
     parser.add_argument("--tune", action="store_true", help="choose cutoff and window of the exports")
+    parser.add_argument("--figures", type=Path, metavar="CSV", help="file for the figures of exports "
+                        "(docs/figures/wake_word.csv, with --tune wake_word_tuning.csv)")
     arguments = parser.parse_args()
     manifests = [Path(path) for path in arguments.model if path.endswith(".json")]
     if len(arguments.model) != max(1, len(manifests)):
@@ -175,7 +178,7 @@ def main():
         parser.error("--tune is for manifests of exports for ESPHome")
     detector = esphome(manifests) if manifests else listening(open_model(arguments.model[0]))
     results, hours = listen_to(detector, arguments.words, arguments.other, arguments.hours)
-    report = {"hours": round(hours, 2), "words": {}}
+    report, rows = {"hours": round(hours, 2), "words": {}}, []
     for word, heard in results.items():
         if arguments.tune:
             # Hundredths, of which no sum of 8 bits reaches the last.
@@ -190,7 +193,13 @@ def main():
         print(f"{word:10s} {len(heard[0]):4d} recordings, mean of {found.window}; " + "; ".join(
             f"threshold {found.thresholds[at]:.4f}: {found.misses[at]:6.1%} missed, {found.false_alarms_per_hour[at]:6.2f} false alarms "
             "an hour" for at in (usual, quiet)))
+        rows.append({"word": word, "clips": len(heard[0]), "window": found.window, "threshold": own,
+                     "missed": found.misses[usual], "false_alarms_per_hour": found.false_alarms_per_hour[usual],
+                     "hours": hours})
     print(f"{hours:.2f} hours of other audio")
+    figures = arguments.figures or manifests and FOLDER / f"wake_word{'_tuning' if arguments.tune else ''}.csv"
+    if figures:
+        write_figures(figures, rows)
     if arguments.json:
         write_atomically(arguments.json, (json.dumps(report) + "\n").encode())
     if arguments.out:

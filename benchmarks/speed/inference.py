@@ -16,10 +16,9 @@ import time
 from pathlib import Path
 
 from benchmarks.speed.children import run_child
-from tools.marked_page import write_between
+from tools.figures import add_figures_option, write_figures
+from tools.tables.plain import plain
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "speed.md"
-BEGIN, END = "<!-- written by benchmarks/speed/inference.py -->", "<!-- end of what it wrote -->"
 SIZE, BLOCKS, HEADS, MEL_BINS = 144, 6, 4, 80
 LENGTHS = (1, 3, 10)  # seconds of audio
 NETWORKS = {
@@ -149,21 +148,17 @@ def answer_all(name: str, folder: Path, threads: int, repeats: int) -> dict:
 # -- the command -------------------------------------------------------------------------------------------------------
 
 
-def table(times: dict, differences: dict, sizes: dict) -> list[str]:
-    """Best milliseconds of each network and length, and ONNX Runtime's float32 time over its own."""
-    best = {name: [1e3 * min(values) for values in lengths.values()] for name, lengths in times.items()}
-    lines = [f"| | size, MB | {' | '.join(f'{length} s of audio, ms' for length in LENGTHS)} | times as fast as "
-             "ONNX Runtime, float32 | differs from PyTorch by |", "|---|---|" + "---|" * (len(LENGTHS) + 2)]
-    for name, text in NETWORKS.items():
-        ratios = [theirs / ours for theirs, ours in zip(best["onnx_float32"], best[name])]
-        lines.append(f"| {text} | {f'{sizes[name]:.1f}' if name in sizes else ''} | "
-                     f"{' | '.join(f'{value:.1f}' for value in best[name])} | "
-                     f"{' / '.join(f'{ratio:.2f}' for ratio in ratios)} | {differences[name]:.0e} |")
-    return lines
+def figures_of(times: dict, differences: dict, sizes: dict) -> list[dict]:
+    """A row per network: best milliseconds of each length, and ONNX Runtime's float32 time over its own."""
+    best = {name: {length: 1e3 * min(values) for length, values in lengths.items()} for name, lengths in times.items()}
+    return [{"network": text, "megabytes": sizes.get(name),
+             **{f"ms_{length}s": value for length, value in best[name].items()},
+             **{f"speed_{length}s": best["onnx_float32"][length] / value for length, value in best[name].items()},
+             "difference": differences[name]} for name, text in NETWORKS.items()]
 
 
 def main(arguments):
-    """Makes the networks, times them in alternation, prints the table and writes it into the page."""
+    """Makes the networks, times them in alternation, prints the table and writes the figures."""
     import numpy as np
 
     python = {name: arguments.torch_python if name.startswith(("torch", "onnx")) else sys.executable
@@ -187,9 +182,9 @@ def main(arguments):
         differences = {name: float(np.abs(np.load(folder / f"{name}_3.npy") - expected).max()) for name in NETWORKS}
         sizes = {path.stem: path.stat().st_size / 1e6 for path in folder.iterdir()
                  if path.suffix in (".onnx", ".tflite")}
-    lines = table(times, differences, sizes)
-    print("\n".join(lines))
-    write_between(PAGE, BEGIN, END, lines)
+    rows = figures_of(times, differences, sizes)
+    print("\n".join(plain("inference", rows)))
+    write_figures(arguments.figures, rows)
 
 
 if __name__ == "__main__":
@@ -199,6 +194,7 @@ if __name__ == "__main__":
     parser.add_argument("--repeats", type=int, default=30, help="answers timed in each process (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="processes of each network, alternating (%(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="threads, and cores (%(default)s)")
+    add_figures_option(parser, "inference")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -32,6 +32,8 @@ from speechzoo.data.feed import make_feed
 from speechzoo.data.manifest import write_manifest
 from speechzoo.data.pipeline import make_dataset
 from speechzoo.data.records import RecordWriter, encode_example
+from tools.figures import add_figures_option, write_figures
+from tools.tables.plain import plain
 
 
 class Words:
@@ -147,6 +149,7 @@ def main():
     parser.add_argument("--noises", type=Path, help="manifest of noises; synthetic ones when absent")
     parser.add_argument("--seconds", type=float, default=1000.0, help="seconds of audio that each row is measured on")
     parser.add_argument("--json", type=Path, help="write the figures here too")
+    add_figures_option(parser, "pipeline")
     arguments = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -160,13 +163,12 @@ def main():
         results = {"pipelines": pipelines(config, noises, arguments.seconds)}
         results["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         results["stages"] = stages(plan, noises, arguments.seconds)
-    print("\nSeconds of audio per second of one core, each stage alone")
-    for label, rate in results["stages"].items():
-        print(f"  {label:42}{rate:10.0f}")
-    print("\nWhole pipelines                               per core   on the clock")
-    for label, rates in results["pipelines"].items():
-        print(f"  {label:42}{rates['per core']:10.0f}{rates['on the clock']:15.0f}")
-    print(f"\nPeak memory of the pipelines: {results['peak_memory_mib']:.0f} MiB (TensorFlow's import included)")
+    rows = [{"stage": stage, "per_core": rates["per core"], "on_the_clock": rates["on the clock"],
+             "peak_mebibytes": results["peak_memory_mib"]} for stage, rates in results["pipelines"].items()]
+    rows += [{"stage": stage, "per_core": rate, "on_the_clock": None, "peak_mebibytes": None}
+             for stage, rate in results["stages"].items()]
+    print("\n".join(plain("pipeline", rows)))
+    write_figures(arguments.figures, rows)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1) + "\n")
 

@@ -12,6 +12,8 @@ import sys
 import time
 
 from benchmarks.speed.children import run_child
+from tools.figures import add_figures_option, write_figures
+from tools.tables.plain import plain
 
 SECONDS, UTTERANCES = 4, 15  # 60 s of audio
 ROUNDS = 3
@@ -56,6 +58,7 @@ def main():
     parser.add_argument("model", help="name of a zoo model, or a config's path")
     parser.add_argument("--cores", type=int, default=1)
     parser.add_argument("--steps", type=int, default=5, help="training steps in each of three rounds")
+    add_figures_option(parser, "precision")
     parser.add_argument("--precision", help=argparse.SUPPRESS)  # of a child
     arguments = parser.parse_args()
     if arguments.precision:
@@ -67,10 +70,12 @@ def main():
             command = ["-m", "benchmarks.speed.precision", arguments.model, "--steps", arguments.steps,
                        "--precision", precision]
             seconds += run_child(sys.executable, command, arguments.cores)
-    for precision, seconds in times.items():
-        print(f"{precision:8}  {statistics.median(seconds):.2f} s a step of {SECONDS * UTTERANCES} s of audio "
-              f"(best {min(seconds):.2f})")
-    print(f"ratio     {statistics.median(times['float32']) / statistics.median(times['bfloat16']):.2f}")
+    rows = [{"model": arguments.model, "precision": precision, "audio_seconds": SECONDS * UTTERANCES,
+             "cores": arguments.cores, "median_seconds": statistics.median(seconds), "best_seconds": min(seconds)}
+            for precision, seconds in times.items()]
+    print("\n".join(plain("precision", rows)))
+    print(f"bfloat16 is {rows[0]['median_seconds'] / rows[1]['median_seconds']:.2f} times as fast")
+    write_figures(arguments.figures, rows)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ XNNPACK, which computes float32 in TFLite, publishes what MobileNet v1 takes on 
 ms on one at the most, as four are at most four times as fast. The same network is timed here on one core, in alternation
 with steps of the streaming models (of random weights: time does not depend on them); what a step takes here, times how
 much faster this core is, is what it takes there. Times are the best of all: a machine that is shared makes some slower,
-and none faster. The table is written between the two marks of docs/streaming.md.
+and none faster.
 """
 
 import argparse
@@ -17,10 +17,9 @@ import time
 from pathlib import Path
 
 from benchmarks.speed.children import run_child
-from tools.marked_page import write_between
+from tools.figures import add_figures_option, write_figures
+from tools.tables.plain import plain
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "streaming.md"
-BEGIN, END = "<!-- written by benchmarks/speed/raspberry_pi.py -->", "<!-- end of what it wrote -->"
 # MobileNet v1 1.0, float32, 224 x 224: https://github.com/google/XNNPACK, README, "Raspberry Pi" (12 February 2020).
 BOARD_MS, BOARD_CORES = 75.0, 4
 YARDSTICK = "mobilenet"
@@ -87,24 +86,23 @@ def time_steps(path: Path, repeats: int) -> dict:
     return {"ms": 1e3 * min(times[5:]), "seconds": seconds}
 
 
-def table(best: dict[str, dict], macs: dict[str, float]) -> list[str]:
-    """A row for each model: its step here, and there."""
+def figures_of(best: dict[str, dict], macs: dict[str, float]) -> list[dict]:
+    """A row per network, MobileNet first: milliseconds of an image or a step here, and on the board."""
     slower = BOARD_CORES * BOARD_MS / best[YARDSTICK]["ms"]
-    lines = [f"A core of this machine: MobileNet v1 in {best[YARDSTICK]['ms']:.1f} ms; one of the board: "
-             f"{BOARD_CORES * BOARD_MS:.0f} ms at the most, {slower:.0f} times as long.", "",
-             "| | format | million multiply-accumulates a second of audio | step, ms of audio | computed here in, ms | "
-             "on the board, ms | share of one of its cores |", "|---|---|---|---|---|---|---|"]
+    rows = [{"model": "MobileNet v1", "format": "float32", "million_macs": None, "step_ms": None,
+             "here_ms": best[YARDSTICK]["ms"], "board_ms": BOARD_CORES * BOARD_MS, "share": None}]
     for file, figures in best.items():
         if file != YARDSTICK:
-            name, quantize = file.split()
+            model, quantize = file.split()
             there = figures["ms"] * slower
-            lines.append(f"| `{name}` | {FORMATS[quantize]} | {macs[file]:.0f} | {1e3 * figures['seconds']:.0f} | "
-                         f"{figures['ms']:.2f} | {there:.1f} | {there / (1e3 * figures['seconds']):.0%} |")
-    return lines
+            rows.append({"model": model, "format": FORMATS[quantize], "million_macs": macs[file],
+                         "step_ms": 1e3 * figures["seconds"], "here_ms": figures["ms"], "board_ms": there,
+                         "share": there / (1e3 * figures["seconds"])})
+    return rows
 
 
 def main(arguments):
-    """Makes the files, times them in alternation, prints the table and writes it into the page."""
+    """Makes the files, times them in alternation, prints the table and writes the figures."""
     with tempfile.TemporaryDirectory() as name:
         folder, best = Path(name), {}
         macs = make_files(folder)
@@ -114,15 +112,16 @@ def main(arguments):
                                                    folder / f"{model}.tflite", "--repeats", arguments.repeats], 1)
                 if model not in best or found["ms"] < best[model]["ms"]:
                     best[model] = found
-    lines = table(best, macs)
-    print("\n".join(lines))
-    write_between(PAGE, BEGIN, END, lines)
+    rows = figures_of(best, macs)
+    print("\n".join(plain("raspberry_pi", rows)))
+    write_figures(arguments.figures, rows)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=100, help="steps timed in each process (%(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="processes of each network, alternating (%(default)s)")
+    add_figures_option(parser, "raspberry_pi")
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.work:

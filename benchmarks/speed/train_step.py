@@ -15,6 +15,8 @@ import sys
 import time
 
 from benchmarks.speed.children import run_child
+from tools.figures import add_figures_option, write_figures
+from tools.tables.plain import plain
 
 SIZE, BLOCKS, HEADS, MEL_BINS, UNITS = 144, 8, 4, 80, 29
 UTTERANCES, FRAMES, TOKENS = 24, 400, 50  # 96 s of audio in utterances of 4 s
@@ -99,13 +101,14 @@ WORK = {work.__name__: work for work in (keras_train, torch_train)}
 
 
 def main():
-    """Runs both sides in alternation and prints times and ratios."""
+    """Runs both sides in alternation, prints times and writes them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--torch-python", default=sys.executable, metavar="PATH",
                         help="Python that has torch and transformers")
     parser.add_argument("--steps", type=int, default=10, help="steps timed in each process (%(default)s)")
     parser.add_argument("--rounds", type=int, default=2, help="processes of each side, alternating (%(default)s)")
     parser.add_argument("--cores", type=int, default=2, help="cores (%(default)s)")
+    add_figures_option(parser, "train_step")
     parser.add_argument("--work", choices=WORK, help=argparse.SUPPRESS)
     parser.add_argument("--threads", type=int, default=1, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -119,14 +122,13 @@ def main():
                                         "--steps", arguments.steps, "--threads", arguments.cores], arguments.cores)
             times[work] += result["times"]
             parameters[work] = result["parameters"]
-    print(f"training step, {UTTERANCES * FRAMES // 100} s of audio, {arguments.cores} "
-          f"core{'s' if arguments.cores > 1 else ''}:")
-    for work in WORK:
-        print(f"  {work:<14} {1e3 * statistics.median(times[work]):9.1f} ms  (best {1e3 * min(times[work]):.1f})  "
-              f"{parameters[work]:,} parameters")
-    ours, theirs = times["keras_train"], times["torch_train"]
-    print(f"  ratio {statistics.median(theirs) / statistics.median(ours):.2f}, "
-          f"of the best {min(theirs) / min(ours):.2f}")
+    rows = [{"framework": framework, "audio_seconds": UTTERANCES * FRAMES // 100, "cores": arguments.cores,
+             "median_seconds": statistics.median(times[work]), "best_seconds": min(times[work]),
+             "parameters": parameters[work]}
+            for work, framework in (("keras_train", "Keras on TensorFlow"), ("torch_train", "PyTorch"))]
+    print("\n".join(plain("train_step", rows)))
+    print(f"PyTorch takes {rows[1]['median_seconds'] / rows[0]['median_seconds']:.2f} times as long")
+    write_figures(arguments.figures, rows)
 
 
 if __name__ == "__main__":

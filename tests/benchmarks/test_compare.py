@@ -1,16 +1,17 @@
 """benchmarks/quality/compare.py: which speakers count as heard, and what the CSV and the table say of two models."""
 
-import csv
 import json
 from types import SimpleNamespace
 
 import pytest
 
-from benchmarks.quality import compare, results
+from benchmarks.quality import compare
 from speechzoo.config import SourceConfig
 from speechzoo.data.manifest import read_manifest, write_manifest
 from tests.fake_model import TEXTS, FakeModel
 from tests.helpers import tone, write_wav
+from tools.figures import read_figures
+from tools.tables import compare as tables
 
 # Readers whose names have hashes of 0.02, 0.04 and 0.13, 0.14.
 UNHEARD, HEARD = ("librispeech_2277", "librispeech_3081"), ("librispeech_174", "librispeech_6345")
@@ -51,18 +52,13 @@ def prepared(tmp_path):
 
 @pytest.fixture
 def run(prepared, monkeypatch):
-    """Compares two fake models, and returns the page and the lines of the CSV."""
+    """Compares two fake models, and returns the table and the lines of the CSV."""
     sources = [("librispeech", "dev", {}), ("esc10", "fold4", {})]
     models = {"old": Reader([], "transcript"), "runs/new": Reader(sources, "event", "transcript")}
     monkeypatch.setattr(compare, "load", models.__getitem__)
-    page = prepared / "docs" / "results.md"
-    page.parent.mkdir()
-    page.write_text(f"# By hand\n\n{compare.BEGIN}\nof before\n{compare.END}\n\nBy hand too.\n")
-
     def compared(**options):
-        compare.main(list(models), prepared, page, **options)
-        with open(page.parent / "figures" / "compare.csv", encoding="utf-8", newline="") as file:
-            return page.read_text(), list(csv.DictReader(file))
+        compare.main(list(models), prepared, prepared / "compare.csv", **options)
+        return "\n".join(tables.compare(prepared)), read_figures(prepared / "compare.csv")
     return compared
 
 
@@ -100,30 +96,26 @@ def test_sources_without_what_was_heard(tmp_path):
 
 
 def test_two_models_on_the_last_ones_recordings(run):
-    page, rows = run()
-    assert list(rows[0]) == list(compare.COLUMNS)
+    table, rows = run()
     figures = {(row["model"], row["corpus"], row["head"], row["metric"], row["speakers"]): row for row in rows}
     # Of those who were heard every word is wrong: "go up" for "no" is two errors, "stop" one.
     for model in ("old", "new"):
         everybody = figures[model, "librispeech", "transcript", "wer", "all"]
-        assert float(everybody["value"]) == pytest.approx(6 / 10) and everybody["n"] == "8"
-        assert everybody["low"] and everybody["commit"] and len(everybody["date"]) == 10
+        assert everybody["value"] == pytest.approx(6 / 10) and everybody["n"] == 8 and everybody["low"] == 0
         others = figures[model, "librispeech", "transcript", "wer", "unheard"]
-        assert float(others["value"]) == 0 and others["n"] == "4"
+        assert others["value"] == 0 and others["n"] == 4
     # What was never heard is measured once and stands in both.
     sounds = figures["new", "esc10", "event", "accuracy", "unheard"]
     assert {**sounds, "speakers": "all"} == figures["new", "esc10", "event", "accuracy", "all"]
-    assert sounds["value"] == "1.0"
+    assert sounds["value"] == 1
     assert not any(row["model"] == "old" and row["corpus"] == "esc10" for row in rows)
-    assert page.startswith("# By hand\n") and page.endswith("\n\nBy hand too.\n") and "of before" not in page
-    assert "| corpus | head | metric | n | old | new | n, unheard | old, unheard | new, unheard |" in page
-    assert "| esc10 | event | accuracy | 4 |  | 100.0 % (100.0 to 100.0) | 4 |  | 100.0 % (100.0 to 100.0) |" in page
-    assert "10 % of the speakers" in page and "coffee" not in page
+    assert "| corpus | head | metric | n | old | new | n, unheard | old, unheard | new, unheard |" in table
+    assert "| esc10 | event | accuracy | 4 |  | 100.0 % (100.0 to 100.0) | 4 |  | 100.0 % (100.0 to 100.0) |" in table
 
 
 def test_nothing_was_heard_by_models_of_one_split(run):
-    page, rows = run(part=1)
-    assert {row["speakers"] for row in rows} == {"all"} and "unheard" not in page
+    table, rows = run(part=1)
+    assert {row["speakers"] for row in rows} == {"all"} and "unheard" not in table
 
 
 def test_coffee_orders_under_a_grammar(run, prepared):
@@ -134,28 +126,28 @@ def test_coffee_orders_under_a_grammar(run, prepared):
         (prepared / noise / "manifest.jsonl").write_text(json.dumps({"audio": "hum.wav", "split": "dev"}) + "\n")
     grammar = prepared / "moves.yaml"
     grammar.write_text("intents:\n  move: go up\n  halt: stop\n")
-    page, rows = run(grammar=str(grammar))
+    table, rows = run(grammar=str(grammar))
     orders = {(row["corpus"], row["speakers"]): row for row in rows
               if row["model"] == "new" and (row["head"], row["metric"]) == ("command", "accuracy")}
     clean = "coffee_orders"
     # The noise that is held out today was in the training of the earlier checkpoints.
     assert set(orders) == {(clean, "all"), (clean, "unheard"), (f"{clean} in noise", "all"),
                            (f"{clean} in kitchen20", "all"), (f"{clean} in kitchen20", "unheard")}
-    assert orders[clean, "all"]["value"] == "1.0" and orders[clean, "all"]["n"] == "2"
+    assert orders[clean, "all"]["value"] == 1 and orders[clean, "all"]["n"] == 2
     # Mixtures peak at 0.5, which is "stop" to the fake model: one of two orders at each of seven ratios.
-    assert orders[f"{clean} in noise", "all"]["n"] == "14" and orders[f"{clean} in noise", "all"]["value"] == "0.5"
-    assert "under the grammar `moves`" in page and "6 to 24 dB" in page
+    assert orders[f"{clean} in noise", "all"]["n"] == 14 and orders[f"{clean} in noise", "all"]["value"] == 0.5
+    assert "| coffee_orders in noise | command | exact | 14 |" in table
     assert compare.measure_orders(Reader([], "event"), str(grammar), prepared) == {}
 
 
-def row(model, value, metric="wer", n=9, bounds=("", ""), **other):
+def row(model, value, metric="wer", n=9, bounds=(None, None), **other):
     return {"model": model, "corpus": "c", "head": "h", "metric": metric, "n": n, "value": value, "low": bounds[0],
-            "high": bounds[1], "speakers": "all", "commit": "1234567", "date": "2025-01-31", **other}
+            "high": bounds[1], "speakers": "all", **other}
 
 
 def test_the_best_is_bold_where_all_are_of_the_same_recordings():
     def cells(*rows):
-        return compare.table(list(rows), ["a", "b"])[2].split(" | ")[3:]
+        return tables.compare_table([*rows, *(row(model, 0.5, corpus="other") for model in "ab")])[2].split(" | ")[3:]
 
     assert cells(row("a", 0.25, bounds=(0.2, 0.301)), row("b", 0.3)) == ["9", "**25.0 %** (20.0 to 30.1)", "30.0 % |"]
     assert cells(row("a", 0.25, "accuracy"), row("b", 0.3, "accuracy")) == ["9", "25.0 %", "**30.0 %** |"]
@@ -175,18 +167,6 @@ def test_a_head_has_its_main_metrics():
 def test_models_are_told_apart_and_have_recordings(prepared, monkeypatch):
     monkeypatch.setattr(compare, "load", lambda name: Reader([], "event"))
     with pytest.raises(ValueError, match="two of these have the same name"):
-        compare.main(["runs/one", "other/one"], prepared)
+        compare.main(["runs/one", "other/one"], prepared, prepared)
     with pytest.raises(ValueError, match="two: its config names no dev sources"):
-        compare.main(["one", "two"], prepared)
-
-
-def test_the_results_page_keeps_what_was_compared(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "trained_models", lambda: ["a"])
-    monkeypatch.setattr(results, "section", lambda *arguments: "## a\n")
-    written, page = tmp_path / "new.md", tmp_path / "docs" / "results.md"
-    results.main(tmp_path, tmp_path, written)
-    assert f"{compare.BEGIN}\n{compare.END}\n\n## a\n" in written.read_text()
-    text, _ = run()
-    part = text[text.index(compare.BEGIN):text.index(compare.END)]
-    results.main(tmp_path, tmp_path, page)
-    assert f"{part}{compare.END}\n\n## a\n" in page.read_text() and "By hand" not in page.read_text()
+        compare.main(["one", "two"], prepared, prepared)

@@ -7,6 +7,8 @@ import pytest
 from benchmarks.quality import ingredients
 from speechzoo.config import load_config
 from speechzoo.data.manifest import write_manifest
+from tools.figures import write_figures
+from tools.tables.plain import TABLES
 
 
 @pytest.fixture
@@ -47,12 +49,14 @@ def test_one_augmentation_is_off_and_the_others_stay(config):
     assert config.data.augment.noise.probability > 0
 
 
-def test_table():
+def test_table(tmp_path):
     def result(clean, noisy, per):
         return {"clean": {"accuracy": clean, "accuracy_interval": [clean - 0.1, clean + 0.1]},
                 "noisy": {"accuracy": noisy, "exact": noisy / 2}, "phones": {"per": per}, "steps": 70}
 
-    lines = ingredients.table({"everything": result(0.5, 0.4, 0.6), "no_noise": result(0.52, 0.3, 0.61)}, "running_tap")
+    results = {"everything": result(0.5, 0.4, 0.6), "no_noise": result(0.52, 0.3, 0.61)}
+    write_figures(tmp_path / "ingredients.csv", ingredients.figures_of(results, "running_tap"))
+    lines = TABLES["ingredients"](tmp_path)
     assert lines[0].split("|")[4].strip() == "orders, running tap"
     assert lines[2:] == ["| everything | 70 | 50.0 % (40 to 60) | 40.0 % | 20.0 % | 60.0 % |",
                          "| without noise | 70 | 52.0 % (42 to 62), +2.0 | 30.0 %, -10.0 | 15.0 %, -5.0 | 61.0 %, +1.0 |"]

@@ -8,17 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.quality import multitask, multitask_page, multitask_runs
+from benchmarks.quality import multitask, multitask_figures, multitask_runs
 from benchmarks.quality.multitask_runs import ALONE, HEADS, TUNED, Run
 from speechzoo.multitask.relatedness import Grouping
 from speechzoo.training.relate_tasks import Relatedness
 from speechzoo.weights import read_arrays
 from tests.helpers import tone, write_wav
+from tools.tables import multitask as tables
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("methods", "few labels, together", "few labels, tuned", "relatedness")
-PAGE = "# By hand\n" + "".join("\n{}\n{part} of before\n{}\n\nBy hand too.\n".format(*multitask_page.marks(part), part=part)
-                              for part in PARTS)
 
 
 @pytest.fixture(scope="module")
@@ -122,56 +120,56 @@ def results():
 
 def test_delta_m_and_gains_worked_out_by_hand(results):
     # (0.1 - 0.19) / 0.2 / 6 ...: gains of 0.5 and 0.4, losses of 0.95 and 1.05, four heads unchanged.
-    assert multitask_page.delta_m(results, "hard") == pytest.approx({1: (0.5 - 0.95) / 6, 2: (0.4 - 1.05) / 6})
-    keyword = [multitask_page.errors_by_seed(results, method, "keyword") for method in ("hard", ALONE)]
-    mean, half = multitask_page.gain(*keyword)
+    assert multitask_figures.delta_m(results, "hard") == pytest.approx({1: (0.5 - 0.95) / 6, 2: (0.4 - 1.05) / 6})
+    keyword = [multitask_figures.errors_by_seed(results, method, "keyword") for method in ("hard", ALONE)]
+    mean, half = multitask_figures.gain(*keyword)
     assert mean == pytest.approx(0.09) and half == pytest.approx(12.71 * 0.01)  # of 0.1 and 0.08
-    assert multitask_page.gain({1: 0.1}, {1: 0.2, 2: 0.2}) is None
-    assert multitask_page.delta_m(results, "soft") == {}
+    assert multitask_figures.gain({1: 0.1}, {1: 0.2, 2: 0.2}) is None
+    assert multitask_figures.delta_m(results, "soft") == {}
 
 
-def test_the_page_is_written_between_its_marks(results, tmp_path):
-    page = tmp_path / "multitask.md"
-    page.write_text(PAGE)
+def test_figures_tables_and_pictures(results, tmp_path):
     results += [result_of("hard", 3, {**dict.fromkeys(HEADS, 0.2), "keyword": 0.11, "event": 0.4})]
     results += [result_of(ALONE, 3, {head: 0.2}) for head in HEADS]
-    multitask_page.write_page(results, page, tmp_path / "relatedness")
-    text = page.read_text()
-    assert text.startswith("# By hand\n") and text.count("\n\nBy hand too.\n") == 4
-    assert "relatedness of before" in text and text.count("of before") == 1
+    multitask_figures.write_all(results, tmp_path, tmp_path / "relatedness")
+    text = "\n".join(tables.errors(tmp_path) + tables.costs(tmp_path))
     assert "| hard sharing, fixed weights | 3 | **11.0 ± 1.0** | 20.0 ± 0.0 | 20.0 ± 0.0 |" in text
     assert "| *40.0 ± 1.0* ▲ | -9.2 ± 1.7 |" in text and "sharing `soft`" not in text
-    assert "| event | 40 (5 %) | 2 | 80.0 ± 0.0 | 60.0 ± 0.0 | **+20.0 (+20.0 to +20.0)** |" in text
-    assert "| event | 40 (5 %) | 2 | 80.0 ± 0.0 | 86.5 ± 0.7 | *-6.5 (-12.9 to -0.1)* ▲ |" in text
-    assert "- `event` is worse than alone under hard sharing, fixed weights (20.0 points)." in text
+    assert "| alone | 3 | 20.0 ± 0.0 |" in text
     assert "alone, the 6 networks together | 6,000 | 12.0 | 0.500 each | 600 |" in text
-    for name in ("multitask.png", "multitask_few_labels_together.png", "multitask_few_labels_tuned.png"):
-        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG") and f"({name})" in text
-    multitask_page.write_page(results, page, tmp_path / "relatedness")
-    assert page.read_text() == text
-    page.write_text("no marks")
-    with pytest.raises(ValueError, match="the marks .* are not in it"):
-        multitask_page.write_page(results, page, tmp_path / "relatedness")
+    assert "| event | 40 (5 %) | 2 | 80.0 ± 0.0 | 60.0 ± 0.0 | **+20.0 (+20.0 to +20.0)** |" in tables.few_labels(
+        tmp_path, "together")
+    assert "| event | 40 (5 %) | 2 | 80.0 ± 0.0 | 86.5 ± 0.7 | *-6.5 (-12.9 to -0.1)* ▲ |" in tables.few_labels(
+        tmp_path, "tuned")
+    for name in ("multitask", "multitask_few_labels_together", "multitask_few_labels_tuned"):
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert not (tmp_path / "multitask_affinity.csv").exists()
 
 
 def test_few_labels_are_summed_up_over_the_heads():
     few = [result_of(method, seed, {head: error}, head, 25) for seed in (1, 2) for head in HEADS
            for method, error in ((ALONE, 0.4), (TUNED, 0.3 + (0.05 * seed if head == "event" else 0)))]
     # Five heads gain a quarter; event, of 0.35 and 0.4, gains an eighth and nothing.
-    assert multitask_page.delta_m(few, TUNED, 25) == pytest.approx({1: 1.375 / 6, 2: 1.25 / 6})
-    *rows, total = multitask_page.few_label_table(few, TUNED)
-    assert len(rows) == 2 + 6 and total == "| all, Δm in % | 25 % | 2 | | | **+21.9 (+8.6 to +35.1)** |"
+    assert multitask_figures.delta_m(few, TUNED, 25) == pytest.approx({1: 1.375 / 6, 2: 1.25 / 6})
+    *rows, total = multitask_figures.few_label_rows(few, TUNED)
+    assert len(rows) == 6 and (total["way"], total["head"], total["seeds"]) == ("tuned", "delta_m", 2)
+    assert total["alone"] is None and total["gain"] == pytest.approx(2.625 / 12)
+    assert (total["low"], total["high"]) == pytest.approx((0.086, 0.351), abs=0.001)
 
 
-def test_a_part_without_runs_stays_as_it_is(results, tmp_path):
-    page = tmp_path / "multitask.md"
-    page.write_text(PAGE)
-    multitask_page.write_page([result for result in results if result["method"] in (ALONE, TUNED)], page, tmp_path)
-    assert [f"{part} of before" in page.read_text() for part in PARTS] == [True, True, False, True]
-    assert not (tmp_path / "multitask.png").exists()
+def test_a_gain_of_one_seed_is_left_out(tmp_path):
+    few = [result_of(method, 1, {"event": error}, "event", 5) for method, error in ((ALONE, 0.8), ("hard", 0.6))]
+    multitask_figures.write_all(few, tmp_path, tmp_path)
+    assert tables.few_labels(tmp_path, "together")[2:] == ["| event | 40 (5 %) | 1 | 80.0 | 60.0 |  |"]
 
 
-def test_what_belongs_together_is_added_to_the_page(prepared, results, tmp_path, monkeypatch):
+def test_figures_without_runs_are_not_written(results, tmp_path):
+    multitask_figures.write_all([result for result in results if result["method"] in (ALONE, TUNED)], tmp_path, tmp_path)
+    assert [path.name for path in tmp_path.glob("*.csv")] == ["multitask_few_labels.csv"]
+    assert tables.few_labels(tmp_path, "together")[2:] == []
+
+
+def test_what_belongs_together(prepared, results, tmp_path, monkeypatch):
     def relate(config, steps, networks, measure_every):
         """What `speechzoo relate` would find, without its trainings."""
         assert list(config.heads) == list(HEADS) and (steps, networks) == (60, 3) and measure_every == 2
@@ -182,16 +180,15 @@ def test_what_belongs_together_is_added_to_the_page(prepared, results, tmp_path,
                            [{"step": 2, "affinity": matrix, "cosine": matrix}])
 
     monkeypatch.setattr("speechzoo.training.relate_tasks.relate", relate)
-    page, runs = tmp_path / "multitask.md", tmp_path / "runs"
-    page.write_text(PAGE)
+    runs = tmp_path / "runs"
     runs.mkdir()
     for number, result in enumerate(results):
         (runs / f"{number}.json").write_text(json.dumps({**result, "settings": multitask_runs.settings(60)}))
-    arguments = ["--data", str(prepared), "--runs", str(runs), "--steps", "60", "--out", str(page), "--relate"]
+    arguments = ["--data", str(prepared), "--runs", str(runs), "--steps", "60", "--figures", str(tmp_path), "--relate"]
     assert multitask.main(multitask.parse_arguments(arguments)) == 0
-    text = page.read_text()
+    text = "\n".join(tables.affinities(tmp_path) + tables.errors(tmp_path))
     assert "| event | +5.00 | +4.00 | +3.00 | +2.00 | +1.00 |  |" in text and "| hard sharing, fixed weights | 2 |" in text
-    assert "at most 3 networks: `keyword`, `event`; `speaker`, `gender`, `age_group`, `alignment`." in text
+    assert "Networks proposed: `keyword`, `event`; `speaker`, `gender`, `age_group`, `alignment`." in text
     assert (tmp_path / "multitask_relatedness.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -227,10 +224,9 @@ def test_tuning_starts_from_a_network_of_the_other_heads(prepared, tmp_path, mon
 
 
 def test_the_command_trains_measures_and_does_nothing_twice(prepared, tmp_path, capsys):
-    runs, page = tmp_path / "runs", tmp_path / "multitask.md"
-    page.write_text(PAGE)
-    arguments = ["--data", str(prepared), "--runs", str(runs), "--steps", "2", "--only", "hard-seed1", "--out",
-                 str(page)]
+    runs = tmp_path / "runs"
+    arguments = ["--data", str(prepared), "--runs", str(runs), "--steps", "2", "--only", "hard-seed1",
+                 "--figures", str(tmp_path)]
     done = subprocess.run([sys.executable, "-m", "benchmarks.quality.multitask", *arguments], cwd=ROOT,
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "1 runs, 1 to do" in done.stdout, done.stdout + done.stderr
@@ -239,7 +235,7 @@ def test_the_command_trains_measures_and_does_nothing_twice(prepared, tmp_path, 
     assert all(0 <= error <= 1 for error in result["errors"].values())
     assert result["tested"] == {"keyword": 6, "speaker": 10, "gender": 10, "age_group": 8, "alignment": 8, "event": 2}
     assert result["labels"]["age_group"] == 24 and result["macs_per_second"] > 1e5 and result["peak_megabytes"] > 100
-    assert "| hard sharing, fixed weights | 1 |" in page.read_text()
+    assert "| hard sharing, fixed weights | 1 |" in "\n".join(tables.errors(tmp_path))
     assert multitask.main(multitask.parse_arguments(arguments)) == 0
     assert "1 runs, 0 to do" in capsys.readouterr().out
     with pytest.raises(ValueError, match="made with other settings"):

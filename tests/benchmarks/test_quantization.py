@@ -1,10 +1,12 @@
-"""benchmarks/quality/quantization.py: which utterances are taken, and what the page says of the results."""
+"""benchmarks/quality/quantization.py: which utterances are taken, and what the tables say of the results."""
 
 import pytest
 
 from benchmarks.quality import quantization
 from speechzoo.config import SourceConfig
 from speechzoo.data.manifest import read_manifest, write_manifest
+from tools.figures import write_figures
+from tools.tables import quantization as tables
 
 
 def row(quantize="none", calibration="chosen", **heads):
@@ -27,27 +29,26 @@ def test_utterances_are_taken_at_even_steps_of_one_split(tmp_path):
     assert len(read_manifest(quantization.take(source, tmp_path, "dev_2").manifest)) == 20
 
 
+def by_format(*results):
+    return tables.by_format(quantization.head_rows(results), "format")
+
+
 def test_a_loss_is_an_error_that_grows_or_an_accuracy_that_falls():
-    rows = {"none": row(), "int8": row("int8", phones={"per": 0.41, "n": 50}, keyword={"accuracy": 0.892, "n": 200})}
-    assert quantization.points_lost(rows, "int8", "phones", "per") == pytest.approx(1.0)
-    assert quantization.points_lost(rows, "int8", "keyword", "accuracy") == pytest.approx(0.8)
-    lines = quantization.heads_table(rows)
+    rows = by_format(row(), row("int8", phones={"per": 0.41, "n": 50}, keyword={"accuracy": 0.892, "n": 200}))
+    assert tables.points_lost(rows, "int8", ("phones", "per")) == pytest.approx(1.0)
+    assert tables.points_lost(rows, "int8", ("keyword", "accuracy")) == pytest.approx(0.8)
+    lines = tables.heads_table(rows)
     assert "| phones | per | 50 | 40.0 % | +1.0 ▲ |" in lines and "| keyword | accuracy | 200 | 90.0 % | -0.8 ▲ |" in lines
     assert "| slots | f1 | 40 | 80.0 % | +0.0 |" in lines and len(lines) == 5
 
 
-def test_the_page_keeps_what_was_written_by_hand(tmp_path, monkeypatch):
+def test_a_section_per_model(tmp_path, monkeypatch):
     monkeypatch.setattr(quantization, "latencies", lambda rows: dict.fromkeys(rows, 3.21))
-    page = tmp_path / "page.md"
-    page.write_text(f"# By hand\n\n{quantization.BEGIN}\nof before\n{quantization.END}\n\nBy hand too.\n")
     results = [row(), row("int8", keyword={"accuracy": 0.89, "n": 200}), row("int8", "bundled")]
-    quantization.write_page(results, page)
-    text = page.read_text()
-    assert text.startswith("# By hand\n") and text.endswith("\n\nBy hand too.\n") and "of before" not in text
-    assert "| int8 | 1.23 MB | 3.2 ms | 60 MB | keyword accuracy: 1.0 |" in text
-    assert "| the recordings that come with the package | +0.0 | +0.0 | +0.0 |" in text
-    quantization.write_page(results, page)
-    assert page.read_text() == text
-    page.write_text("no marks")
-    with pytest.raises(ValueError, match="the marks"):
-        quantization.write_page(results, page)
+    write_figures(tmp_path / "quantization.csv", quantization.head_rows(results))
+    write_figures(tmp_path / "quantization_costs.csv", quantization.cost_rows(results))
+    lines = tables.sections(tmp_path)
+    assert lines[0] == "### tiny"
+    assert "| float32 | 1.23 MB | 3.2 ms | 60 MB |  |" in lines
+    assert "| int8 | 1.23 MB | 3.2 ms | 60 MB | keyword accuracy: 1.0 |" in lines
+    assert "| the recordings that come with the package | +0.0 | +0.0 | +0.0 |" in lines

@@ -1,10 +1,7 @@
 """Benchmarks and tools that documentation and comments name are where they say."""
 
 import re
-import subprocess
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 FILES = [path for suffix in ("md", "py", "yaml", "sh", "cfg") for path in sorted(ROOT.rglob(f"*.{suffix}"))

@@ -1,0 +1,130 @@
+"""Tables that show their figures as they are: a line per row, a template per column."""
+
+from pathlib import Path
+
+from tools.figures import read_figures
+from tools.markdown import percent, table, table_of
+
+LENGTHS, WINDOWS = (1, 3, 10), (1, 2)
+
+
+def _both(name: str, spec: str = ".1%") -> str:
+    """Before and afterwards."""
+    return f"{{{name}_before:{spec}}}, {{{name}_after:{spec}}}"
+
+
+def _at_both(name: str, spec: str = ".1%") -> str:
+    """At the default threshold and at the other."""
+    return f"{{{name}_default:{spec}}}; {{{name}_quiet:{spec}}}"
+
+
+# File of the figures -> how many columns stand on the left, and heading -> template of its cells.
+COLUMNS: dict[str, tuple[int, dict[str, str]]] = {
+    "inference": (1, {
+        "": "{network}", "size, MB": "{megabytes:.1f}",
+        **{f"{length} s of audio, ms": f"{{ms_{length}s:.1f}}" for length in LENGTHS},
+        "times as fast as ONNX Runtime, float32": " / ".join(f"{{speed_{length}s:.2f}}" for length in LENGTHS),
+        "differs from PyTorch by": "{difference:.0e}"}),
+    "operators": (1, {
+        "": "{kind}", "operators": "{operators:,}", "float32, ms": "{float32_ms:.2f}", "`dynamic`, ms": "{dynamic_ms:.2f}"}),
+    "raspberry_pi": (2, {
+        "": "`{model}`", "format": "{format}",
+        "million multiply-accumulates per second of audio": "{million_macs:.0f}",
+        "step, ms of audio": "{step_ms:.0f}", "computed here in, ms": "{here_ms:.2f}",
+        "on the board, ms": "{board_ms:.1f}", "share of one of its cores": "{share:.0%}"}),
+    "micro": (2, {
+        "head": "{head}", "corpus": "{corpus}", "utterances": "{utterances}",
+        **{f"{window} s: {kind}": f"{{{name}_{window}s:.1%}}" for window in WINDOWS
+           for kind, name in (("Keras", "keras"), ("integers", "integers"))}}),
+    "micro_memory": (1, {
+        "model": "{model}", "network": "{network_kb} kB", "arena: estimate": "{estimate_kb:.1f} kB",
+        "arena: measured": "{measured_kb:.1f} kB", "multiply-accumulates per run": "{million_macs:.1f} million",
+        "runs per second in 20 million": "{runs_per_second:.1f}"}),
+    "micro_features": (1, {
+        "recordings": "{recordings}", "frames": "{frames}", "mean of the features": "{mean:.2f}",
+        "mean difference": "{mean_difference:.3f}", "90 % differ by less than": "{difference_90:.2f}",
+        "correlation": "{correlation:.3f}"}),
+    "quantization_aware": (1, {
+        "": "{trained}", "commands: Keras, integers": "{commands_keras:.1%}, {commands_integers:.1%}",
+        "wake words": "{wake_words_keras:.1%}, {wake_words_integers:.1%}",
+        "gender, LibriSpeech": "{gender_librispeech_keras:.1%}, {gender_librispeech_integers:.1%}",
+        "gender, learners": "{gender_learners_keras:.1%}, {gender_learners_integers:.1%}",
+        "age group": "{age_group_keras:.1%}, {age_group_integers:.1%}"}),
+    "enrolment": (1, {
+        "": "{corpus}", "speakers": "{speakers}", "enrolled from": "{enrolled}", "EER": "{eer:.1%}",
+        "at 0.70: strangers accepted": "{accepted:.1%}", "people refused": "{refused:.1%}",
+        "chosen: accepted": "{chosen_accepted:.1%}", "refused": "{chosen_refused:.1%}",
+        "threshold": "{first_threshold:.2f}, {second_threshold:.2f}"}),
+    "few_shot": (1, {
+        "": "{corpus}", "recordings": "{recordings}", "layer": "{layer}", "threshold": _at_both("threshold", ".2f"),
+        "owner": _at_both("owner"), "others": _at_both("others"), "other words": _at_both("wrong"),
+        "false alarms per hour": _at_both("alarms_per_hour", ".2f")}),
+    "owner": (1, {
+        "": "{corpus}", "sentences": "{sentences}", "speakers": "{speakers}",
+        "own: phones wrong (`phones`)": _both("own_phones"), "letters wrong (`transcript`)": _both("own_letters"),
+        "fewer phones wrong for": "{fewer_phones_wrong}", "others: phones": _both("others_phones"),
+        "letters": _both("others_letters")}),
+    "intents": (2, {
+        "": "{condition}", "by": "{way}", "intent right": "{intent_right:.1%}", "all right": "{all_right:.1%}",
+        "taken for no command": "{rejected:.1%}", "other speech taken for one": "{false_accepts:.1%}"}),
+    # Figures that pages only mention in a sentence.
+    "grammar": (2, {
+        "grammar": "{grammar}", "units": "{units}", "compile, s": "{compile_seconds:.2f}", "nodes": "{nodes:,}",
+        "arcs": "{arcs:,}", "file, kB": "{kilobytes:.0f}", "decode, ms": "{decode_ms:.1f}",
+        "real-time factor": "{real_time_factor:.4f}", "right": "{right:.0%}"}),
+    "pipeline": (1, {
+        "": "{stage}", "seconds of audio per second of one core": "{per_core:.0f}", "on the clock": "{on_the_clock:.0f}",
+        "peak memory, MiB": "{peak_mebibytes:.0f}"}),
+    "precision": (1, {
+        "model": "{model}, {precision}", "s per step, median": "{median_seconds:.2f}", "best": "{best_seconds:.2f}"}),
+    "train_step": (1, {
+        "": "{framework}", "s per step, median": "{median_seconds:.2f}", "best": "{best_seconds:.2f}",
+        "parameters": "{parameters:,}"}),
+    "rejection": (1, {
+        "threshold": "{threshold:.3f}", "commands": "{commands}", "understood": "{understood:.1%}",
+        "rejected": "{rejected:.1%}", "other speech": "{others}", "accepted": "{accepted:.1%}",
+        "of": "{other_recordings}"}),
+    "unit_bonus": (1, {
+        "sentences": "{manifest}, {sentences}", "bonus": "{bonus:g}", "noise, dB": "{snr}", "put in": "{put_in}",
+        "left out": "{left_out}", "confused": "{confused}"}),
+}
+
+
+def plain(name: str, rows: list[dict]) -> list[str]:
+    """Lines of a table of `COLUMNS`, of these rows."""
+    left, columns = COLUMNS[name]
+    return table_of(rows, columns, left)
+
+
+def wake_word(folder: Path) -> list[str]:
+    """Held-out figures of each word, and what its cutoff and window were when they were chosen."""
+    tuned = {row["word"]: row for row in read_figures(folder / "wake_word_tuning.csv")}
+    rows = [{**row, **{f"tuned_{name}": value for name, value in tuned[row["word"]].items()}}
+            for row in read_figures(folder / "wake_word.csv")]
+    return table_of(rows, {
+        "word": "{word}", "cutoff": "{threshold:.2f}", "steps averaged": "{window}", "held-out clips": "{clips}",
+        "missed": "{missed:.1%}", "false alarms per hour": "{false_alarms_per_hour:.2f}",
+        "when tuned: missed": "{tuned_missed:.1%} of {tuned_clips}",
+        "false alarms per hour, tuned": "{tuned_false_alarms_per_hour:.2f}"})
+
+
+def ingredients(folder: Path) -> list[str]:
+    """What a training without each ingredient gives, and the change against everything in points."""
+    rows = read_figures(folder / "ingredients.csv")
+
+    def cell(row, name):
+        low, high, change = (row[f"{name}_{part}"] for part in ("low", "high", "change"))
+        interval = "" if low is None else f" ({100 * low:.0f} to {100 * high:.0f})"
+        return f"{percent(row[name])}{interval}" + ("" if change is None else f", {100 * change:+.1f}")
+
+    noise = rows[0]["noise"].replace("_", " ")
+    columns = ["trained", "steps", "orders, clean", f"orders, {noise}", f"exact, {noise}", "LibriSpeech, phone errors"]
+    return table(columns, [[row["trained"], row["steps"], *(cell(row, name) for name in (
+        "clean", "noisy", "exact", "phones"))] for row in rows])
+
+
+def _from_file(name: str):
+    return lambda folder: plain(name, read_figures(folder / f"{name}.csv"))
+
+
+TABLES = {name: _from_file(name) for name in COLUMNS} | {"wake_word": wake_word, "ingredients": ingredients}
