@@ -2,7 +2,8 @@
 
 import pytest
 
-from speechzoo.config import ConfigError, ZooConfig, from_dict, list_configs, load_config
+from speechzoo.config import ConfigError, ZooConfig, check_options, from_dict, list_configs, load_config
+from speechzoo.heads import AlignmentHead
 from speechzoo.multitask.build import build_model
 
 CONFIG = {
@@ -41,6 +42,8 @@ def test_options_of_what_a_part_derives_from():
     masks = model.frontend.spec_augment
     assert (masks.frequency_masks, masks.time_masks, masks.time_mask_fraction) == (2, 0, 1.0)
     assert model.heads["keyword"].class_balance == 0.5
+    with pytest.raises(ConfigError, match="has no option 'classes'"):  # which this head gives to what it derives from
+        check_options(AlignmentHead, {"classes": ["a", "b"]}, "head 'alignment'")
 
 
 def test_heads_of_open_classes_take_them_from_the_data():
@@ -86,7 +89,6 @@ def test_every_config_of_the_zoo_names_parts_that_exist(name):
     ({"frontend": {"type": "log_mel", "trainable": False}}, "front end 'log_mel' has no option 'trainable'"),
     ({"heads": {"keyword": {"type": "svm", "classes": ["a", "b"], "hidden_size": 3}}},
      "head 'svm' has no option 'hidden_size'"),
-    ({"heads": {"alignment": {"type": "alignment", "classes": ["a", "b"]}}}, "head 'alignment' has no option 'classes'"),
     ({"heads": {}}, "model 'small' has no heads"),
     ({"heads": {"keyword": {"type": "classifier"}}}, "classes"),
     ({"heads": {"keyword": {"type": "classifier", "classes": ["a"]}}},
