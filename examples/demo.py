@@ -51,18 +51,18 @@ def main() -> int:
     console.print(f"[bold]{path}[/bold]: {path.stat().st_size / 1e6:.1f} MB, one file, written in {seconds:.0f} s, "
                   f"ready on a device in {ready * 1000:.0f} ms\n", soft_wrap=True)
 
-    agreed, decoder = True, transcript_decoder(model.spec())
+    agreed, decoder = True, transcript_decoder(model.spec)
     for recording in recordings:
-        audio = speechzoo.load_audio(recording, model.spec()["sample_rate"])
+        audio = speechzoo.load_audio(recording, model.spec["sample_rate"])
         keras_answer, keras_seconds = timed(model.recognize, audio, decoder)
         file_answer, file_seconds = timed(device.recognize, audio, decoder)
-        length = len(audio) / model.spec()["sample_rate"]
+        length = len(audio) / model.spec["sample_rate"]
         table = Table(title=f"{recording.name}, {length:.1f} s", title_justify="left")
         table.add_column("head")
         for column in (f"Keras, {keras_seconds * 1000:.0f} ms", f"TFLite, {file_seconds * 1000:.0f} ms"):
             table.add_column(column, overflow="fold")
         table.add_column("same")
-        for head, left, right, same in compare(keras_answer, file_answer, model.spec()):
+        for head, left, right, same in compare(keras_answer, file_answer, model.spec):
             table.add_row(head, left, right, "[green]yes[/green]" if same else "[red]NO[/red]")
             agreed = agreed and same
         console.print(table)

@@ -165,6 +165,28 @@ def encode_flac(audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> bytes:
     return buffer.getvalue()
 
 
+def pad_batch(audios: list[np.ndarray], minimum_samples: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """One array of several recordings, with zeros behind the shorter ones.
+
+    Args:
+        audios: float32 (samples,) each.
+        minimum_samples: A shorter recording counts as that long: silence completes it.
+
+    Returns:
+        float32 (batch, samples of the longest), and int32 (batch,), how many of them are each recording's.
+
+    Example:
+        >>> audio, lengths = pad_batch([np.ones(2, np.float32), np.ones(3, np.float32)])
+        >>> audio.sum(axis=1).tolist(), lengths.tolist()
+        ([2.0, 3.0], [2, 3])
+    """
+    lengths = np.array([max(len(audio), minimum_samples) for audio in audios], np.int32)
+    batch = np.zeros((len(audios), lengths.max()), np.float32)
+    for row, audio in zip(batch, audios):
+        row[:len(audio)] = audio
+    return batch, lengths
+
+
 @contextlib.contextmanager
 def _open(source):
     """Opens a path, bytes or a file object: (SoundFile, name for messages, whether it ends too early)."""

@@ -20,7 +20,7 @@ from speechzoo.decoding.ctc.greedy import greedy_decode
 from speechzoo.decoding.recognition import decode_words, naming_head, recognize_outputs, select_heads
 from speechzoo.files import naming
 from speechzoo.metrics.understanding import score_commands
-from speechzoo.opening import batch_outputs, model_spec, open_model
+from speechzoo.opening import open_model
 
 UNREADABLE = (AudioError, RecordError, OSError)
 MAXIMUM_ROWS = 256
@@ -74,10 +74,10 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
         evaluate("mtl_conformer_small", "dev.jsonl")["overall"]["transcript"]["wer"]
     """
     model = open_model(model)
-    spec = select_heads(model_spec(model), heads)
+    spec = select_heads(model.spec, heads)
     sources = [source if isinstance(source, SourceConfig) else SourceConfig(str(source), split)
                for source in ([manifests] if isinstance(manifests, (str, Path)) else manifests)]
-    commands = None if grammar is None else command_decoder(grammar, model_spec(model))
+    commands = None if grammar is None else command_decoder(grammar, model.spec)
     snrs = sorted({float(ratio) for ratio in snr})
     if bool(snrs) != (noise is not None):
         raise ValueError("noise and snr go together: give the recording and the ratios")
@@ -115,7 +115,7 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
                     usable.append(utterance)
                 except UNREADABLE as error:
                     skipped_audio.append(f"{utterance.id}: {error}")
-            for utterance, outputs in zip(usable, batch_outputs(model, audio)):
+            for utterance, outputs in zip(usable, model.batch_outputs(audio)):
                 utterance.read(outputs, spec, decoder, commands, file)
             done += len(batch)
             if progress:

@@ -35,7 +35,7 @@ def test_every_model_has_what_a_page_about_it_needs(name):
 @pytest.mark.parametrize("name", [name for name in list_models() if has_checkpoint(name)])
 def test_checkpoints_give_their_golden_outputs(name):
     golden = np.load(registry._checkpoint_folder(name) / "golden.npz")
-    outputs = load(name).outputs_of(golden["audio"])
+    outputs = load(name).batch_outputs([golden["audio"]])[0]
     assert {f"output/{head}" for head in outputs} == set(golden.files) - {"audio"}
     for head, output in outputs.items():
         np.testing.assert_allclose(output, golden[f"output/{head}"], atol=2e-3, rtol=1e-3)
@@ -79,10 +79,10 @@ def packaged(tmp_path, monkeypatch):
 def test_packaged_weights_are_checked_and_loaded(packaged):
     folder, model = packaged
     audio = np.random.default_rng(0).standard_normal(8000).astype(np.float32) / 10
-    loaded = load("mtl_ds_cnn_micro").outputs_of(audio)
-    for head, output in model.outputs_of(audio).items():
+    loaded = load("mtl_ds_cnn_micro").batch_outputs([audio])[0]
+    for head, output in model.batch_outputs([audio])[0].items():
         np.testing.assert_allclose(loaded[head], output, atol=0.02)
-    alone = load("mtl_ds_cnn_micro", heads=["gender"]).outputs_of(audio)
+    alone = load("mtl_ds_cnn_micro", heads=["gender"]).batch_outputs([audio])[0]
     np.testing.assert_allclose(alone["gender"], loaded["gender"], atol=1e-6)
 
 
@@ -113,7 +113,8 @@ def test_new_heads_stand_on_trained_weights(caplog):
     assert new and sorted(model.new_weights) == sorted(new)
     assert caplog.messages == [f"mtl_ds_cnn_micro: {len(new)} weights are new and start at random, such as "
                                f"{model.new_weights[0]}"]
-    np.testing.assert_allclose(model.outputs_of(AUDIO)["keyword"], trained.outputs_of(AUDIO)["keyword"], atol=1e-5)
+    (outputs,), (expected,) = (each.batch_outputs([AUDIO]) for each in (model, trained))
+    np.testing.assert_allclose(outputs["keyword"], expected["keyword"], atol=1e-5)
     assert trained.new_weights == [] and model.origin == trained.origin
 
 
@@ -154,8 +155,8 @@ def test_a_saved_model_loads_by_its_folder(tmp_path):
     again = load(tmp_path / "mood")
     assert sorted(path.name for path in (tmp_path / "mood").iterdir()) == ["config.yaml", "model.weights.h5", "origin.json"]
     assert again.zoo_config.heads == model.zoo_config.heads and again.origin == model.origin and again.new_weights == []
-    for head, output in model.outputs_of(AUDIO).items():
-        np.testing.assert_allclose(again.outputs_of(AUDIO)[head], output, atol=1e-6)
+    for head, output in model.batch_outputs([AUDIO])[0].items():
+        np.testing.assert_allclose(again.batch_outputs([AUDIO])[0][head], output, atol=1e-6)
     save(load("mtl_ds_cnn_micro", weights=None), tmp_path / "mood")
     assert list(load(tmp_path / "mood").heads) == ["keyword", "gender", "age_group"]
     assert load(tmp_path / "mood").origin == Origin()
@@ -179,7 +180,8 @@ def test_weights_are_found_by_name_folder_and_file(tmp_path):
         shutil.copy(file, tmp_path / name)
         assert find_weights(tmp_path) == tmp_path / name
     model = load("mtl_ds_cnn_micro", weights=tmp_path)
-    np.testing.assert_allclose(model.outputs_of(AUDIO)["gender"], load("mtl_ds_cnn_micro").outputs_of(AUDIO)["gender"])
+    (outputs,), (expected,) = (each.batch_outputs([AUDIO]) for each in (model, load("mtl_ds_cnn_micro")))
+    np.testing.assert_allclose(outputs["gender"], expected["gender"])
 
 
 def test_weights_that_are_not_there(tmp_path):

@@ -25,8 +25,8 @@ FLOORS.append({"__main__"})
 NEIGHBOURS = {("data", "corpora"), ("corpora", "data")}
 # Rooms that see less than what lies below them: they run where TensorFlow is not installed.
 NARROW = {"edge": {"audio", "decoding", "files", "text"}, "serving": {"audio", "decoding"},
-          "decoding": {"files", "grammar", "metrics", "text"}, "metrics": set(), "text": {"files"},
-          "listening": {"audio", "decoding", "opening", "text"},
+          "decoding": {"audio", "files", "grammar", "metrics", "text"}, "metrics": set(), "text": {"files"},
+          "listening": {"decoding", "text"},
           "published": {"files", "origin", "weights"}, "wyoming": {"decoding", "listening"}}
 # Rooms that import these packages and no others (besides the standard library).
 PACKAGES = {

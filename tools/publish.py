@@ -71,7 +71,7 @@ def publish_origin(run: Path, folder: Path) -> Origin:
 def golden(model) -> dict[str, np.ndarray]:
     """One bundled recording and the model's outputs for it."""
     audio = bundled_recordings(model.frontend.sample_rate)[0][:3 * model.frontend.sample_rate]
-    return {"audio": audio, **{f"output/{name}": output for name, output in model.outputs_of(audio).items()}}
+    return {"audio": audio, **{f"output/{name}": output for name, output in model.batch_outputs([audio])[0].items()}}
 
 
 def describe_source(source, data: Path) -> dict:

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.quality.parts import Part, read_part
 from speechzoo.edge.voices import VOICE_THRESHOLD
 from speechzoo.metrics.verification import equal_error_rate, error_rates
-from speechzoo.opening import batch_outputs, model_spec, open_model
+from speechzoo.opening import open_model
 from tools.figures import add_figures_option, write_figures
 from tools.tables.plain import plain
 
@@ -24,14 +24,14 @@ FALSE_ACCEPTS = 0.01
 
 def embeddings(model, part: Part) -> dict[str, np.ndarray]:
     """Speaker -> (recordings, size)."""
-    spec, found = model_spec(model), {}
+    spec, found = model.spec, {}
     head = next(name for name, item in spec["heads"].items() if item["type"] == "speaker")
     # By length, so that there is little padding in a batch.
     utterances = sorted((item for item in part.utterances if "speaker" in item), key=lambda item: item["duration"])
     for first in range(0, len(utterances), 8):
         batch = utterances[first:first + 8]
         audio = [part.audio(item, spec["sample_rate"]) for item in batch]
-        for item, outputs in zip(batch, batch_outputs(model, audio)):
+        for item, outputs in zip(batch, model.batch_outputs(audio)):
             found.setdefault(item["speaker"], []).append(outputs[head])
     return {speaker: np.array(vectors) for speaker, vectors in sorted(found.items())}
 

@@ -85,7 +85,7 @@ VARIANTS = {
 def measure(run: Path, data: Path, grammar: str, orders: Path, noise: Path) -> dict:
     """Orders understood under the grammar, clean and in noise, and the phone error rate of LibriSpeech's dev speakers."""
     model = load(run)
-    commands = CommandDecoder(grammar, model.spec())
+    commands = CommandDecoder(grammar, model.spec)
     clean, noisy = (evaluate(model, orders, ["phones"], grammar=commands, **mixed)["overall"]["command"]
                     for mixed in ({}, {"noise": noise, "snr": RATIOS}))
     read = evaluate(model, [SourceConfig(str(data.resolve() / "librispeech" / "manifest.jsonl"), "dev")], ["phones"])

@@ -22,7 +22,7 @@ from speechzoo.decoding.answers.classifier import class_probabilities
 from speechzoo.decoding.commands.decoder import NO_INTENT, CommandDecoder
 from speechzoo.decoding.recognition import recognize_outputs
 from speechzoo.metrics.understanding import score_commands
-from speechzoo.opening import batch_outputs, model_spec, open_model
+from speechzoo.opening import open_model
 from tools.figures import add_figures_option, write_figures
 from tools.tables.plain import plain
 
@@ -62,7 +62,7 @@ def main():
     add_figures_option(parser, "intents")
     arguments = parser.parse_args()
     model = open_model(arguments.model)
-    spec = model_spec(model)
+    spec = model.spec
     rate = spec["sample_rate"]
     commands = CommandDecoder(arguments.grammar, spec)
     clips = read_all(arguments.commands, rate, None) + read_all(arguments.other, rate, NO_INTENT)
@@ -78,7 +78,7 @@ def main():
                  mix_at_snr(sound, noise, arguments.snr, zlib.crc32(utterance["id"].encode()) % len(noise))
                  for utterance, sound in clips]
         heard = [answers_of(outputs, spec, commands) for start in range(0, len(audio), BATCH)
-                 for outputs in batch_outputs(model, audio[start:start + BATCH])]
+                 for outputs in model.batch_outputs(audio[start:start + BATCH])]
         for way in heard[0]:
             given = [answers[way] for answers in heard]
             whole = score_commands(references, given, speakers)

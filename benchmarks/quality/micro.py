@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.evaluation import evaluate
 from speechzoo.exporters.micro import MicroModel, export_micro
 from speechzoo.registry import load
@@ -19,19 +20,22 @@ from tools.figures import add_figures_option, write_figures
 from tools.markdown import table_of
 
 
-class LoudestWindow:
+class LoudestWindow(Recognizer):
     """A model that hears one window of an utterance, which begins at a hundredth of a second."""
 
-    def __init__(self, spec: dict, outputs, samples: int):
-        self.spec, self.outputs_of, self.length = spec, outputs, samples
+    def __init__(self, model: Recognizer, samples: int):
+        self.model, self.spec, self.length = model, model.spec, samples
 
-    def outputs(self, audio: np.ndarray, heads=None) -> dict:
-        """Every head's output for the loudest window of float32 (samples,), whichever `heads` are asked for."""
+    def batch_outputs(self, audios: list[np.ndarray], heads: list[str] | None = None) -> list[dict[str, np.ndarray]]:
+        """The heads' outputs for the loudest window of each recording."""
+        return self.model.batch_outputs([self._loudest(audio) for audio in audios], heads)
+
+    def _loudest(self, audio):
         audio = np.pad(audio, (0, max(0, self.length - len(audio))))
         energy = np.concatenate([[0.0], np.cumsum(np.square(audio, dtype=np.float64))])
         starts = np.arange(0, len(audio) - self.length + 1, self.spec["sample_rate"] // 100)
         start = starts[np.argmax(energy[starts + self.length] - energy[starts])]
-        return self.outputs_of(audio[start:start + self.length])
+        return audio[start:start + self.length]
 
 
 def main():
@@ -62,8 +66,7 @@ def measure(model, data: Path, window: float) -> list[dict]:
         micro = MicroModel((written.path / f"{model.name}.tflite").read_bytes(), model)
     print(f"{model.name} in {window:g} s, by {micro.runtime}", flush=True)
     sources = config.dev_sources(data)
-    return [evaluate(LoudestWindow(model.spec(), outputs, micro.window_samples), sources)
-            for outputs in (model.outputs_of, micro.outputs)]
+    return [evaluate(LoudestWindow(each, micro.window_samples), sources) for each in (model, micro)]
 
 
 if __name__ == "__main__":

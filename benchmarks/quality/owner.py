@@ -33,7 +33,7 @@ UNITS = {"phones": "word", "transcript": "character"}  # of `edit_counts`: phone
 
 def counts(model, utterances: list) -> dict:
     """Head -> the counts of `edit_counts` of (utterance, audio) pairs, (utterances, 2)."""
-    spec, heard = model.spec["heads"], [model.outputs(audio) for _, audio in utterances]
+    spec, heard = model.spec["heads"], model.batch_outputs([audio for _, audio in utterances])
     return {head: edit_counts([item[head] for item, _ in utterances],
                               [greedy_decode(outputs[head], spec[head]).text for outputs in heard], unit)
             for head, unit in UNITS.items()}

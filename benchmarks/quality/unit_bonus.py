@@ -25,7 +25,7 @@ from speechzoo.decoding.commands.compile import compile_grammar
 from speechzoo.decoding.commands.compiled_grammar import UNIT_BONUS
 from speechzoo.decoding.commands.decode import grammar_decode
 from speechzoo.grammar.nodes import Choice, Grammar, Sequence, Words
-from speechzoo.opening import batch_outputs, model_spec, open_model
+from speechzoo.opening import open_model
 from speechzoo.text.lexicon import load_lexicon
 from tools.figures import add_figures_option, write_figures
 from tools.tables.plain import plain
@@ -61,14 +61,14 @@ def sentences(manifest: str, lexicon: dict, maximum: int) -> list[tuple[list[str
 
 def count_errors(model, lexicon: dict, spoken: list, noise: np.ndarray) -> dict[float | None, dict[float, Counter]]:
     """Ratio -> bonus -> words put in, left out and confused over all sentences."""
-    generator, spec = random.Random(1), model_spec(model)["heads"]["phones"]
+    generator, spec = random.Random(1), model.spec["heads"]["phones"]
     others = sorted({word for words, _ in spoken for word in words})
     counts = {ratio: {bonus: Counter() for bonus in BONUSES} for ratio in RATIOS}
     for words, audio in spoken:
         compiled = compile_grammar(random_grammar(words, others, generator), spec, lexicon)
         for ratio in RATIOS:
             heard = audio if ratio is None else mix_at_snr(audio, noise, ratio)
-            logits = batch_outputs(model, [heard])[0]["phones"]
+            logits = model.batch_outputs([heard])[0]["phones"]
             for bonus in BONUSES:
                 weights = compiled.arc_weight + np.float32(bonus - UNIT_BONUS)
                 parse = grammar_decode(logits, dataclasses.replace(compiled, arc_weight=weights))

@@ -28,7 +28,7 @@ from speechzoo.exporters.esphome import EsphomeModel
 from speechzoo.files import write_atomically
 from speechzoo.frontends.micro_features import HOP_LENGTH, SAMPLE_RATE
 from speechzoo.listening.listener import HOP_SECONDS, SMOOTHED, WINDOW_SECONDS
-from speechzoo.opening import batch_outputs, model_spec, open_model
+from speechzoo.opening import open_model
 from tools.figures import FOLDER, write_figures
 
 ALLOWED = 0.5  # false alarms per hour
@@ -65,14 +65,14 @@ def smoothed(posteriors: np.ndarray, count: int) -> np.ndarray:
 
 def listening(model) -> Detector:
     """The keyword head of a model as `speechzoo listen` uses it."""
-    spec = model_spec(model)
+    spec = model.spec
     head, rate = spec["heads"]["keyword"], spec["sample_rate"]
     window, hop = round(WINDOW_SECONDS * rate), round(HOP_SECONDS * rate)
 
     def posteriors(audio):
         windows = [audio[max(end - window, 0):end] for end in range(hop, len(audio) + 1, hop)]
         found = np.stack([class_probabilities(np.asarray(outputs["keyword"]), head) for first in range(0, len(windows), 256)
-                          for outputs in batch_outputs(model, windows[first:first + 256])])
+                          for outputs in model.batch_outputs(windows[first:first + 256])])
         return {word: found[:, head["classes"].index(word)] for word in words}
 
     words = [name for name in head["classes"] if not name.startswith("_")]

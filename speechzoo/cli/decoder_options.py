@@ -25,7 +25,7 @@ def add_decoder_arguments(parser):
 
 
 def make_decoder(arguments, model):
-    """The decoder that the options ask for.
+    """The decoder that the options ask for; None for the greedy one.
 
     Raises:
         ImportError: A package is missing that the options need.
@@ -33,8 +33,6 @@ def make_decoder(arguments, model):
     """
     from speechzoo.decoding.ctc.beam import BeamSearch, read_words
     from speechzoo.decoding.ctc.boosting import PhraseBoost
-    from speechzoo.decoding.ctc.greedy import greedy_decode
-    from speechzoo.opening import model_spec
     from speechzoo.text.language_model import load_language_model
 
     if arguments.dictation:
@@ -43,7 +41,7 @@ def make_decoder(arguments, model):
         if arguments.beam is not None or arguments.words or arguments.lm_words or arguments.boost:
             raise ValueError("--beam, --words, --lm-words and --boost are for beam search; leave them out with "
                              "--dictation")
-        return LexiconSearch(model_spec(model), arguments.lexicon or "cmudict",
+        return LexiconSearch(model.spec, arguments.lexicon or "cmudict",
                              load_language_model(arguments.lm or "pocketsphinx"),
                              1.0 if arguments.lm_weight is None else arguments.lm_weight, arguments.word_bonus or 0.0)
     if arguments.lm_words and not arguments.lm:
@@ -53,7 +51,7 @@ def make_decoder(arguments, model):
     if arguments.lm_words and arguments.words:
         raise ValueError("--words and --lm-words exclude each other")
     if arguments.beam is None and not (arguments.lm or arguments.words or arguments.boost):
-        return greedy_decode
+        return None
     boost = PhraseBoost(arguments.boost) if arguments.boost else None
     language_model = load_language_model(arguments.lm) if arguments.lm else None
     words = read_words(arguments.words) if arguments.words else language_model.words if arguments.lm_words else None
@@ -76,15 +74,13 @@ def make_commands(arguments, model):
     Raises:
         ValueError, OSError: An option or a file can't be used.
     """
-    from speechzoo.opening import model_spec
-
     if arguments.lexicon and not (arguments.grammar or getattr(arguments, "dictation", False)):
         raise ValueError("--lexicon says how words sound: add --grammar FILE or --dictation")
     if not arguments.grammar:
         return None
     from speechzoo.decoding.commands.decoder import CommandDecoder
 
-    return CommandDecoder(arguments.grammar, model_spec(model), arguments.lexicon)
+    return CommandDecoder(arguments.grammar, model.spec, arguments.lexicon)
 
 
 def split_numbers(text: str) -> list[float]:

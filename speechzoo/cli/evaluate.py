@@ -53,7 +53,7 @@ def run(arguments):
         check_writable(path)
     model, sources = open_model(arguments.model), arguments.manifest
     if arguments.dev:
-        if not getattr(model, "zoo_config", None):
+        if model.zoo_config is None:
             raise ValueError(f"{arguments.model}: an exported file knows no dev sources; name them with --manifest")
         sources = model.zoo_config.dev_sources(arguments.dev)
         if not sources:

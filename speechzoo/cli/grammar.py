@@ -36,9 +36,9 @@ def run(arguments):
     if arguments.out:
         from speechzoo.decoding.commands.decoder import CommandDecoder
         from speechzoo.files import write_atomically
-        from speechzoo.opening import model_spec, open_model
+        from speechzoo.opening import open_model
 
-        commands = CommandDecoder(grammar, model_spec(open_model(arguments.model)), arguments.lexicon)
+        commands = CommandDecoder(grammar, open_model(arguments.model).spec, arguments.lexicon)
         data = commands.compiled.to_bytes()
         write_atomically(arguments.out, data)
         print(f"{arguments.out}: {len(commands.compiled.node_unit)} nodes over the {commands.compiled.kind} of head "

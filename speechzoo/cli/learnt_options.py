@@ -89,7 +89,9 @@ def open_words(model):
 
 
 def _exported(model, able, signature):
-    if not hasattr(model, "run"):
+    from speechzoo.edge.edge_model import EdgeModel
+
+    if not isinstance(model, EdgeModel):
         raise ValueError(f"exported files {able}: speechzoo export MODEL --format tflite --signatures {signature} "
                          "--out DIR")
     return model

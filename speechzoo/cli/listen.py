@@ -33,23 +33,19 @@ def run(arguments):
     from speechzoo.decoding.heads import find_head
     from speechzoo.listening.listener import Listener
     from speechzoo.listening.stream_listener import StreamListener
-    from speechzoo.opening import model_spec, open_model
+    from speechzoo.opening import open_model
 
     if bool(arguments.source) == arguments.microphone:
         raise ValueError("nothing to listen to; name a recording, - for standard input, or add --microphone")
     model = open_model(arguments.model)
-    options = [model, make_commands(arguments, model), arguments.wake_word, arguments.threshold]
+    commands = make_commands(arguments, model)
     adapt_to_owner(arguments, model)
     voices, words = load_voices(arguments, model), load_words(arguments, model)
-    spec = model_spec(model)
     # A model that streams finds utterances by what it reads; one that writes nothing can't. Learnt words need audio.
-    if "stream" in spec and find_head(spec, type="ctc") and words is None:
-        listener = StreamListener(*options, arguments.partial, voices)
-    elif arguments.partial:
-        raise ValueError(f"{arguments.model} can't stream, so nothing is partial; use a model whose name ends in "
-                         "_streaming" if words is None else "with --keywords nothing is partial: leave out --partial")
-    else:
-        listener = Listener(*options, voices, words)
+    writes = find_head(model.spec, type="ctc") is not None
+    kind = StreamListener if "stream" in model.spec and writes and words is None else Listener
+    listener = kind(model, commands, arguments.wake_word, arguments.threshold, partials=arguments.partial,
+                    voices=voices, words=words)
     for samples in _blocks(arguments.source, listener.rate, arguments.device):
         _write(listener.feed(samples))
     _write(listener.finish())

@@ -33,28 +33,28 @@ def add_arguments(parser):
 def run(arguments):
     """Recognises recording after recording; one that can't be used costs one line, and exit code 2 at the end."""
     from speechzoo.audio import load_audio
-    from speechzoo.decoding.recognition import recognize_outputs, select_heads
+    from speechzoo.decoding.recognition import select_heads
     from speechzoo.listening.learnt import add_learnt
-    from speechzoo.opening import batch_outputs, model_spec, open_model
+    from speechzoo.opening import open_model
 
     if not arguments.audio and not arguments.microphone:
         raise ValueError("nothing to recognise; name recordings, or add --microphone")
     model = open_model(arguments.model)
     decoder = make_decoder(arguments, model)
-    spec = select_heads(model_spec(model), arguments.heads)
+    select_heads(model.spec, arguments.heads)  # an unknown one is refused before anything is recorded
     commands = make_commands(arguments, model)
     adapt_to_owner(arguments, model)
     voices, words = load_voices(arguments, model), load_words(arguments, model)
+    rate = model.spec["sample_rate"]
     sources = [(path, path) for path in arguments.audio]
     if arguments.microphone:
-        sources.append(("microphone", (record(arguments.seconds, spec["sample_rate"], arguments.device),
-                                       spec["sample_rate"])))
+        sources.append(("microphone", (record(arguments.seconds, rate, arguments.device), rate)))
     failed = False
     for name, source in sources:
         try:
-            audio = load_audio(source, spec["sample_rate"], arguments.start, arguments.duration,
-                               arguments.maximum_seconds)
-            result = recognize_outputs(batch_outputs(model, [audio])[0], spec, decoder=decoder, commands=commands)
+            audio = load_audio(source, rate, arguments.start, arguments.duration, arguments.maximum_seconds)
+            result = model.recognize(audio, heads=arguments.heads, grammar=commands, decoder=decoder,
+                                     maximum_seconds=None)
             add_learnt(result, audio, voices, words)
         except (ValueError, OSError) as error:  # AudioError, and disks that fail while they are read
             print(f"speechzoo: error: {error}", file=sys.stderr)
@@ -63,6 +63,6 @@ def run(arguments):
         if arguments.json:
             print(json.dumps({"audio": name, **result.to_dict()}, ensure_ascii=False), flush=True)
         else:
-            print(f"{name} ({len(audio) / spec['sample_rate']:.1f} s)")
+            print(f"{name} ({len(audio) / rate:.1f} s)")
             print("".join(f"  {line}\n" for line in str(result).splitlines()), flush=True)
     return 2 if failed else 0

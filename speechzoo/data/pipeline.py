@@ -77,7 +77,7 @@ def dataset_from_manifest(model, manifest: str | os.PathLike, training: bool = T
                         **options)
     frame_seconds = model.frontend.frame_seconds * model.backbone.subsampling
     plan = BatchPlan([source], config, model.heads, seed, frame_seconds, training,
-                     sample_rate=model.spec()["sample_rate"])
+                     sample_rate=model.spec["sample_rate"])
     augmenter = Augmenter(augment, seed, sample_rate=plan.sample_rate) if training and augment else None
     if not training:
         dataset = _dataset(plan, lambda: _numbered(plan, None, 0), None, decoder=decoder)

@@ -1,22 +1,21 @@
 """What a person gets: everything that the heads of a model say about one recording."""
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
 
 from speechzoo.decoding.answers import answer_kind
-from speechzoo.decoding.commands.decoder import NO_INTENT, CommandDecoder
-from speechzoo.decoding.commands.parse import Parse
 from speechzoo.decoding.ctc.greedy import greedy_decode
+from speechzoo.decoding.ctc.hypothesis import Hypothesis
 from speechzoo.decoding.ctc.segments import Segment, segments_text
 from speechzoo.decoding.ctc.word import Word
-from speechzoo.decoding.heads import find_heads
+from speechzoo.decoding.decoder import Decoder
 from speechzoo.text.units import WRITTEN_KINDS
 
-MAXIMUM_SECONDS = 120.0
-"""What `recognize` takes at once. Attention needs memory by the square of the length: 2 minutes take some 500 MB, an
-hour would take the machine down."""
+WORD_FIELDS = {"words": "transcript", "phone_times": "phones", "sentence_words": "sentence"}
+"""Fields of words with times -> the text that they are the words of."""
 
 ANSWER_FIELDS = ("transcript", "phones", "slots", "speaker", "speech", "intent", "keyword", "gender", "age_group",
                  "event")
@@ -40,6 +39,10 @@ class Recognition:
         age_group: `child` or `adult`.
         event: Sound event.
         speech: When somebody speaks; an empty list when nobody does.
+        sentence: Under a grammar, the sentence of it that was understood; None where it was no command.
+        sentence_words: The sentence's words with times.
+        sentence_score: Under a grammar, how well its best sentence matches, nats a unit, at most 0; the sentence is
+            rejected below the grammar's threshold. See `grammar_decode`.
         labels: Answers of any other head, by label: text, or a number.
         confidence: Label -> 0 to 1, for every answer but the speaker's and numbers. For slots it is that of all of them
             together.
@@ -58,6 +61,9 @@ class Recognition:
     age_group: str | None = None
     event: str | None = None
     speech: list[Segment] | None = None
+    sentence: str | None = None
+    sentence_words: list[Word] = field(default_factory=list)
+    sentence_score: float | None = None
     labels: dict[str, str | float] = field(default_factory=dict)
     confidence: dict[str, float] = field(default_factory=dict)
     slot_confidence: dict[str, float] = field(default_factory=dict)
@@ -72,10 +78,11 @@ class Recognition:
         values = {}
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name in ("words", "phone_times"):
+            if item.name in WORD_FIELDS:
                 value = [{**asdict(word), "confidence": round(word.confidence, 4)} for word in value]
-                owner = self.transcript if item.name == "words" else self.phones
-                value = value if owner is not None else None
+                value = value if getattr(self, WORD_FIELDS[item.name]) is not None else None
+            elif item.name == "sentence_score" and value is not None:
+                value = round(value, 4)
             elif item.name in ("confidence", "slot_confidence"):
                 value = {key: round(float(number), 4) for key, number in value.items()} or None
             elif item.name == "speaker" and value is not None:
@@ -100,7 +107,7 @@ class Recognition:
         unknown = set(values) - {item.name for item in fields(cls)}
         if unknown:
             raise ValueError(f"not a recognition: unknown key '{sorted(unknown)[0]}'")
-        for key in ("words", "phone_times"):
+        for key in WORD_FIELDS:
             values[key] = [Word(**word) for word in values.get(key, [])]
         if "speech" in values:
             values["speech"] = [Segment(**segment) for segment in values["speech"]]
@@ -124,59 +131,122 @@ class Recognition:
                 value = f"{value:g}"
             share = self.confidence.get(label)
             rows.append((label, value or "(nothing)", "" if share is None else f"{share:.0%}"))
+        if self.sentence_score is not None:
+            rows.append(("sentence", f"{self.sentence or '(nothing)'} (score {self.sentence_score:.2f})", ""))
         if self.speaker is not None:
             rows.append(("speaker", f"voice embedding of {len(self.speaker)} numbers", ""))
         width = max((len(label) for label, _, _ in rows), default=0)
         return "\n".join(f"{label:<{width}}  {share:>4}  {value}" for label, value, share in rows)
 
 
-def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[str] | None = None,
-                      decoder=greedy_decode, commands: CommandDecoder | None = None) -> Recognition:
+@dataclass
+class HeadDecoder(Decoder):
+    """Reads the answer of one head.
+
+    Args:
+        name: The head's.
+        label: Where a Recognition keeps the answer: the head's label, or the head's name where another answers that.
+        head_spec: The head's.
+        search: Callable `(logits, head spec) -> Hypothesis` for a head that writes words. Phones are always decoded
+            greedily: word lists and language models are about words.
+    """
+
+    name: str
+    label: str
+    head_spec: dict
+    search: Callable = greedy_decode
+
+    def __post_init__(self):
+        self.heads, self.labels = (self.name,), (self.label,)
+
+    def __call__(self, outputs: dict[str, np.ndarray]) -> np.ndarray | Hypothesis:
+        """The head's output, or what the search writes of it."""
+        if self.name not in outputs:
+            raise ValueError(f"the outputs lack head '{self.name}'; they have: {', '.join(outputs)}")
+        output = np.asarray(outputs[self.name])
+        if self.head_spec["type"] != "ctc" or self.head_spec["kind"] not in WRITTEN_KINDS:
+            return output
+        with naming_head(self.name):
+            return self.search(output, self.head_spec)
+
+    def read(self, result: Recognition, outputs: dict[str, np.ndarray]):
+        """As `Decoder.read`; its errors name the head."""
+        output = self(outputs)
+        with naming_head(self.name):
+            answer_kind(self.head_spec).read(result, self.label, output, self.head_spec)
+
+
+def make_decoders(spec: dict, heads: list[str] | None = None, decoder=None,
+                  commands: Decoder | None = None) -> list[Decoder]:
+    """What reads the outputs of a model: one decoder per head, or one that answers in place of heads.
+
+    Args:
+        spec: The model's; see `Recognizer.spec`.
+        heads: Heads to read; all when None.
+        decoder: For transcripts: a callable `(logits, head spec) -> Hypothesis`, such as a `BeamSearch`; or a
+            `Decoder`, such as a `LexiconSearch`, which finds the words in another head's output. Greedy when None.
+        commands: Answers `intent` and `slots` from a grammar: a `CommandDecoder`.
+
+    Returns:
+        The decoders. Where several heads answer one label, the field is that of the head named as the label, or of the
+        first; the others go into `labels` under their own names.
+
+    Raises:
+        ValueError: A head that the model doesn't have.
+    """
+    chosen = select_heads(spec, heads)["heads"]
+    asked = {head_spec["label"] for head_spec in chosen.values()}
+    given = [] if commands is None else [commands]
+    if isinstance(decoder, Decoder):
+        given += [decoder] if heads is None or asked & set(decoder.labels) else []
+        decoder = None
+    answered = {label for each in given for label in each.labels}
+    chosen = {name: head_spec for name, head_spec in chosen.items() if head_spec["label"] not in answered}
+    owner = {}
+    for name, head_spec in chosen.items():
+        if name == head_spec["label"] or head_spec["label"] not in owner:
+            owner[head_spec["label"]] = name
+    return [HeadDecoder(name, head_spec["label"] if owner[head_spec["label"]] == name else name, head_spec,
+                        decoder or greedy_decode) for name, head_spec in chosen.items()] + given
+
+
+def read_outputs(outputs: dict[str, np.ndarray], decoders: list[Decoder]) -> Recognition:
+    """What decoders make of a model's outputs for one utterance: head -> array without the batch axis.
+
+    Raises:
+        ValueError: An output that is missing, of the wrong shape, or not finite.
+    """
+    result = Recognition()
+    for decoder in decoders:
+        decoder.read(result, outputs)
+    return result
+
+
+def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[str] | None = None, decoder=None,
+                      commands: Decoder | None = None) -> Recognition:
     """Reads the outputs of a model's heads for one utterance.
 
     Args:
         outputs: Head -> array without the batch axis, of the shape that its kind in `speechzoo.decoding.answers` names.
-        spec: What `MultiTaskModel.spec()` gives: `{"heads": {name: head spec}, ...}`.
-        heads: Heads to read; all when absent.
-        decoder: Callable `(logits, head spec) -> Hypothesis` for heads that write words, such as a `BeamSearch`; or
-            one that finds the words in another head's output, which it names in its attribute `head`, such as a
-            `LexiconSearch`. Phones are always decoded greedily: word lists and language models are about words.
-        commands: Answers `intent` and `slots` from a grammar, in place of heads for them. Speech that is no command
-            has the intent "none" and no slots.
+        spec, heads, decoder, commands: As of `make_decoders`.
 
     Returns:
-        The Recognition. Where several heads answer one label, the field is that of the head named as the label, or of
-        the first; the others go into `labels` under their own names.
+        The Recognition. Under `commands`, speech that is no command has the intent "none" and no slots.
 
     Raises:
         ValueError: A head that the model doesn't have or whose type is unknown, an output of the wrong shape, or one
             that isn't finite.
     """
-    chosen = select_heads(spec, heads)["heads"]
-    if commands is not None:
-        chosen = {name: head for name, head in chosen.items() if head["label"] not in ("intent", "slots")}
-    owner = {}
-    for name, head_spec in chosen.items():
-        if name == head_spec["label"] or head_spec["label"] not in owner:
-            owner[head_spec["label"]] = name
-    result = Recognition()
-    for name, output in decode_words(outputs, chosen, decoder).items():
-        head_spec = chosen[name]
-        label = head_spec["label"] if owner[head_spec["label"]] == name else name
-        with naming_head(name):
-            answer_kind(head_spec).read(result, label, output, head_spec)
-    if commands is not None:
-        _read_command(result, commands(outputs))
-    return result
+    return read_outputs(outputs, make_decoders(spec, heads, decoder, commands))
 
 
-def decode_words(outputs: dict[str, np.ndarray], heads: dict[str, dict], decoder) -> dict:
+def decode_words(outputs: dict[str, np.ndarray], heads: dict[str, dict], decoder=None) -> dict:
     """What kinds of answers read: outputs, or what a decoder has written where a head writes words.
 
     Args:
         outputs: Of one utterance, as of `recognize_outputs`.
         heads: Head -> its spec, of the heads that are needed.
-        decoder: As of `recognize_outputs`.
+        decoder: As of `make_decoders`.
 
     Returns:
         Head -> its output, or a Hypothesis, for each of `heads`.
@@ -184,17 +254,11 @@ def decode_words(outputs: dict[str, np.ndarray], heads: dict[str, dict], decoder
     Raises:
         ValueError: An output is missing, or can't be decoded.
     """
-    read = {}
-    words = find_heads({"heads": heads}, type="ctc", kind=WRITTEN_KINDS)
-    for name, head_spec in heads.items():
-        if name not in outputs:
-            raise ValueError(f"the outputs lack head '{name}'; they have: {', '.join(outputs)}")
-        with naming_head(name):
-            read[name] = np.asarray(outputs[name])
-            if name in words:
-                read[name] = (decoder(np.asarray(outputs[decoder.head])) if hasattr(decoder, "head")
-                              else decoder(read[name], head_spec))
-    return read
+    given, search = (decoder, None) if isinstance(decoder, Decoder) else (None, decoder)
+    decoders = {name: HeadDecoder(name, name, head_spec, search or greedy_decode) for name, head_spec in heads.items()}
+    if given is not None:
+        decoders.update({name: given for name, head_spec in heads.items() if head_spec["label"] in given.labels})
+    return {name: each(outputs) for name, each in decoders.items()}
 
 
 @contextlib.contextmanager
@@ -220,10 +284,3 @@ def select_heads(spec: dict, heads: list[str] | None) -> dict:
         if name not in spec["heads"]:
             raise ValueError(f"the model has no head '{name}'; it has: {', '.join(spec['heads'])}")
     return {**spec, "heads": {name: head_spec for name, head_spec in spec["heads"].items() if name in heads}}
-
-
-def _read_command(result: Recognition, parse: Parse):
-    said = parse.accepted
-    result.intent, result.slots = (parse.intent, parse.slots) if said else (NO_INTENT, {})
-    result.slot_confidence = parse.slot_confidence if said else {}
-    result.confidence["intent"] = result.confidence["slots"] = parse.confidence if said else 1 - parse.confidence

@@ -36,7 +36,7 @@ class Artifact:
     """What travels with the network.
 
     Attributes:
-        spec: What decoding needs to read the outputs, as `MultiTaskModel.spec()` gives it.
+        spec: What decoding needs to read the outputs, as `Recognizer.spec` has it.
         minimum_samples: Shorter audio is completed with silence.
         quantize: `none`, `float16`, `dynamic`, `int8` or `int16x8`.
         parity: How far each head is from the Keras model, one dict a head.

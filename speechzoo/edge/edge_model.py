@@ -4,9 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from speechzoo.audio import load_audio
-from speechzoo.decoding.commands.decoder import command_decoder
-from speechzoo.decoding.recognition import MAXIMUM_SECONDS, Recognition, recognize_outputs, select_heads
+from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.decoding.streams.stream import Stream
 from speechzoo.edge.artifact import ArtifactError, read_artifact
 
@@ -14,7 +12,7 @@ SIGNATURE = "recognize"
 STREAM_STEP = "stream_step"
 
 
-class EdgeModel:
+class EdgeModel(Recognizer):
     """An exported model on the device. One object serves one thread at a time.
 
     Args:
@@ -22,7 +20,7 @@ class EdgeModel:
         threads: Threads of the interpreter.
 
     Attributes:
-        spec: What decoding needs to read the outputs, as `MultiTaskModel.spec()` gives it.
+        spec: What decoding needs to read the outputs, as `Recognizer.spec` has it.
         artifact: Everything that travels with the network (`speechzoo.edge.artifact.Artifact`).
         signatures: Name -> {"inputs": [...], "outputs": [...]}: what the file can be asked. `recognize` answers every
             head; `stream_step` is a step of a stream; others answer some heads from fewer layers.
@@ -55,26 +53,22 @@ class EdgeModel:
             raise ArtifactError(f"{self.path}: its outputs {sorted(outputs)} are not the heads of its spec")
         self._runners = {}
 
-    def outputs(self, audio: np.ndarray, heads: list[str] | None = None) -> dict[str, np.ndarray]:
-        """Every head's output for one utterance: arrays without the batch axis, by name.
+    def batch_outputs(self, audios: list[np.ndarray], heads: list[str] | None = None) -> list[dict[str, np.ndarray]]:
+        """The heads' outputs for several recordings, one after the other; see `Recognizer.batch_outputs`.
 
-        Args:
-            audio: float32 (samples,) in [-1, 1] at the model's sample rate.
-            heads: Heads that are needed; where the file has a signature that answers them from fewer layers, the others
-                are left out. All when None.
+        Where the file has a signature that answers `heads` from fewer layers, the other heads are left out.
 
         Raises:
-            ValueError: Another shape, or longer than `MAXIMUM_SECONDS`.
+            ValueError: A recording of another shape than (samples,).
         """
-        audio = np.asarray(audio, np.float32)
-        if audio.ndim != 1:
-            raise ValueError(f"audio of shape {audio.shape}: expected (samples,)")
-        seconds = len(audio) / self.spec["sample_rate"]
-        if seconds > MAXIMUM_SECONDS:
-            raise ValueError(f"{seconds:.0f} s of audio at once; at most {MAXIMUM_SECONDS:g} s fit: recognize it "
-                             "in parts")
         run = self._runner(self._cheapest(heads))
-        return {name: output[0] for name, output in run(audio=self.completed(audio)[None]).items()}
+        answers = []
+        for audio in audios:
+            audio = np.asarray(audio, np.float32)
+            if audio.ndim != 1:
+                raise ValueError(f"audio of shape {audio.shape}: expected (samples,)")
+            answers.append({name: output[0] for name, output in run(audio=self.completed(audio)[None]).items()})
+        return answers
 
     def completed(self, audio: np.ndarray) -> np.ndarray:
         """float32 (samples,) with silence behind it where it is shorter than the network needs."""
@@ -145,32 +139,3 @@ class EdgeModel:
         able = [name for name, signature in self.signatures.items()
                 if signature["inputs"] == ["audio"] and set(heads or self.spec["heads"]) <= set(signature["outputs"])]
         return min(able, key=lambda name: len(self.signatures[name]["outputs"]))
-
-    def recognize(self, audio, sample_rate: int | None = None, heads: list[str] | None = None,
-                  grammar=None, **decoding) -> Recognition:
-        """What was said, by whom and how, as far as the model has heads for it.
-
-        Args:
-            audio: Path, bytes of an audio file, or array (samples,) or (samples, channels).
-            sample_rate: Hz of an array; the model's own when None.
-            heads: Heads to answer; all when None.
-            grammar: Spoken commands, which answer `intent` and `slots`: name or path of a grammar, or whatever else a
-                `CommandDecoder` takes. Make the CommandDecoder yourself where recordings follow: it takes a second.
-            **decoding: As `speechzoo.decoding.recognition.recognize_outputs`.
-
-        Raises:
-            AudioError: The audio can't be read, or is longer than 120 s; read parts of it with
-                `speechzoo.audio.load_audio(path, start=..., duration=...)`.
-            TypeError: `audio` is neither a path nor bytes nor an array.
-            GrammarError: A grammar that can't be read.
-            ValueError: A head that the model doesn't have, or a grammar that it can't decode.
-        """
-        spec = select_heads(self.spec, heads)
-        rate = spec["sample_rate"] if sample_rate is None else sample_rate
-        source = (audio, rate) if isinstance(audio, np.ndarray) else audio
-        samples = load_audio(source, spec["sample_rate"], maximum_seconds=MAXIMUM_SECONDS)
-        if grammar is not None:
-            decoding["commands"] = command_decoder(grammar, self.spec)
-        # A decoder reads heads of its own.
-        needed = None if decoding else heads
-        return recognize_outputs(self.outputs(samples, needed), spec, **decoding)

@@ -16,7 +16,7 @@ class Voices:
     """People, by their voices. Nothing but a mean embedding of each is kept.
 
     Args:
-        model: Whatever has `spec` and `recognize` and a speaker head: an `EdgeModel` or a `MultiTaskModel`.
+        model: A `Recognizer` with a speaker head, such as an `EdgeModel` or a `MultiTaskModel`.
         threshold: Cosine from which on a voice is accepted: higher for fewer strangers, lower for fewer refusals.
 
     Raises:
@@ -29,7 +29,7 @@ class Voices:
     """
 
     def __init__(self, model, threshold: float = VOICE_THRESHOLD):
-        spec = model.spec() if callable(model.spec) else model.spec
+        spec = model.spec
         self._head = find_head(spec, type="speaker")
         if self._head is None:
             raise ValueError(f"model '{spec['name']}' has no speaker head; it has: {', '.join(spec['heads'])}")

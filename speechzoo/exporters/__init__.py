@@ -83,7 +83,7 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
     from speechzoo.exporters.recordings import read_recordings
     from speechzoo.exporters.selection import keep_heads
     from speechzoo.exporters.served.saved_model import export_saved_model
-    examples = None if representative is None else read_recordings(representative, model.spec()["sample_rate"])
+    examples = None if representative is None else read_recordings(representative, model.spec["sample_rate"])
     return export_saved_model(keep_heads(model, heads), directory, card=card, examples=examples)
 
 

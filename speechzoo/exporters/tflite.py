@@ -107,7 +107,7 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
     if learnt and quantize in ("int8", "int16x8"):
         raise ValueError(f"a file that learns computes in floats: leave out the signature '{learnt[0]}', or use "
                          "quantize 'dynamic', whose weights are int8 too")
-    spec = {key: value for key, value in model.spec().items() if key != "stream" or STREAM_STEP in functions}
+    spec = {key: value for key, value in model.spec.items() if key != "stream" or STREAM_STEP in functions}
     minimum = model.minimum_samples
     recordings = read_recordings(representative, spec["sample_rate"])
     recordings = [np.pad(audio, (0, max(0, minimum - len(audio)))) for audio in recordings]
@@ -129,16 +129,16 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
         # What is measured is the file as a device will read it.
         device = EdgeModel(trial)
         try:
-            outputs = [device.outputs(audio) for audio in recordings]
+            outputs = device.batch_outputs(recordings)
             streamed = [_streamed(device, audio) for audio in recordings] if STREAM_STEP in functions else []
         except RuntimeError as error:  # LiteRT refuses scales of layers that always give nothing
             raise ExportError(f"{path.name}: LiteRT can't run the network: {' '.join(str(error).split())}; "
                               "is the model trained?") from None
-        expected = [model.outputs_of(audio) for audio in recordings]
+        expected = [model.batch_outputs([audio])[0] for audio in recordings]
         parity = measure_parity(expected, outputs, spec, quantize)
         check_parity(parity, path.name)
         for name in EARLY_EXITS.keys() & functions.keys():
-            alone = [device.outputs(audio, functions[name]) for audio in recordings]
+            alone = device.batch_outputs(recordings, functions[name])
             check_parity(measure_parity(expected, alone, select_heads(spec, functions[name]), quantize),
                          f"{path.name}, {name}")
         if LEARN in learners:
@@ -154,7 +154,7 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
         if streamed:
             # Streamed equals offline, as far as whole steps go.
             step = spec["stream"]["step_samples"]
-            expected = [model.outputs_of(_whole_steps(audio, step)) for audio in recordings]
+            expected = [model.batch_outputs([_whole_steps(audio, step)])[0] for audio in recordings]
             check_parity(measure_parity(expected, streamed, spec, quantize), f"{path.name}, {STREAM_STEP}")
     artifact.parity = [row.to_dict() for row in parity]
     write_artifact(path, network, artifact)
@@ -163,7 +163,7 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
 
 def available_signatures(model) -> dict:
     """Signature -> heads that it answers, for all that apply to a model."""
-    spec = model.spec()
+    spec = model.spec
     found = {SIGNATURE: list(model.heads)}
     if "stream" in spec:
         found[STREAM_STEP] = list(model.heads)
@@ -197,7 +197,7 @@ def _write_saved_model(model, path: Path, signatures: dict, learners: dict):
     try:
         for name, heads in signatures.items():
             if name == STREAM_STEP:
-                inputs = {"samples": tf.TensorSpec((1, model.spec()["stream"]["step_samples"]), tf.float32, "samples")}
+                inputs = {"samples": tf.TensorSpec((1, model.spec["stream"]["step_samples"]), tf.float32, "samples")}
                 inputs.update({tensor: tf.TensorSpec(value.shape, tf.float32, tensor)
                                for tensor, value in model.initial_state().items()})
                 archive.add_endpoint(name, _step_function(model), [inputs])

@@ -6,11 +6,11 @@ import numpy as np
 
 from speechzoo.decoding.answers.classifier import class_probabilities
 from speechzoo.decoding.commands.decoder import CommandDecoder
-from speechzoo.decoding.recognition import Recognition, recognize_outputs
-from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, Heard
+from speechzoo.decoding.recognition import Recognition
+from speechzoo.decoding.recognizer import Recognizer
+from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, StreamEvent
 from speechzoo.listening.learnt import add_learnt
 from speechzoo.listening.voice_activity import VoiceActivity
-from speechzoo.opening import batch_outputs, model_spec
 
 LONGEST_SECONDS = 12.0
 """An utterance is cut here."""
@@ -33,16 +33,17 @@ class Listener:
     in a row must agree on average. The utterance that follows, in the same breath or within 6 s, is recognised whole.
 
     Args:
-        model: A MultiTaskModel or an EdgeModel; a wake word needs a `keyword` head, or `words`.
+        model: Best an EdgeModel; a wake word needs a `keyword` head, or `words`.
         commands: Decoder of a grammar, which then answers intent and slots.
         wake_word: Class of the `keyword` head or learnt word to wait for, or several of one kind; every utterance is
             recognised when None.
         threshold: Mean posterior that wakes, 0 to 1; when None, 0.99, or that of `words` for a learnt word.
+        partials: Has to be False, because utterances are recognised whole; a `StreamListener` gives partial ones.
         voices: `edge.voices.Voices`, which say who spoke.
         words: `edge.custom_words.CustomWords`, which are heard too.
 
     Raises:
-        ValueError: The model doesn't know the wake word.
+        ValueError: The model doesn't know the wake word, or partial utterances are asked for.
 
     Example:
         listener = Listener(speechzoo.EdgeModel("model.tflite"), wake_word="computer")
@@ -51,10 +52,14 @@ class Listener:
                 print(heard.recognition.transcript)
     """
 
-    def __init__(self, model, commands: CommandDecoder | None = None, wake_word: str | list[str] | None = None,
-                 threshold: float | None = None, voices=None, words=None):
+    def __init__(self, model: Recognizer, commands: CommandDecoder | None = None,
+                 wake_word: str | list[str] | None = None, threshold: float | None = None, *, partials: bool = False,
+                 voices=None, words=None):
+        if partials:
+            raise ValueError("utterances are recognised whole, so nothing is partial; partial ones need a model that "
+                             "can stream (its name ends in _streaming), and no learnt words")
         self.model, self.commands, self.wake_word, self.voices, self.words = model, commands, wake_word, voices, words
-        self.spec = model_spec(model)
+        self.spec = model.spec
         self._wake_words = [wake_word] if wake_word is None or isinstance(wake_word, str) else wake_word
         self._learnt = words is not None and set(self._wake_words) <= set(words.names)
         if not self._learnt:
@@ -72,7 +77,7 @@ class Listener:
         self._asked = 0
         self._awake_until = None
 
-    def feed(self, samples: np.ndarray) -> Iterator[Heard]:
+    def feed(self, samples: np.ndarray) -> Iterator[StreamEvent]:
         """Hears more of the stream.
 
         Args:
@@ -98,7 +103,7 @@ class Listener:
                 yield from self._end_utterance()
         self._forget()
 
-    def finish(self) -> Iterator[Heard]:
+    def finish(self) -> Iterator[StreamEvent]:
         """The stream has ended: what was under way."""
         if self._begin is not None:
             yield from self._end_utterance()
@@ -116,13 +121,13 @@ class Listener:
             self._awake_until = self._heard + PATIENCE_SECONDS * self.rate
             self._begin = self._heard if self._activity.speaking else None
             recognition = Recognition(keyword=word, confidence={"keyword": float(means[word])})
-            yield Heard("wake_word", start / self.rate, self._heard / self.rate, recognition)
+            yield StreamEvent("wake_word", start / self.rate, self._heard / self.rate, recognition)
 
     def _posteriors_of(self, window) -> dict[str, float]:
         if self._learnt:
             return self.words.scores(window)
         head = self.spec["heads"]["keyword"]
-        outputs = batch_outputs(self.model, [window], ["keyword"])[0]
+        outputs = self.model.batch_outputs([window], ["keyword"])[0]
         return dict(zip(head["classes"], class_probabilities(np.asarray(outputs["keyword"]), head)))
 
     def _end_utterance(self):
@@ -133,9 +138,9 @@ class Listener:
             return  # the rest of the wake word, or a click
         self._awake_until = None
         audio = self._cut(begin, self._heard)
-        recognition = recognize_outputs(batch_outputs(self.model, [audio])[0], self.spec, commands=self.commands)
+        recognition = self.model.recognize(audio, grammar=self.commands)
         add_learnt(recognition, audio, self.voices, self.words)
-        yield Heard("utterance", begin / self.rate, self._heard / self.rate, recognition)
+        yield StreamEvent("utterance", begin / self.rate, self._heard / self.rate, recognition)
 
     def _cut(self, start, stop):
         return self._audio[start - self._first:stop - self._first]

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from speechzoo.decoding.commands.decoder import CommandDecoder
-from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, Heard
+from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, StreamEvent
+from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.listening.learnt import add_learnt
 from speechzoo.listening.listener import PATIENCE_SECONDS, check_wake_word
-from speechzoo.opening import model_spec
 
 
 class StreamListener:
@@ -24,14 +24,17 @@ class StreamListener:
         threshold: Mean posterior that wakes, 0 to 1; 0.99 when None.
         partials: Gives the utterance under way, too, whenever its transcript has grown.
         voices: `edge.voices.Voices`, which say who spoke.
+        words: Has to be None, because learnt words are recognised in whole recordings; a `Listener` takes them.
 
     Raises:
-        ValueError: The model doesn't know the wake word, or can't stream.
+        ValueError: The model doesn't know the wake word, or can't stream, or learnt words are given.
     """
 
-    def __init__(self, model, commands: CommandDecoder | None = None, wake_word: str | None = None,
-                 threshold: float | None = None, partials: bool = False, voices=None):
-        spec = model_spec(model)
+    def __init__(self, model: Recognizer, commands: CommandDecoder | None = None, wake_word: str | None = None,
+                 threshold: float | None = None, *, partials: bool = False, voices=None, words=None):
+        if words is not None:
+            raise ValueError("a stream has no recordings of learnt words; a Listener hears them")
+        spec = model.spec
         check_wake_word(spec, wake_word)
         self.rate = spec["sample_rate"]
         self.wake_word, self.partials, self.voices = wake_word, partials, voices
@@ -39,7 +42,7 @@ class StreamListener:
         self._step = spec["stream"]["step_samples"]
         self._awake_until = None
 
-    def feed(self, samples: np.ndarray) -> Iterator[Heard]:
+    def feed(self, samples: np.ndarray) -> Iterator[StreamEvent]:
         """Hears more of the stream.
 
         Args:
@@ -54,7 +57,7 @@ class StreamListener:
             for heard in self._stream.feed(samples[start:start + self._step]):
                 yield from self._pass_on(heard)
 
-    def finish(self) -> Iterator[Heard]:
+    def finish(self) -> Iterator[StreamEvent]:
         """The stream has ended: what was under way."""
         for heard in self._stream.finish():
             yield from self._pass_on(heard)
@@ -64,7 +67,7 @@ class StreamListener:
             if heard.recognition.keyword == self.wake_word:
                 self._awake_until = heard.end + PATIENCE_SECONDS
                 self._stream.begin_utterance()  # what was said before, and the wake word, are no part of a command
-                yield Heard("wake_word", heard.start, heard.end, heard.recognition)
+                yield StreamEvent("wake_word", heard.start, heard.end, heard.recognition)
             return
         awake = self.wake_word is None or self._awake_until is not None and heard.start <= self._awake_until
         if awake and heard.kind == "utterance":

@@ -3,7 +3,10 @@
 import keras
 import numpy as np
 
+from speechzoo.audio import pad_batch
 from speechzoo.decoding.answers import answer_kind
+from speechzoo.decoding.recognizer import Recognizer
+from speechzoo.decoding.streams.stream import Stream
 from speechzoo.multitask import stream_step
 from speechzoo.multitask.sharing import HardSharing, Sharing
 from speechzoo.multitask.task_training import TaskTraining
@@ -11,7 +14,7 @@ from speechzoo.multitask.weighting import StaticWeighting
 from speechzoo.origin import Origin
 
 
-class MultiTaskModel(TaskTraining, keras.Model):
+class MultiTaskModel(Recognizer, TaskTraining, keras.Model):
     """Waveform in, every head's output out.
 
     Inputs: `{"audio": float32 (batch, samples) in [-1, 1], "audio_length": int32 (batch,)}`. Outputs: a dict, one entry
@@ -106,17 +109,16 @@ class MultiTaskModel(TaskTraining, keras.Model):
         """One step of a stream: `(outputs by head, new state)`; see `speechzoo.multitask.stream_step.stream_step`."""
         return stream_step.stream_step(self, samples, state)
 
-    def stream(self, **options):
+    def stream(self, **options) -> Stream:
         """Hears a stream: a `speechzoo.decoding.streams.stream.Stream`, which `options` are passed to.
 
         An exported file does the same many times as fast (`EdgeModel.stream`).
         """
-        from speechzoo.decoding.streams.stream import Stream
-
-        return Stream(self.stream_step, self.initial_state(), self.spec(), **options)
+        return Stream(self.stream_step, self.initial_state(), self.spec, **options)
 
     # -- recognition ---------------------------------------------------------------------------------------------
 
+    @property
     def spec(self) -> dict:
         """What decoding needs to read the outputs: plain values, stored in every exported file.
 
@@ -137,47 +139,11 @@ class MultiTaskModel(TaskTraining, keras.Model):
         """Shorter than two windows there is nothing to hear; silence completes such audio, here and in every export."""
         return 2 * self.frontend.window_length
 
-    def outputs_of(self, audio: np.ndarray) -> dict:
-        """Every head's output for one utterance: NumPy arrays without the batch axis.
-
-        Args:
-            audio: float32 (samples,).
-        """
-        audio = np.pad(audio, (0, max(0, self.minimum_samples - len(audio))))
-        outputs = self.predict_on_batch({"audio": audio[None], "audio_length": np.array([len(audio)], np.int32)})
-        return {name: np.asarray(output)[0] for name, output in outputs.items()}
-
-    def recognize(self, audio, sample_rate: int | None = None, heads: list[str] | None = None, grammar=None,
-                  **decoding):
-        """What was said, by whom and how, as far as the model has heads for it.
-
-        Args:
-            audio: Path, bytes of an audio file, or array (samples,) or (samples, channels): floats in [-1, 1], or
-                uint8, int8, int16 or int32 of full scale.
-            sample_rate: Hz of an array; the model's own when None.
-            heads: Heads to answer; all when None.
-            grammar: Spoken commands, which answer `intent` and `slots`: name or path of a grammar, or whatever else a
-                `CommandDecoder` takes. Make the CommandDecoder yourself where recordings follow: it takes a second.
-            **decoding: As `speechzoo.decoding.recognition.recognize_outputs`.
-
-        Returns:
-            A `speechzoo.Recognition`.
-
-        Raises:
-            AudioError: The audio can't be read, or is longer than 120 s; read parts of it with
-                `speechzoo.audio.load_audio(path, start=..., duration=...)`.
-            TypeError: `audio` is neither a path nor bytes nor an array.
-            GrammarError: A grammar that can't be read.
-            ValueError: A head that the model doesn't have, or a grammar that it can't decode.
-        """
-        from speechzoo.audio import load_audio
-        from speechzoo.decoding.commands.decoder import command_decoder
-        from speechzoo.decoding.recognition import MAXIMUM_SECONDS, recognize_outputs, select_heads
-
-        spec = select_heads(self.spec(), heads)
-        rate = spec["sample_rate"] if sample_rate is None else sample_rate
-        source = (audio, rate) if isinstance(audio, np.ndarray) else audio
-        samples = load_audio(source, spec["sample_rate"], maximum_seconds=MAXIMUM_SECONDS)
-        if grammar is not None:
-            decoding["commands"] = command_decoder(grammar, self.spec())
-        return recognize_outputs(self.outputs_of(samples), spec, **decoding)
+    def batch_outputs(self, audios: list[np.ndarray], heads: list[str] | None = None) -> list[dict[str, np.ndarray]]:
+        """Every head's output for several recordings, in one padded batch; see `Recognizer.batch_outputs`."""
+        if not audios:
+            return []
+        audio, lengths = pad_batch(audios, self.minimum_samples)
+        outputs = self.predict_on_batch({"audio": audio, "audio_length": lengths})
+        outputs = {name: np.asarray(output) for name, output in outputs.items()}
+        return [{name: output[row] for name, output in outputs.items()} for row in range(len(audios))]

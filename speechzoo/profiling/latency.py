@@ -136,20 +136,19 @@ def _run(source: str, seconds: float, threads: int, repeats: int) -> Timing:
     if source.endswith(".tflite"):
         from speechzoo.edge.edge_model import EdgeModel
         model = EdgeModel(source, threads)
-        answer, sample_rate = model.outputs, model.spec["sample_rate"]
     else:
         from speechzoo.opening import open_model
         model = open_model(source)
-        answer, sample_rate = model.outputs_of, model.spec()["sample_rate"]
     startup = time.perf_counter() - start
 
     import numpy as np
 
-    audio = (0.1 * np.random.default_rng(1).standard_normal(round(seconds * sample_rate))).astype(np.float32)
+    samples = round(seconds * model.spec["sample_rate"])
+    audio = (0.1 * np.random.default_rng(1).standard_normal(samples)).astype(np.float32)
     times = []
     for _ in range(repeats + 3):
         start = time.perf_counter()
-        answer(audio)
+        model.batch_outputs([audio])
         times.append(time.perf_counter() - start)
     times = np.array(times[3:])
     peak = _peak_megabytes()

@@ -6,8 +6,9 @@ import json
 import numpy as np
 import soundfile
 
-from speechzoo.audio import load_audio
-from speechzoo.decoding.recognition import Recognition, recognize_outputs, select_heads
+from speechzoo.audio import pad_batch
+from speechzoo.decoding.recognition import Recognition, select_heads
+from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.serving import signatures
 from speechzoo.serving.errors import ModelNotFoundError, ServingError
 from speechzoo.serving.grpc import GrpcTransport
@@ -16,7 +17,7 @@ from speechzoo.serving.rest import RestTransport
 TRANSPORTS = {"rest": RestTransport, "grpc": GrpcTransport}
 
 
-class Client:
+class Client(Recognizer):
     """Sends audio to a served model and reads its logits into the same Recognition that the model gives locally.
 
     Everything it needs to know (sample rate, heads, labels) comes from the model itself, by its signature `spec`.
@@ -48,42 +49,35 @@ class Client:
         self._version = None
         self._spec = None
 
-    def recognize(self, audio, sample_rate: int | None = None, heads: list[str] | None = None,
-                  **decoding) -> Recognition:
-        """The answers of all heads, or of those named: `MultiTaskModel.recognize`, but elsewhere.
-
-        Args:
-            audio: Path, bytes of an audio file, or float array (samples,) or (samples, channels).
-            sample_rate: Hz of an array; the model's own when None.
-            heads: Heads to answer; all when None.
-            **decoding: As `speechzoo.decoding.recognition.recognize_outputs`.
+    def recognize_batch(self, audios: list, *arguments, **options) -> list[Recognition]:
+        """As `Recognizer.recognize_batch`, in one request. `recognize` is a batch of one.
 
         Raises:
-            AudioError: The audio can't be read.
-            ValueError: A head that the model doesn't have.
             ConnectionError: No server there.
             TimeoutError: No answer in time.
             ModelNotFoundError: The server doesn't serve this model.
             ServingError: The server refused the request.
         """
-        return self.recognize_batch([audio], sample_rate, heads, **decoding)[0]
-
-    def recognize_batch(self, audios: list, sample_rate: int | None = None, heads: list[str] | None = None,
-                        **decoding) -> list[Recognition]:
-        """Several recordings in one request, padded to the longest; arguments and errors as in `recognize`."""
-        if not audios:
-            return []
         try:
-            return self._recognize(audios, sample_rate, heads, decoding)
+            return super().recognize_batch(audios, *arguments, **options)
         except ModelNotFoundError:
             if self._fixed_version is not None or self._version is None:
                 raise
         self._version = self._spec = None  # the server moved on to another version
-        return self._recognize(audios, sample_rate, heads, decoding)
+        return super().recognize_batch(audios, *arguments, **options)
+
+    def batch_outputs(self, audios: list[np.ndarray], heads: list[str] | None = None) -> list[dict[str, np.ndarray]]:
+        """The heads' outputs for several recordings, in one request; see `Recognizer.batch_outputs`. Raises as
+        `recognize_batch` does."""
+        if not audios:
+            return []
+        names = signatures.raw_output_names(select_heads(self.spec, heads))
+        outputs = self._transport.predict(self.version, *self._inputs(audios), list(names.values()))
+        return [{head: outputs[name][row] for head, name in names.items()} for row in range(len(audios))]
 
     @property
     def spec(self) -> dict:
-        """What `MultiTaskModel.spec()` gives for the served model: name, sample rate and heads."""
+        """The served model's `Recognizer.spec`, which it gives itself."""
         if self._spec is None:
             version = self._newest_version() if self._fixed_version is None else self._fixed_version
             request = {"request": np.array([b""], object)}
@@ -126,18 +120,6 @@ class Client:
                                f"({states or 'it has none'})")
         return max(available)
 
-    def _recognize(self, audios, sample_rate, heads, decoding):
-        spec = select_heads(self.spec, heads)
-        names = signatures.raw_output_names(spec)
-        samples = [self._load(audio, sample_rate) for audio in audios]
-        outputs = self._transport.predict(self._version, *self._inputs(samples), list(names.values()))
-        return [recognize_outputs({head: outputs[name][row] for head, name in names.items()}, spec, **decoding)
-                for row in range(len(samples))]
-
-    def _load(self, audio, sample_rate):
-        rate = self.spec["sample_rate"]
-        return load_audio((audio, sample_rate or rate) if isinstance(audio, np.ndarray) else audio, rate)
-
     def _inputs(self, samples):
         """Signature and inputs that carry the samples exactly."""
         if isinstance(self._transport, RestTransport) and all(map(_fits_16_bits, samples)):
@@ -145,10 +127,7 @@ class Client:
             files = np.empty(len(samples), object)
             files[:] = [_wav(item, self.spec["sample_rate"]) for item in samples]
             return signatures.BYTES, {"audio_bytes": files}
-        lengths = np.array([len(item) for item in samples], np.int32)
-        audio = np.zeros((len(samples), lengths.max()), np.float32)
-        for row, item in zip(audio, samples):
-            row[:len(item)] = item
+        audio, lengths = pad_batch(samples)
         return signatures.DEFAULT, {"audio": audio, "audio_length": lengths}
 
 

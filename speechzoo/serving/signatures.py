@@ -8,7 +8,7 @@ from speechzoo.decoding.answers import answer_kind
 
 DEFAULT = "serving_default"  # audio (batch, samples) float32, audio_length (batch,) int32 -> the outputs of the heads
 BYTES = "serving_bytes"  # audio_bytes (batch,) 16-bit PCM WAV files -> the same outputs
-SPEC = "spec"  # request (batch,) any text -> spec (batch,), what `MultiTaskModel.spec()` gives, as JSON
+SPEC = "spec"  # request (batch,) any text -> spec (batch,), `MultiTaskModel.spec` as JSON
 
 
 def raw_output_names(spec: dict) -> dict[str, str]:

@@ -7,9 +7,10 @@ from speechzoo import __version__
 from speechzoo.decoding.commands.decoder import CommandDecoder
 from speechzoo.decoding.commands.parse import Parse
 from speechzoo.decoding.commands.text_parser import TextParser
-from speechzoo.decoding.ctc.greedy import greedy_decode
+from speechzoo.decoding.decoder import Decoder
 from speechzoo.decoding.heads import find_head
-from speechzoo.decoding.recognition import MAXIMUM_SECONDS
+from speechzoo.decoding.recognition import recognize_outputs
+from speechzoo.decoding.recognizer import MAXIMUM_SECONDS, Recognizer
 from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD
 from speechzoo.listening.listener import check_wake_word
 
@@ -18,9 +19,9 @@ class Voice:
     """One model and how its outputs are read, for all clients. It serves one thread at a time, as its model does.
 
     Args:
-        model: An EdgeModel.
+        model: Best an EdgeModel.
         commands: Decoder of a grammar: the service understands its commands, and transcripts are its sentences.
-        decoder: Of what is no command, as of `recognize_outputs`.
+        decoder: Of what is no command, as of `Recognizer.recognize`.
         wake_words: Those that it answers to; all keywords that the model knows when None.
         threshold: Mean posterior of a wake word that counts, 0 to 1.
         language: ISO 639-1.
@@ -35,7 +36,7 @@ class Voice:
         ValueError: The model doesn't know a wake word, or there is nothing that it could answer.
     """
 
-    def __init__(self, model, commands: CommandDecoder | None = None, decoder=greedy_decode,
+    def __init__(self, model: Recognizer, commands: CommandDecoder | None = None, decoder=None,
                  wake_words: list[str] | None = None, threshold: float = KEYWORD_THRESHOLD, language: str = "en"):
         self.model, self.commands, self.decoder, self.threshold, self.language = (model, commands, decoder, threshold,
                                                                                   language)
@@ -46,9 +47,8 @@ class Voice:
         # Classes such as _unknown_ and _silence_ are no words.
         self.wake_words = wake_words or [word for word in known if not word.startswith("_")]
         self._head = find_head(self.spec, type="ctc", label="transcript")
-        self.writes = self._head is not None or commands is not None or hasattr(decoder, "head")
-        self.streams = ("stream" in self.spec and self._head is not None and commands is None
-                        and decoder is greedy_decode)
+        self.writes = self._head is not None or commands is not None or isinstance(decoder, Decoder)
+        self.streams = "stream" in self.spec and self._head is not None and commands is None and decoder is None
         self._parser = None if commands is None else TextParser(commands.compiled, language)
         if not self.writes and not self.wake_words:
             raise ValueError("the model neither writes nor knows a wake word; it has: " + ", ".join(self.spec["heads"]))
@@ -68,16 +68,16 @@ class Voice:
         """
         if not len(samples):
             return ""
-        outputs = self.model.outputs(samples)
+        if len(samples) > self.maximum_samples:
+            raise ValueError(f"more than {MAXIMUM_SECONDS:g} s of audio at once; send it in parts")
+        outputs = self.model.batch_outputs([samples])[0]
         if self.commands is not None:
             parse = self.commands(outputs)
             if parse.accepted:
                 return parse.text
-        if hasattr(self.decoder, "head"):  # it finds words in another head's output
-            return self.decoder(outputs[self.decoder.head]).text
-        if self._head is None:
-            return ""
-        return self.decoder(outputs[self._head], self.spec["heads"][self._head]).text
+        # Without a head for transcripts, a decoder may still find the words in another head's output.
+        heads = None if self._head is None else [self._head]
+        return recognize_outputs(outputs, self.spec, heads, self.decoder).transcript or ""
 
     @property
     def maximum_samples(self) -> int:

@@ -90,7 +90,7 @@ def test_macs_are_those_of_the_layers():
     total = count_macs(tiny_model(), 1.0)
     heads = total - frontend - subsampling - block
     # The heads: at least their output layers, at most a few dense layers of 16 x 128 a frame.
-    letters = len(tiny_model().spec()["heads"]["letters"]["units"]) + 1
+    letters = len(tiny_model().spec["heads"]["letters"]["units"]) + 1
     assert hidden * size * letters < heads < 7 * hidden * 4 * 16 * 128
 
 

@@ -90,8 +90,8 @@ def assert_outputs(found, arrays, prefix):
 
 
 def test_weights_give_every_head_its_outputs(model, golden, arrays, audio):
-    assert_outputs(model.outputs_of(audio), arrays, "outputs")
-    assert_same(model.spec(), golden["spec"])
+    assert_outputs(model.batch_outputs([audio])[0], arrays, "outputs")
+    assert_same(model.spec, golden["spec"])
     assert model.origin.licence == "MIT" and [source["name"] for source in model.origin.derived_from] == ["Ears 1"]
 
 
@@ -99,7 +99,7 @@ def test_a_file_answers_by_every_signature(edge, golden, arrays, audio):
     assert_same(edge.spec, golden["spec"])
     assert {name: sorted(outputs) for name, outputs in _outputs(edge.signatures).items()} == {
         name: sorted(outputs) for name, outputs in _outputs(golden["signatures"]).items()}
-    assert_outputs(edge.outputs(audio), arrays, "outputs")
+    assert_outputs(edge.batch_outputs([audio])[0], arrays, "outputs")
     for name in ("keyword", "embed", "embed_word", "adapt_frames"):
         assert_outputs(edge.run(name, audio=audio[None]), arrays, name)
     artifact = edge.artifact
@@ -162,12 +162,13 @@ def test_learnt_words_are_heard_and_more_are_learnt(files, edge, golden, sounds)
 def test_an_owner_is_heard_as_adapted_and_goes_on(files, edge, golden, arrays, audio, sounds):
     owner = speechzoo.Owner(edge, LEXICON)
     owner.load(files / "owner.npz")
-    np.testing.assert_allclose(edge.outputs(audio)["phones"], arrays["adapted/phones"], atol=TOLERANCE, rtol=TOLERANCE)
+    (adapted,) = edge.batch_outputs([audio])
+    np.testing.assert_allclose(adapted["phones"], arrays["adapted/phones"], atol=TOLERANCE, rtol=TOLERANCE)
     assert np.abs(arrays["adapted/phones"] - arrays["outputs/phones"]).max() > 1
     losses = owner.adapt([("go back", sounds["go_back_ben"])])  # what was learnt is where it begins
     assert_same(list(losses), golden["owner"]["more"], tolerance=0.05)
     owner.forget()
-    assert_outputs(edge.outputs(audio), arrays, "outputs")
+    assert_outputs(edge.batch_outputs([audio])[0], arrays, "outputs")
 
 
 def test_a_prepared_corpus_gives_the_figures_that_it_gave(files, edge, model, golden):
@@ -179,7 +180,7 @@ def test_a_prepared_corpus_gives_the_figures_that_it_gave(files, edge, model, go
 
 def test_a_finished_run_opens(files, golden, arrays, audio):
     run = speechzoo.load(files / "finished_run")
-    assert_outputs(run.outputs_of(audio), arrays, "finished_run")
+    assert_outputs(run.batch_outputs([audio])[0], arrays, "finished_run")
     assert_same(speechzoo.evaluate(run, files / "corpus" / "manifest.jsonl", split="dev"),
                 golden["evaluation"]["finished_run"])
 
@@ -196,4 +197,4 @@ def test_an_interrupted_run_goes_on_to_the_same_end(files, golden, arrays, audio
     assert lines.startswith(before) and len(lines.splitlines()) == len(before.splitlines()) + len(records)
     assert result.audio_hours == pytest.approx(wanted["audio_hours"])
     assert_same(result.metrics, wanted["metrics"])
-    assert_outputs(speechzoo.load(files / "run").outputs_of(audio), arrays, "finished_run")
+    assert_outputs(speechzoo.load(files / "run").batch_outputs([audio])[0], arrays, "finished_run")

@@ -5,12 +5,13 @@ A sample is the index of the unit that its frame says; 0.5 more says the keyword
 
 import numpy as np
 
+from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.decoding.streams.stream import Stream
 
 LETTERS = list("abcdefghijklmnopqrstuvwxyz' ")
 
 
-class FakeStreamModel:
+class FakeStreamModel(Recognizer):
     """What `EdgeModel` is to streams."""
 
     spec = {"name": "fake_streaming", "sample_rate": 10, "stream": {"step_samples": 2, "utterance_state": ["gathered"]},

@@ -19,11 +19,11 @@ FRAMES = {"type": "frame_classifier", "label": "speech", "classes": ["none", "sp
 
 
 def test_the_tiny_model_has_a_head_of_every_kind():
-    assert {head["type"] for head in tiny_model().spec()["heads"].values()} == set(ANSWERS)
+    assert {head["type"] for head in tiny_model().spec["heads"].values()} == set(ANSWERS)
     # Of the types of heads in configs, the others give outputs of one of these kinds, or are for training only.
     kinds = {"svm": "classifier", "spotter": "classifier"}
     assert {kinds.get(name, name) for name, head in HEADS.items() if not head.auxiliary} == set(ANSWERS)
-    assert set(CONFIG["heads"]) == set(tiny_model().spec()["heads"])
+    assert set(CONFIG["heads"]) == set(tiny_model().spec["heads"])
 
 
 def test_reading_needs_numpy_only():
@@ -90,7 +90,7 @@ def test_labels_without_a_class_are_named(head_spec, value, strangers):
 
 
 def test_heads_are_found_by_what_they_do():
-    spec = tiny_model().spec()
+    spec = tiny_model().spec
     assert find_heads(spec, type="ctc") == ["transcript", "letters", "phones"]
     assert find_heads(spec, kind=("characters", "pieces")) == ["transcript", "letters"]
     assert find_head(spec, type="ctc", kind="phones") == "phones"

@@ -50,8 +50,8 @@ def test_survives_json():
     values = json.loads(json.dumps(result.to_dict()))
     assert "gender" not in values and values["words"][0]["text"] == "no"
     assert Recognition.from_dict(values).to_dict() == values
-    with pytest.raises(ValueError, match="unknown key 'sentence'"):
-        Recognition.from_dict({"sentence": "no"})
+    with pytest.raises(ValueError, match="unknown key 'sentences'"):
+        Recognition.from_dict({"sentences": "no"})
 
 
 def test_prints_one_line_an_answer():

@@ -44,25 +44,25 @@ def units_of(model, text):
 
 def loss(model, text, audio):
     """Nats that the text costs, from what the file itself answers."""
-    return -occupancies(log_softmax(model.outputs(audio)["phones"]), units_of(model, text))[1]
+    return -occupancies(log_softmax(model.batch_outputs([audio])[0]["phones"]), units_of(model, text))[1]
 
 
 def test_what_was_said_gets_likelier_and_can_be_forgotten(path):
     model = EdgeModel(path)
     owner = Owner(model, LEXICON)
-    fresh = {name: value.copy() for name, value in model.outputs(SAID[0][1]).items()}
+    fresh = {name: value.copy() for name, value in model.batch_outputs([SAID[0][1]])[0].items()}
     losses = [loss(model, *said) for said in SAID]
     before, after = owner.adapt(SAID)
     assert before == pytest.approx(sum(losses) / 8, rel=1e-5)
     assert after == pytest.approx(sum(loss(model, *said) for said in SAID) / 8, rel=1e-5)
     assert after < before - 0.1
-    for name, value in model.outputs(SAID[0][1]).items():  # all that comes behind hears as adapted
+    for name, value in model.batch_outputs([SAID[0][1]])[0].items():  # all that comes behind hears as adapted
         assert np.abs(value - fresh[name]).max() > 1e-3, name
-    early = model.outputs(SAID[0][1], heads=["keyword"])["keyword"]
-    np.testing.assert_allclose(early, model.outputs(SAID[0][1])["keyword"], atol=1e-5)
+    early = model.batch_outputs([SAID[0][1]], heads=["keyword"])[0]["keyword"]
+    np.testing.assert_allclose(early, model.batch_outputs([SAID[0][1]])[0]["keyword"], atol=1e-5)
     assert owner.adapt(SAID)[1] < after  # it goes on from there
     owner.forget()
-    for name, value in model.outputs(SAID[0][1]).items():
+    for name, value in model.batch_outputs([SAID[0][1]])[0].items():
         np.testing.assert_array_equal(value, fresh[name])
 
 
@@ -83,7 +83,8 @@ def test_a_step_follows_the_gradient_of_the_ctc_loss(path):
 
     restored_loss(affine)
     target = np.zeros((1, FRAMES, len(model.spec["heads"]["phones"]["units"]) + 1), np.float32)
-    target[0, :count], _ = occupancies(log_softmax(model.outputs(SAID[0][1])["phones"]), units_of(model, "go up"))
+    logits = model.batch_outputs([SAID[0][1]])[0]["phones"]
+    target[0, :count], _ = occupancies(log_softmax(logits), units_of(model, "go up"))
     model.run("adapt", frames=padded, target=target, rate=np.float32(0.01))
     step = affine - model.run("save_affine")["affine"]
     for number in np.argsort(-np.abs(step))[:4]:
@@ -112,18 +113,18 @@ def test_saved_is_the_same_and_whole(path, tmp_path):
     model, file = EdgeModel(path), tmp_path / "owner.npz"
     owner = Owner(model, LEXICON)
     owner.adapt(SAID)
-    adapted = model.outputs(SAID[1][1])["phones"].copy()
+    adapted = model.batch_outputs([SAID[1][1]])[0]["phones"].copy()
     owner.save(file)
     again = EdgeModel(path)
     loaded = Owner(again, LEXICON)
     loaded.load(file)
-    np.testing.assert_allclose(again.outputs(SAID[1][1])["phones"], adapted, atol=1e-6)
+    np.testing.assert_allclose(again.batch_outputs([SAID[1][1]])[0]["phones"], adapted, atol=1e-6)
     whole = file.read_bytes()
     for content in (whole[:400], b""):
         file.write_bytes(content)
         with pytest.raises(LearntFileError, match="no file of an owner, or a damaged one"):
             loaded.load(file)
-    np.testing.assert_allclose(again.outputs(SAID[1][1])["phones"], adapted, atol=1e-6)
+    np.testing.assert_allclose(again.batch_outputs([SAID[1][1]])[0]["phones"], adapted, atol=1e-6)
     with np.load(io.BytesIO(whole)) as archive:
         arrays = dict(archive)
     np.savez(file, **{**arrays, "probe": np.roll(arrays["probe"], 1)})
@@ -136,10 +137,10 @@ def test_a_stream_hears_as_adapted(tmp_path):
                          signatures=["stream_step", "adapt"]).path
     model = EdgeModel(path)
     audio = np.tile(tone(0.64, 700, seed=6), 2)
-    before = model.outputs(audio)["letters"].copy()
+    before = model.batch_outputs([audio])[0]["letters"].copy()
     affine = model.run("save_affine")["affine"]
     model.run("restore_affine", affine=affine + 0.3 * np.random.default_rng(2).standard_normal(len(affine)).astype("f"))
-    offline = model.outputs(audio)["letters"]
+    offline = model.batch_outputs([audio])[0]["letters"]
     assert np.abs(offline - before).max() > 1e-3
     steps = Stepper(model.stream_step, model.initial_state(), model.spec["stream"]["step_samples"]).feed(audio)
     np.testing.assert_allclose(np.concatenate([outputs["letters"] for outputs in steps]), offline, atol=1e-4)
@@ -167,7 +168,7 @@ def test_wrong_input_says_so(path, tmp_path, tmp_path_factory):
 
 
 def test_which_models_adapt():
-    assert adapted_head(tiny_model().spec()) == "phones" and adaptable_head(tiny_model()) == "phones"
+    assert adapted_head(tiny_model().spec) == "phones" and adaptable_head(tiny_model()) == "phones"
     assert adaptable_head(load("mtl_ds_cnn_micro", weights=None)) is None  # writes nothing
     assert adaptable_head(load("mtl_crdnn_tiny", weights=None)) is None  # has no layer normalisation to tune
     assert "adapt" not in available_signatures(load("mtl_crdnn_tiny", weights=None))

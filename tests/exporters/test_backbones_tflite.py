@@ -83,7 +83,7 @@ def test_float32_gives_what_keras_gives_in_builtin_operators(float32):
     model, device = several(tuple(OPTIONS)), EdgeModel(float32)
     assert custom_operators(float32.read_bytes()) == []
     for seconds in (0.06, 0.53):  # other lengths than the exporter measured
-        expected, got = model.outputs_of(tone(seconds, 500, seed=3)), device.outputs(tone(seconds, 500, seed=3))
+        (expected,), (got,) = (each.batch_outputs([tone(seconds, 500, seed=3)]) for each in (model, device))
         for name in OPTIONS:
             np.testing.assert_allclose(got[name], expected[name], atol=1e-4, rtol=0, err_msg=name)
 
@@ -91,10 +91,10 @@ def test_float32_gives_what_keras_gives_in_builtin_operators(float32):
 def test_int8_weights_keep_the_answers_of_all(float32, tmp_path):
     write_artifact(tmp_path / "m.tflite", quantize_weights(float32.read_bytes(), "dynamic"), read_artifact(float32))
     model, device = several(tuple(OPTIONS)), EdgeModel(tmp_path / "m.tflite")
-    rows = measure_parity([model.outputs_of(audio) for audio in SOUNDS], [device.outputs(audio) for audio in SOUNDS],
-                          model.spec(), "dynamic")
+    expected, got = ([each.batch_outputs([audio])[0] for audio in SOUNDS] for each in (model, device))
+    rows = measure_parity(expected, got, model.spec, "dynamic")
     check_parity(rows, "dynamic")
-    exact = [model.outputs_of(SOUNDS[0])[name] - device.outputs(SOUNDS[0])[name] for name in RECURRENT]
+    exact = [expected[0][name] - got[0][name] for name in RECURRENT]
     assert min(np.abs(difference).max() for difference in exact) > 1e-6  # the loops' weights are quantized too
 
 
@@ -102,8 +102,8 @@ def test_int16_activations_keep_the_answers_of_all(float32, tmp_path):
     network = quantize_int16(float32.read_bytes(), [("recognize", {"audio": audio[None]}) for audio in SOUNDS])
     write_artifact(tmp_path / "m.tflite", quantize_weights(network, "dynamic"), read_artifact(float32))
     model, device = several(tuple(OPTIONS)), EdgeModel(tmp_path / "m.tflite")
-    expected, got = ([each(audio) for audio in SOUNDS] for each in (model.outputs_of, device.outputs))
-    check_parity(measure_parity(expected, got, model.spec(), "int16x8"), "int16x8")
+    expected, got = ([each.batch_outputs([audio])[0] for audio in SOUNDS] for each in (model, device))
+    check_parity(measure_parity(expected, got, model.spec, "int16x8"), "int16x8")
     assert min(np.abs(expected[0][name] - got[0][name]).max() for name in OPTIONS) > 1e-6  # loops are quantized too
 
 

@@ -57,7 +57,7 @@ def test_float32_gives_what_keras_gives_in_builtin_operators(model, tmp_path):
     path = export_tflite(model, tmp_path, "none", SOUNDS).path
     assert custom_operators(path.read_bytes()) == []
     audio = tone(0.31, 500, seed=3)  # another length than the exporter measured
-    expected, got = model.outputs_of(audio), EdgeModel(path).outputs(audio)
+    expected, got = model.batch_outputs([audio])[0], EdgeModel(path).batch_outputs([audio])[0]
     for name in model.heads:
         np.testing.assert_allclose(got[name], expected[name], atol=1e-4, rtol=0, err_msg=name)
     assert count_tflite_macs(path, 1.0) == pytest.approx(count_macs(model, 1.0), rel=0.02)

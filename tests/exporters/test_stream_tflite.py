@@ -128,13 +128,13 @@ def test_signatures_share_their_weights(conformer):
 
 def test_the_early_exit_answers_as_the_whole_does(conformer):
     device = EdgeModel(conformer)
-    whole = device.outputs(SOUNDS[1])
+    whole = device.batch_outputs([SOUNDS[1]])[0]
     assert set(whole) == set(device.spec["heads"])
     for head in ("keyword", "speaker"):
-        alone = device.outputs(SOUNDS[1], [head])
+        alone = device.batch_outputs([SOUNDS[1]], [head])[0]
         assert set(alone) == {head}
         np.testing.assert_allclose(alone[head], whole[head], atol=1e-6)
-    assert set(device.outputs(SOUNDS[1], ["keyword", "speaker"])) == set(device.spec["heads"])
+    assert set(device.batch_outputs([SOUNDS[1]], ["keyword", "speaker"])[0]) == set(device.spec["heads"])
     assert device.recognize(SOUNDS[1], heads=["keyword"]).keyword == device.recognize(SOUNDS[1]).keyword
     assert count_tflite_macs(conformer) > 1000
 

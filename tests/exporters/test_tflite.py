@@ -31,7 +31,7 @@ def test_every_head_gives_what_keras_gives_at_any_length(float32):
     device, model = EdgeModel(float32.path), tiny_model()
     for seconds in (0.01, 0.31, 1.0, 2.77):  # other lengths than the exporter measured
         audio = tone(seconds, 440, seed=3)
-        expected, got = model.outputs_of(audio), device.outputs(audio)
+        expected, got = model.batch_outputs([audio])[0], device.batch_outputs([audio])[0]
         assert set(got) == set(expected) == set(model.heads)
         for head in expected:
             np.testing.assert_allclose(got[head], expected[head], atol=1e-4, rtol=0, err_msg=head)
@@ -57,7 +57,7 @@ def test_only_builtin_operators_and_one_signature(float32):
 
 def test_spec_card_and_parity_are_inside(float32):
     artifact = read_artifact(float32.path)
-    assert artifact.spec == tiny_model().spec() and artifact.card == "# tiny\n" and artifact.quantize == "none"
+    assert artifact.spec == tiny_model().spec and artifact.card == "# tiny\n" and artifact.quantize == "none"
     assert [row["head"] for row in artifact.parity] == list(tiny_model().heads)
     assert all(row["value"] <= row["tolerance"] == 1e-4 and row["utterances"] == 3 for row in artifact.parity)
 
@@ -80,11 +80,11 @@ def test_smaller_weights_keep_the_answers(float32, mode, tmp_path):
     assert len(smaller) < 0.8 * len(network)
     write_artifact(tmp_path / "m.tflite", smaller, read_artifact(float32.path))
     device, model = EdgeModel(tmp_path / "m.tflite"), tiny_model()
-    rows = measure_parity([model.outputs_of(audio) for audio in SOUNDS[:2]],
-                          [device.outputs(audio) for audio in SOUNDS[:2]], model.spec(), mode)
+    rows = measure_parity([model.batch_outputs([audio])[0] for audio in SOUNDS[:2]],
+                          device.batch_outputs(SOUNDS[:2]), model.spec, mode)
     check_parity(rows, mode)
-    exact = measure_parity([model.outputs_of(audio) for audio in SOUNDS[:2]],
-                           [device.outputs(audio) for audio in SOUNDS[:2]], model.spec(), "none")
+    exact = measure_parity([model.batch_outputs([audio])[0] for audio in SOUNDS[:2]],
+                           device.batch_outputs(SOUNDS[:2]), model.spec, "none")
     assert max(row.value for row in exact) > 1e-5  # something was quantized
     types = {schema.TensorType.INT8} if mode == "dynamic" else set()
     assert weight_types(smaller, "frontend") <= {schema.TensorType.FLOAT16, schema.TensorType.FLOAT32}
@@ -109,7 +109,7 @@ def test_int8_has_int8_activations_outside_of_the_front_end(float32, tmp_path):
     written = export_tflite(tiny_model(), tmp_path, "int8", SOUNDS[:2], heads=["keyword", "speaker", "speech"])
     assert written.path.name == "tiny_int8.tflite"
     assert [row.head for row in written.parity] == ["keyword", "speaker", "speech"]
-    assert set(EdgeModel(written.path).outputs(SOUNDS[0])) == {"keyword", "speaker", "speech"}
+    assert set(EdgeModel(written.path).batch_outputs([SOUNDS[0]])[0]) == {"keyword", "speaker", "speech"}
     heard, expected = EdgeModel(written.path).recognize(SOUNDS[0]).speech, tiny_model().recognize(SOUNDS[0]).speech
     assert [segment.start for segment in heard] == [segment.start for segment in expected]
     model = parse(written.path.read_bytes())
@@ -129,7 +129,7 @@ def outputs_of(network, like, path):
     """Every head's output for two sounds, of a network that is written beside the settings of another file."""
     write_artifact(path, network, read_artifact(like))
     device = EdgeModel(path)
-    return [device.outputs(audio) for audio in SOUNDS[:2]]
+    return device.batch_outputs(SOUNDS[:2])
 
 
 def test_int16_activations_add_nothing_to_the_error_of_int8_weights(float32, tmp_path):
@@ -171,9 +171,9 @@ def test_names_of_layers():
 
 def test_a_head_beyond_tolerance_is_named_and_nothing_is_written(float32, tmp_path, monkeypatch):
     class Wrong(EdgeModel):
-        def outputs(self, audio):
-            outputs = super().outputs(audio)
-            return {**outputs, "keyword": outputs["keyword"] * np.float32(1 + 2e-4)}
+        def batch_outputs(self, audios, heads=None):
+            return [{**outputs, "keyword": outputs["keyword"] * np.float32(1 + 2e-4)}
+                    for outputs in super(Wrong, self).batch_outputs(audios, heads)]
 
     monkeypatch.setattr("speechzoo.exporters.tflite.EdgeModel", Wrong)
     monkeypatch.setattr("speechzoo.exporters.tflite.convert", lambda *_: (float32.path.read_bytes(), []))

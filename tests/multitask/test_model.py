@@ -84,7 +84,7 @@ def test_outputs_and_names(model):
             layer.name for layer in model.layers}
     paths = [weight.path for weight in model.weights]
     assert len(set(paths)) == len(paths)
-    spec = model.spec()
+    spec = model.spec
     assert spec["sample_rate"] == 16000 and list(spec["heads"]) == list(CONFIG["heads"])
     assert spec["heads"]["transcript"]["frame_seconds"] == pytest.approx(0.04)
 

@@ -201,7 +201,7 @@ def test_causality_must_be_whole():
 def test_a_model_that_looks_ahead_says_so():
     config = streaming_config("ds_cnn", frontend={"causal": False}, causal=False)
     model = build_model(config)
-    assert not model.can_stream and "stream" not in model.spec()
+    assert not model.can_stream and "stream" not in model.spec
     with pytest.raises(ValueError, match="can't stream: its front end and backbone are not causal"):
         model.initial_state()
 

@@ -86,7 +86,7 @@ def test_some_heads(client):
 
 
 def test_spec_and_status_come_from_the_server(client):
-    assert client.spec == tiny_model().spec()
+    assert client.spec == tiny_model().spec
     assert client.version == 1
     assert client.status() == {1: "AVAILABLE"}
 
@@ -235,7 +235,7 @@ def test_rest_rows(server):
         {"audio_bytes": {"b64": base64.b64encode(file).decode()}} for file in files]})["predictions"]
     assert rows == named
     for row, file in zip(rows, files, strict=True):
-        assert sorted(row) == output_names(tiny_model().spec())
+        assert sorted(row) == output_names(tiny_model().spec)
         local = tiny_model().recognize(file)
         assert (row["transcript"], row["phones"], row["keyword"]) == (local.transcript, local.phones, local.keyword)
         assert row["slots_drink"] == local.slots.get("drink", "")  # UTF-8, not base64
@@ -248,8 +248,8 @@ def test_rest_columns(server):
     columns = post(server, {"inputs": {"audio": [audio.tolist()], "audio_length": [len(audio)]}})["outputs"]
     rows = post(server, {"instances": [{"audio": audio.tolist(), "audio_length": len(audio)}]})["predictions"]
     assert {name: value[0] for name, value in columns.items()} == rows[0]
-    local = tiny_model().outputs_of(audio)
-    for head, name in raw_output_names(tiny_model().spec()).items():
+    local = tiny_model().batch_outputs([audio])[0]
+    for head, name in raw_output_names(tiny_model().spec).items():
         np.testing.assert_allclose(columns[name][0], local[head], atol=1e-4)
 
 

@@ -64,5 +64,5 @@ def test_commands_of_the_readme(tmp_path, tmp_path_factory):
     assert [len(base64.b64decode(item["b64"])) for item in two["instances"]] == [44 + 2 * 11200] * 2
     columns, rows, spec, metadata = map(run, samples.strip().splitlines())
     assert set(json.loads(columns)) == {"outputs"} and set(json.loads(rows)) == {"predictions"}
-    assert json.loads(spec) == tiny_model().spec()
+    assert json.loads(spec) == tiny_model().spec
     assert "serving_bytes" in metadata

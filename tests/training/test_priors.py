@@ -26,12 +26,13 @@ def test_the_mean_over_what_is_labelled_and_no_padding():
     padded = np.stack([np.pad(sound, (0, 11200 - len(sound))) for sound in audio])
     inputs = {"audio": padded, "audio_length": np.array([len(sound) for sound in audio], np.int32)}
     weights = {"transcript": np.array([1, 1, 0], np.float32), "keyword": np.ones(3, np.float32)}
-    assert "log_prior" not in model.spec()["heads"]["transcript"]
+    assert "log_prior" not in model.spec["heads"]["transcript"]
     assert measure_priors(model, [(inputs, {}, weights)]) == ["transcript"]
-    alone = [keras.ops.convert_to_numpy(keras.ops.softmax(model.outputs_of(sound)["transcript"])) for sound in audio[:2]]
+    outputs = [model.batch_outputs([sound])[0] for sound in audio[:2]]
+    alone = [keras.ops.convert_to_numpy(keras.ops.softmax(each["transcript"])) for each in outputs]
     expected = np.log(np.concatenate(alone).mean(axis=0))
     np.testing.assert_allclose(model.heads["transcript"].log_prior.numpy(), expected, atol=1e-5)
-    np.testing.assert_allclose(model.spec()["heads"]["transcript"]["log_prior"], expected, atol=1e-4)
+    np.testing.assert_allclose(model.spec["heads"]["transcript"]["log_prior"], expected, atol=1e-4)
     assert measure_priors(model, [(inputs, {}, {"keyword": weights["keyword"]})]) == []
 
 
@@ -47,5 +48,5 @@ def test_a_finished_run_knows_its_priors(tmp_path):
         "data": {"root": str(tmp_path), "train": [source], "dev": [source], "seconds_per_batch": 2.0,
                  "bucket_seconds": [0.6]}})
     train(config, tmp_path / "run", heads=["transcript"])
-    prior = load(tmp_path / "run").spec()["heads"]["transcript"]["log_prior"]
+    prior = load(tmp_path / "run").spec["heads"]["transcript"]["log_prior"]
     assert len(prior) == 29 and max(prior) < 0

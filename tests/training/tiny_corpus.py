@@ -51,7 +51,7 @@ def final_outputs(config, output):
 
     model = build_model(load_config(config), labels={"speaker": SPEAKERS})
     load_weights(model, output / "final.weights.h5")
-    return model.outputs_of(tone(0.5, 500.0, seed=1))
+    return model.batch_outputs([tone(0.5, 500.0, seed=1)])[0]
 
 
 def main(config, output, moment, overrides):

@@ -25,7 +25,7 @@ class Answer(abc.ABC):
 
     Attributes:
         fields: Labels whose answers have a field of their own in a Recognition; those of others go into its `labels`.
-        framewise: The output has one row per frame; `MultiTaskModel.spec()` adds `frame_seconds` to the head's spec.
+        framewise: The output has one row per frame; `MultiTaskModel.spec` adds `frame_seconds` to the head's spec.
         compares_recordings: It is scored by pairs of recordings, which must not be the same one twice.
     """
 

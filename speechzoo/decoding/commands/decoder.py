@@ -8,6 +8,7 @@ from speechzoo.decoding.commands.compile import compile_grammar
 from speechzoo.decoding.commands.compiled_grammar import CompiledGrammar
 from speechzoo.decoding.commands.decode import grammar_decode
 from speechzoo.decoding.commands.parse import Parse
+from speechzoo.decoding.decoder import Decoder
 from speechzoo.decoding.heads import find_head, find_heads
 from speechzoo.grammar.nodes import Grammar
 from speechzoo.text.letter_to_sound import default_lexicon
@@ -19,7 +20,7 @@ NO_INTENT = "none"
 """Intent of speech that is no command of the grammar."""
 
 
-class CommandDecoder:
+class CommandDecoder(Decoder):
     """Understands the commands of a grammar from a model's outputs.
 
     Phones are matched where the model has a head for them and every word of the grammar a pronunciation, because a
@@ -28,7 +29,7 @@ class CommandDecoder:
 
     Args:
         grammar: Name or path of a grammar, a `Grammar`, a `CompiledGrammar`, or the `.npz` file of one.
-        spec: The model's spec: `MultiTaskModel.spec()`, `EdgeModel.spec`.
+        spec: The model's spec: `MultiTaskModel.spec`, `EdgeModel.spec`.
         lexicon: Pronunciations: "cmudict", the path of a lexicon, or word -> pronunciations. By default CMUdict where
             the package `pocketsphinx` is installed, and guesses from the letters for words that it lacks; words that
             aren't written in the letters a to z then mean letters or pieces.
@@ -43,9 +44,11 @@ class CommandDecoder:
             lexicon given, or the grammar was compiled for another model.
 
     Example:
-        commands = CommandDecoder("coffee_maker.yaml", model.spec())
+        commands = CommandDecoder("coffee_maker.yaml", model.spec)
         model.recognize("order.wav", grammar=commands).slots
     """
+
+    labels = ("intent", "slots")
 
     def __init__(self, grammar, spec: dict, lexicon: str | Path | Lexicon | None = None):
         heads = {name: spec["heads"][name] for name in find_heads(spec, type="ctc")}
@@ -58,14 +61,27 @@ class CommandDecoder:
             self.head, self.compiled = _head_of(grammar, heads), grammar
         else:
             self.head, self.compiled = _compile(grammar, heads, lexicon)
+        self.heads = (self.head,)
 
     def __call__(self, outputs: dict[str, np.ndarray]) -> Parse:
         """The best command, accepted or not.
 
         Args:
-            outputs: Head -> array without the batch axis, as `outputs_of` gives them.
+            outputs: Head -> array without the batch axis, as `Recognizer.batch_outputs` gives them.
         """
         return grammar_decode(outputs[self.head], self.compiled)
+
+    def read(self, result, outputs: dict[str, np.ndarray]):
+        """As `Decoder.read`: the command, or the intent "none" and no slots where there was none."""
+        parse = self(outputs)
+        result.sentence_score = parse.score
+        if parse.accepted:
+            result.intent, result.slots, result.slot_confidence = parse.intent, parse.slots, parse.slot_confidence
+            result.sentence, result.sentence_words = parse.text, parse.words
+        else:
+            result.intent, result.slots, result.slot_confidence = NO_INTENT, {}, {}
+        confidence = parse.confidence if parse.accepted else 1 - parse.confidence
+        result.confidence["intent"] = result.confidence["slots"] = confidence
 
 
 def command_decoder(grammar, spec: dict) -> CommandDecoder:

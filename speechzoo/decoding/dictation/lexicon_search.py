@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from speechzoo.decoding.answers import answer_kind
 from speechzoo.decoding.ctc.hypothesis import Hypothesis
 from speechzoo.decoding.ctc.paths import frame_log_probs, make_word, text_confidence, unit_peaks
 from speechzoo.decoding.ctc.viterbi import align
+from speechzoo.decoding.decoder import Decoder
 from speechzoo.decoding.dictation.pronunciation_tree import PronunciationTree
 from speechzoo.decoding.heads import find_head
 from speechzoo.text.lexicon import load_lexicon
@@ -22,7 +24,7 @@ DICTATION_PRIOR_SCALE = 0.6
 No benchmark here varies it; `speechzoo evaluate --dictation` measures with it."""
 
 
-class LexiconSearch:
+class LexiconSearch(Decoder):
     """The most probable sentence of known words, from a head that writes phones.
 
     A network hears how a word sounds long before it learns how it is spelt. So the words are looked up by their phones:
@@ -30,11 +32,11 @@ class LexiconSearch:
     tells apart, under the rules of CTC. A sentence scores ln P(phones | audio) - 0.6 ln P(phones) + lm_weight *
     ln P(words) + word_bonus * words, in nats, the best path standing for all.
 
-    An instance is a decoder for `recognize_outputs`, which reads the phones in place of the transcript's head. It holds
-    the lexicon and the language model, so make it once.
+    An instance answers the transcript from the phones, in place of the transcript's head. It holds the lexicon and the
+    language model, so make it once.
 
     Args:
-        spec: The model's spec: `MultiTaskModel.spec()`, `EdgeModel.spec`.
+        spec: The model's spec: `MultiTaskModel.spec`, `EdgeModel.spec`.
         lexicon: Pronunciations: "cmudict", the path of a lexicon, or word -> pronunciations. Words that the language
             model doesn't know are left out.
         language_model: An `NGram`, or anything with its `log10`, `known` and `order`; None takes every word for
@@ -56,15 +58,18 @@ class LexiconSearch:
         Processing Magazine 16(5): tree search with a copy for each history, and look-ahead.
 
     Example:
-        search = LexiconSearch(model.spec(), "cmudict", load_language_model("pocketsphinx"))
+        search = LexiconSearch(model.spec, "cmudict", load_language_model("pocketsphinx"))
         model.recognize("note.wav", decoder=search).transcript
     """
+
+    labels = ("transcript",)
 
     def __init__(self, spec: dict, lexicon: str | Path | Lexicon = "cmudict", language_model: NGram | None = None,
                  lm_weight: float = 1.0, word_bonus: float = 0.0, beam: float = 12.0, maximum_tokens: int = 1000):
         self.head = find_head(spec, type="ctc", kind="phones")
         if self.head is None:
             raise ValueError("a lexicon needs a head that writes phones; the model has: " + ", ".join(spec["heads"]))
+        self.heads = (self.head,)
         self._spec = spec["heads"][self.head]
         self.language_model = language_model
         self.lm_weight, self.word_bonus, self.beam, self.maximum_tokens = lm_weight, word_bonus, beam, maximum_tokens
@@ -91,11 +96,11 @@ class LexiconSearch:
                 if phones and all(phone in units for phone in phones):
                     yield word, tuple(units[phone] for phone in phones), log_prob + self.word_bonus
 
-    def __call__(self, logits: np.ndarray) -> Hypothesis:
+    def __call__(self, outputs: dict[str, np.ndarray]) -> Hypothesis:
         """Decodes one utterance.
 
         Args:
-            logits: (frames, phones + 1), the head's output; index 0 is the blank.
+            outputs: Head -> array; that of `head` is (frames, phones + 1) logits, index 0 the blank.
 
         Returns:
             The best sentence; words get their times by forced alignment. It is empty where no sentence of known words
@@ -104,7 +109,7 @@ class LexiconSearch:
         Raises:
             ValueError: Logits of another shape, or not finite.
         """
-        log_probs = frame_log_probs(logits, len(self._spec["units"]))
+        log_probs = frame_log_probs(np.asarray(outputs[self.head]), len(self._spec["units"]))
         start = (SENTENCE_START,) if self.language_model is not None else ()
         # Numbers of histories and what is known of them are kept from call to call only as long as they are few.
         if len(self._histories) > 100_000:
@@ -116,6 +121,10 @@ class LexiconSearch:
             tokens = self._end_words(tokens, entered, traces)
         trace, score = self._finish(tokens)
         return self._hypothesis(log_probs, traces, trace, score)
+
+    def read(self, result, outputs: dict[str, np.ndarray]):
+        """As `Decoder.read`: the transcript and its words."""
+        answer_kind(self._spec).read(result, "transcript", self(outputs), self._spec)
 
     def _advance(self, tokens, row):
         """One frame: every token stays in its unit, goes into the blank after it, or goes on to the next unit. Returns

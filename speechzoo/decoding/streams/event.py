@@ -1,4 +1,4 @@
-"""What is heard in audio that never ends."""
+"""What happens in audio that never ends."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ KEYWORD_THRESHOLD = 0.99
 
 
 @dataclass
-class Heard:
-    """Something that was heard in a stream.
+class StreamEvent:
+    """Something that was understood in a stream.
 
     Attributes:
         kind: "partial" (an utterance under way), "utterance" (one that is over), "keyword" or, of a listener that waits

@@ -7,7 +7,7 @@ from speechzoo.decoding.answers.classifier import class_probabilities
 from speechzoo.decoding.ctc.greedy import greedy_decode
 from speechzoo.decoding.heads import find_head
 from speechzoo.decoding.recognition import Recognition, recognize_outputs
-from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, Heard
+from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, StreamEvent
 from speechzoo.decoding.streams.stepper import Stepper
 from speechzoo.text.units import BLANK_INDEX, SILENCE_CLASS, UNKNOWN_CLASS
 
@@ -72,7 +72,7 @@ class Stream:
         """How much has been heard."""
         return self._seconds
 
-    def feed(self, samples: np.ndarray) -> list[Heard]:
+    def feed(self, samples: np.ndarray) -> list[StreamEvent]:
         """Hears more of the stream.
 
         Args:
@@ -86,7 +86,7 @@ class Stream:
         """
         return [heard for outputs in self._stepper.feed(samples) for heard in self._read(outputs)]
 
-    def finish(self) -> list[Heard]:
+    def finish(self) -> list[StreamEvent]:
         """The stream has ended: what was under way."""
         heard = [heard for outputs in self._stepper.finish() for heard in self._read(outputs)]
         if self._speaking:
@@ -123,7 +123,7 @@ class Stream:
             return
         self._armed, self._deaf_until = False, self._seconds + REFRACTORY_SECONDS
         recognition = Recognition(keyword=word, confidence={"keyword": float(mean[best])})
-        yield Heard("keyword", max(0.0, self._seconds - REFRACTORY_SECONDS), self._seconds, recognition)
+        yield StreamEvent("keyword", max(0.0, self._seconds - REFRACTORY_SECONDS), self._seconds, recognition)
 
     def _hear_utterance(self, outputs):
         for name in self._framewise:
@@ -154,12 +154,12 @@ class Stream:
         answer_kind(head).read(recognition, head["label"], hypothesis, head)
         ended = hypothesis.units and head["units"][hypothesis.units[-1] - 1] == " "
         words = hypothesis.words if ended else hypothesis.words[:-1]
-        yield Heard("partial", self._begin, self._seconds, recognition, " ".join(word.text for word in words))
+        yield StreamEvent("partial", self._begin, self._seconds, recognition, " ".join(word.text for word in words))
 
     def _end_utterance(self):
         outputs = {**self._outputs, **{name: np.concatenate(self._logits[name]) for name in self._framewise}}
         recognition = recognize_outputs(outputs, self.spec, decoder=self.decoder, commands=self.commands)
-        heard = Heard("utterance", self._begin, self._seconds, recognition)
+        heard = StreamEvent("utterance", self._begin, self._seconds, recognition)
         self.begin_utterance()
         return heard
 

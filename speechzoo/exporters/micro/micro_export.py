@@ -23,7 +23,6 @@ from speechzoo.exporters.recordings import read_recordings
 from speechzoo.exporters.selection import keep_heads
 from speechzoo.files import write_atomically
 from speechzoo.frontends.fixed_point import FixedPointLogMel
-from speechzoo.opening import batch_outputs
 
 MAXIMUM_WINDOWS = 128
 # Deviations are variance x rsqrt(variance), because no kernel takes the square root of int8. Below this share of the
@@ -85,7 +84,7 @@ def export_micro(model, directory: str | Path, representative=None, heads: list[
         raise ExportError(f"micro models are exported by the TensorFlow backend, this is '{keras.backend.backend()}'; "
                           "save the weights and load them with KERAS_BACKEND=tensorflow")
     model = keep_heads(model, heads)
-    spec = model.spec()
+    spec = model.spec
     for name, head in spec["heads"].items():
         if head["type"] != "classifier":
             raise ValueError(f"head '{name}' is of type {head['type']}; a micro export has classifier heads only: "
@@ -106,7 +105,7 @@ def export_micro(model, directory: str | Path, representative=None, heads: list[
     operators = check_operators(network)
     micro = MicroModel(network, model)
     path = Path(directory) / f"{spec['name']}_micro"
-    parity = measure_parity(batch_outputs(model, list(windows)), batch_outputs(micro, list(windows)), spec, "int8")
+    parity = measure_parity(model.batch_outputs(list(windows)), micro.batch_outputs(list(windows)), spec, "int8")
     check_parity(parity, path.name)
 
     flatbuffer = parse(network)

@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from speechzoo.decoding.recognition import select_heads
+from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.exporters.micro.interpreter import choose_runtime
 from speechzoo.exporters.network.flatbuffer import parse
 from speechzoo.frontends.fixed_point import FixedPointLogMel
 
 
-class MicroModel:
+class MicroModel(Recognizer):
     """The int8 network behind the front end in integers.
 
     With the package `tflite-micro` the network runs in TensorFlow Lite Micro itself, otherwise in LiteRT's kernels
@@ -18,7 +20,7 @@ class MicroModel:
         model: The `MultiTaskModel` that it was made of.
 
     Attributes:
-        spec: As `MultiTaskModel.spec()`.
+        spec: Of the model that it was made of, with the heads that the network has.
         heads: Head -> its classes, in the order of the network's outputs.
         window_samples: How much audio the network hears at once.
         frontend: The `FixedPointLogMel`.
@@ -33,7 +35,7 @@ class MicroModel:
         order = [int(index) for index in graph.outputs]
         outputs = {item.name.decode(): item.tensorIndex for item in flatbuffer.signatureDefs[0].outputs}
         names = sorted(outputs, key=lambda head: order.index(outputs[head]))
-        self.spec = model.spec()
+        self.spec = select_heads(model.spec, names)
         self.heads = {head: self.spec["heads"][head]["classes"] for head in names}
         self.window_samples = int(graph.tensors[graph.inputs[0]].shape[1]) * model.frontend.hop_length
         self.feature_quantization = _quantization(graph, graph.inputs[0])
@@ -42,11 +44,12 @@ class MicroModel:
         self.runtime, start = choose_runtime()
         self._run = start(network)
 
-    def outputs(self, audio: np.ndarray, heads: list[str] | None = None) -> dict[str, np.ndarray]:
-        """Every head's logits for one window: float32 (samples,) in [-1, 1], cut or completed with silence.
+    def batch_outputs(self, audios: list[np.ndarray], heads: list[str] | None = None) -> list[dict[str, np.ndarray]]:
+        """Every head's logits for one window of each recording, which is cut or completed with silence; see
+        `Recognizer.batch_outputs`."""
+        return [self._outputs(audio) for audio in audios]
 
-        `heads` may say which are needed, as for an `EdgeModel`; the network answers all at once.
-        """
+    def _outputs(self, audio):
         samples = np.clip(np.rint(audio[:self.window_samples] * 32768), -32768, 32767).astype(np.int16)
         features = self.frontend(np.pad(samples, (0, self.window_samples - len(samples))))
         return {head: (values.astype(np.float32) - self.quantization[head][1]) * self.quantization[head][0]

@@ -16,7 +16,7 @@ def decode_outputs(outputs: dict[str, tf.Tensor], spec: dict) -> dict[str, tf.Te
 
     Args:
         outputs: Head -> output of the model, with batch axis.
-        spec: What `MultiTaskModel.spec()` gives.
+        spec: The model's: `MultiTaskModel.spec`.
 
     Raises:
         ValueError: A head of an unknown type, or of one whose answers are not made in graphs.

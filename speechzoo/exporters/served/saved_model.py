@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from speechzoo.audio import pad_batch
 from speechzoo.edge.artifact import NOTICES
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.parity import HeadParity, check_parity, measure_parity
@@ -61,7 +62,7 @@ def export_saved_model(model, directory: str | Path, name: str | None = None, ve
     if keras.backend.backend() != "tensorflow":
         raise ExportError(f"a SavedModel is exported by the TensorFlow backend, this is '{keras.backend.backend()}'; "
                           "save the weights and load them with KERAS_BACKEND=tensorflow")
-    spec = model.spec()
+    spec = model.spec
     folder = Path(directory) / (name or spec["name"])
     folder.mkdir(parents=True, exist_ok=True)
     version = _next_version(folder) if version is None else int(version)
@@ -133,13 +134,13 @@ def compare(model, served: ServedModel, recordings: list[np.ndarray]) -> dict[st
     Raises:
         ExportError: A head is beyond the tolerance of float32 exports, or `spec` doesn't give the spec.
     """
-    spec = model.spec()
+    spec = model.spec
     rate = spec["sample_rate"]
     files = [tf.audio.encode_wav(np.clip(audio, -1, 1)[:, None], rate).numpy() for audio in recordings]
     decoded = [tf.audio.decode_wav(file)[0].numpy()[:, 0] for file in files]
     exact = all(map(np.array_equal, recordings, decoded))  # 16-bit recordings; Keras needs to hear them only once
-    expected = [model.outputs_of(audio) for audio in recordings]
-    expected_of_files = expected if exact else [model.outputs_of(audio) for audio in decoded]
+    expected = [model.batch_outputs([audio])[0] for audio in recordings]
+    expected_of_files = expected if exact else [model.batch_outputs([audio])[0] for audio in decoded]
     names, parity = signatures.raw_output_names(spec), {}
     for signature, reference, inputs_of in (
             (signatures.DEFAULT, expected, lambda part: batch_inputs(recordings[part])),
@@ -161,11 +162,8 @@ def compare(model, served: ServedModel, recordings: list[np.ndarray]) -> dict[st
 
 def batch_inputs(audios: list[np.ndarray]) -> dict[str, np.ndarray]:
     """Inputs of `serving_default` for float32 (samples,) recordings, padded with zeros to the longest."""
-    lengths = np.array([len(audio) for audio in audios], np.int32)
-    batch = np.zeros((len(audios), lengths.max()), np.float32)
-    for row, audio in zip(batch, audios):
-        row[:len(audio)] = audio
-    return {"audio": batch, "audio_length": lengths}
+    audio, lengths = pad_batch(audios)
+    return {"audio": audio, "audio_length": lengths}
 
 
 def _objects(items):

@@ -23,7 +23,7 @@ _MAXIMUM_BACKGROUND = 256  # windows
 
 def word_head(model) -> str | None:
     """The head whose frames tell words apart: one that writes phones, else any that writes, else one of keywords."""
-    spec = model.spec()
+    spec = model.spec
     return (find_head(spec, type="ctc", kind="phones") or find_head(spec, type="ctc")
             or find_head(spec, type="classifier", label="keyword"))
 
@@ -44,7 +44,7 @@ class WordLearner(tf.Module):
     def __init__(self, model, recordings: list[np.ndarray]):
         super().__init__(name="words")
         self._pool = _pooling(model)
-        background = self._pool(tf.constant(_windows(recordings, model.spec()["sample_rate"])))
+        background = self._pool(tf.constant(_windows(recordings, model.spec["sample_rate"])))
         mean, variance = tf.nn.moments(background, 0)
         # Constants of the graph, not weights that signatures share: NumPy.
         self._mean, self._deviation = mean.numpy(), np.sqrt(variance) + 1e-3
@@ -104,7 +104,7 @@ def _pooling(model):
     name = word_head(model)
     head = model.heads[name]
     block = {name: model.blocks[name]}
-    writes = name in find_heads(model.spec(), type="ctc")
+    writes = name in find_heads(model.spec, type="ctc")
 
     def pool(audio):
         features, _ = model.frontend(audio, None, training=False)

@@ -16,7 +16,7 @@ from speechzoo.edge.owner import ADAPT, FRAMES, adapted_head
 
 def adaptable_head(model) -> str | None:
     """The head that adaptation teaches what was said; None if the model can't adapt."""
-    name = adapted_head(model.spec())
+    name = adapted_head(model.spec)
     return name if name and model.sharing.one_network and model.backbone.adaptable(model.blocks[name]) else None
 
 
@@ -46,7 +46,7 @@ class OwnerAdapter(tf.Module):
 
     def add_to(self, archive):
         """Adds the signatures to a `keras.export.ExportArchive`."""
-        units = len(self._model.spec()["heads"][self.head]["units"])
+        units = len(self._model.spec["heads"][self.head]["units"])
         audio = tf.TensorSpec((1, None), tf.float32, "audio")
         archive.add_endpoint("adapt_frames", lambda audio: {"frames": tf.concat(self.frames(audio), -1)}, [audio])
         archive.add_endpoint(ADAPT, self._adapt, [tf.TensorSpec((1, FRAMES, sum(self._widths)), tf.float32, "frames"),

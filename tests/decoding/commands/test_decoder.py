@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from speechzoo.decoding.commands.decoder import CommandDecoder
-from speechzoo.decoding.recognition import recognize_outputs
+from speechzoo.decoding.recognition import Recognition, recognize_outputs
 from speechzoo.grammar.nodes import Choice, Grammar, Sequence, Slot, Value, Words
 
 SPEC = {"heads": {
@@ -76,6 +76,13 @@ def test_the_grammar_answers_in_place_of_the_heads():
     result = recognize_outputs(outputs("go up", "G OW AH P"), SPEC, commands=commands)
     assert (result.intent, result.slots, result.transcript) == ("move", {"way": "up"}, "go up")
     assert set(result.slot_confidence) == {"way"} and result.confidence["intent"] > 0.5
+    assert result.sentence == "go up" and [word.text for word in result.sentence_words] == ["go", "up"]
+    assert result.sentence_words[1].start == pytest.approx(0.16) and result.sentence_score == pytest.approx(0, abs=1e-2)
+    assert Recognition.from_dict(result.to_dict()).to_dict() == result.to_dict()
+    assert "go up (score" in str(result)
     result = recognize_outputs(outputs("go up", "P P P P N N N AW AW"), SPEC, commands=commands)
     assert (result.intent, result.slots, result.slot_confidence) == ("none", {}, {})
     assert result.confidence["intent"] > 0.5  # that it is none
+    assert result.sentence is None and result.sentence_score < commands.compiled.threshold
+    assert "sentence_words" not in result.to_dict() and result.to_dict()["sentence_score"] < -0.1
+    assert f"(nothing) (score {result.sentence_score:.2f})" in str(result)

@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from speechzoo.decoding.ctc.paths import log_softmax
 from speechzoo.decoding.dictation.lexicon_search import DICTATION_PRIOR_SCALE, LexiconSearch
-from speechzoo.decoding.recognition import recognize_outputs
+from speechzoo.decoding.recognition import decode_words, recognize_outputs
 from speechzoo.text.language_model import load_language_model
 from speechzoo.text.ngram import NGram, build_ngram
 
@@ -56,7 +56,7 @@ def test_the_search_is_exact_where_nothing_is_pruned(num_frames, seed, order):
 
     score, words = exhaustive(log_softmax(logits) - DICTATION_PRIOR_SCALE * np.array(prior), words_score)
     search = LexiconSearch(spec_of(log_prior=prior), LEXICON, model, lm_weight=0.8, word_bonus=0.3, beam=1000.0)
-    found = search(logits)
+    found = search({"phones": logits})
     assert found.score == pytest.approx(score)
     assert words_score(found.text.split()) == pytest.approx(words_score(words))  # words that sound alike may tie
 
@@ -66,7 +66,7 @@ def test_the_search_is_exact_where_nothing_is_pruned(num_frames, seed, order):
 def test_without_a_language_model_all_words_are_equally_probable(num_frames, seed):
     logits = np.random.default_rng(seed).standard_normal((num_frames, len(UNITS) + 1)) * 3
     score, _ = exhaustive(log_softmax(logits), lambda words: -math.log(len(LEXICON)) * len(words))
-    assert LexiconSearch(spec_of(), LEXICON, beam=1000.0)(logits).score == pytest.approx(score)
+    assert LexiconSearch(spec_of(), LEXICON, beam=1000.0)({"phones": logits}).score == pytest.approx(score)
 
 
 def spoken(*phones, frames_each=3):
@@ -81,7 +81,7 @@ def spoken(*phones, frames_each=3):
 
 def test_the_language_model_chooses_among_words_that_sound_alike_and_words_have_times():
     search = LexiconSearch(spec_of(), LEXICON, build_ngram(["uh cub", "uh cub a"], order=2))
-    found = search(spoken("AH", "K", "AH", "B"))
+    found = search({"phones": spoken("AH", "K", "AH", "B")})
     assert found.text == "uh cub"
     assert [(word.text, word.start, word.end) for word in found.words] == [("uh", 0.0, 0.12), ("cub", 0.16, 0.6)]
     assert found.confidence > 0.99 and found.units == [1, 3, 1, 2]
@@ -89,14 +89,15 @@ def test_the_language_model_chooses_among_words_that_sound_alike_and_words_have_
 
 def test_a_narrow_search_finds_what_is_plainly_said():
     search = LexiconSearch(spec_of(), LEXICON, build_ngram(TEXTS, order=3), maximum_tokens=4)
-    assert search(spoken("K", "AH", "AH", "K", "AH", "B")).text == "cah a cub"
+    assert search({"phones": spoken("K", "AH", "AH", "K", "AH", "B")}).text == "cah a cub"
 
 
 def test_silence_and_no_frames_are_empty():
     search = LexiconSearch(spec_of(), LEXICON)
     silent = np.tile([9.0, 0.0, 0.0, 0.0], (5, 1))
-    assert search(silent).text == "" and search(silent).words == [] and search(silent).confidence > 0.9
-    assert search(silent[:0]).text == ""
+    found = search({"phones": silent})
+    assert found.text == "" and found.words == [] and found.confidence > 0.9
+    assert search({"phones": silent[:0]}).text == ""
 
 
 def test_a_recognition_takes_its_transcript_from_the_phones():
@@ -105,6 +106,9 @@ def test_a_recognition_takes_its_transcript_from_the_phones():
     result = recognize_outputs(outputs, spec_of(), decoder=search)
     assert result.transcript == "cub" and result.phones == "K AH B" and result.words[0].text == "cub"
     assert recognize_outputs(outputs, spec_of(), heads=["transcript"], decoder=search).phones is None
+    assert recognize_outputs(outputs, spec_of(), heads=["phones"], decoder=search).transcript is None  # nobody asked
+    decoded = decode_words(outputs, spec_of()["heads"], search)
+    assert decoded["transcript"].text == "cub" and decoded["phones"] is outputs["phones"]
 
 
 def test_words_that_the_language_model_does_not_know_are_left_out():
@@ -118,7 +122,7 @@ def test_what_cannot_be_searched_is_refused():
     with pytest.raises(ValueError, match="have none in common"):
         LexiconSearch(spec_of(), LEXICON, build_ngram(["nothing of it"], order=1))
     with pytest.raises(ValueError, match=r"shape \(2, 9\); expected \(frames, 4\)"):
-        LexiconSearch(spec_of(), LEXICON)(np.zeros((2, 9)))
+        LexiconSearch(spec_of(), LEXICON)({"phones": np.zeros((2, 9))})
 
 
 def test_language_models_by_name(tmp_path, monkeypatch):

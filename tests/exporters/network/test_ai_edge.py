@@ -34,8 +34,8 @@ def test_products_behind_the_front_end_are_integers_and_answers_stay(float32, mo
     smaller = quantize_ai_edge(network, mode, [] if mode == "dynamic" else CALLS)
     write_artifact(tmp_path / "m.tflite", smaller, read_artifact(float32.path))
     device, model = EdgeModel(tmp_path / "m.tflite"), tiny_model()
-    rows = measure_parity([model.outputs_of(audio) for audio in SOUNDS[:2]],
-                          [device.outputs(audio) for audio in SOUNDS[:2]], model.spec(), mode)
+    rows = measure_parity([model.batch_outputs([audio])[0] for audio in SOUNDS[:2]],
+                          device.batch_outputs(SOUNDS[:2]), model.spec, mode)
     check_parity(rows, "m.tflite")
     assert any(row.value > 0 for row in rows)
     parsed = parse(smaller)

@@ -49,7 +49,7 @@ def objects(items):
 def assert_row_is(outputs, row, audio):
     """One row of served outputs: logits as from Keras, text and scores as from NumPy decoding."""
     model = tiny_model()
-    spec, expected = model.spec(), model.outputs_of(audio)
+    spec, expected = model.spec, model.batch_outputs([audio])[0]
     recognition = recognize_outputs(expected, spec)
     for head, output in expected.items():
         got = outputs[signatures.raw_output_names(spec)[head]][row]
@@ -76,14 +76,14 @@ def test_what_no_graph_can_answer_is_one_clear_line(monkeypatch):
     monkeypatch.delitem(graph_decoding.GRAPH_ANSWERS, "slots")
     with pytest.raises(ValueError, match="^head 'slots': answers of type 'slots' can't be served; .*: leave the head out"):
         graph_decoding.decode_outputs(dict.fromkeys(tiny_model().heads, np.zeros((1, 2, 6))), {
-            "heads": {"slots": tiny_model().spec()["heads"]["slots"]}})
+            "heads": {"slots": tiny_model().spec["heads"]["slots"]}})
 
 
 def test_layout(folder):
     assert folder.name == "1" and folder.parent.name == "tiny"
     assert [path.name for path in folder.parent.iterdir()] == ["1"]
     assert (folder / "saved_model.pb").is_file()
-    assert json.loads((folder / "assets.extra/spec.json").read_text("utf-8")) == tiny_model().spec()
+    assert json.loads((folder / "assets.extra/spec.json").read_text("utf-8")) == tiny_model().spec
     assert (folder / "assets.extra/card.md").read_text("utf-8") == "# tiny\n"
     parity = json.loads((folder / "assets.extra/parity.json").read_text("utf-8"))
     assert [row["head"] for row in parity["serving_bytes"]] == list(tiny_model().heads)
@@ -93,7 +93,7 @@ def test_layout(folder):
 def test_signatures(served):
     assert set(served.signatures) == {"serving_default", "serving_bytes", "spec"}
     for name in ("serving_default", "serving_bytes"):
-        assert sorted(served.signatures[name].outputs) == signatures.output_names(tiny_model().spec())
+        assert sorted(served.signatures[name].outputs) == signatures.output_names(tiny_model().spec)
     # Batching in the server needs the batch as first axis everywhere, in and out.
     for signature in served.signatures.values():
         for info in [*signature.inputs.values(), *signature.outputs.values()]:
@@ -237,8 +237,8 @@ def test_warmup_requests_cover_every_set_of_outputs(folder, served):
         inputs = {name: tf.make_ndarray(value) for name, value in request.inputs.items()}
         outputs = served.run(request.model_spec.signature_name, inputs, list(request.output_filter))
         seen.add((request.model_spec.signature_name, tuple(sorted(outputs))))
-    raw = tuple(sorted(signatures.raw_output_names(tiny_model().spec()).values()))
-    everything = tuple(signatures.output_names(tiny_model().spec()))
+    raw = tuple(sorted(signatures.raw_output_names(tiny_model().spec).values()))
+    everything = tuple(signatures.output_names(tiny_model().spec))
     assert seen == {("spec", ("spec",)), ("serving_default", raw), ("serving_default", everything),
                     ("serving_bytes", raw), ("serving_bytes", everything)}
 
@@ -246,7 +246,7 @@ def test_warmup_requests_cover_every_set_of_outputs(folder, served):
 def test_without_serving_api_the_export_says_that_there_is_no_warmup(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_serving.apis", None)
     with pytest.warns(UserWarning, match=r"without warm-up requests.*pip install 'speechzoo\[serving\]'"):
-        saved_model._add_warmup(tmp_path, "tiny", tiny_model().spec())
+        saved_model._add_warmup(tmp_path, "tiny", tiny_model().spec)
     assert not (tmp_path / warmup.WARMUP_FILE).exists()
 
 
@@ -271,9 +271,10 @@ def test_saved_model_cli_runs_every_signature(folder, tmp_path):
         "--inputs", f"audio={tmp_path / 'in.npz'}[audio];audio_length={tmp_path / 'in.npz'}[audio_length]")
     outputs = {path.stem: np.load(path) if path.stem.endswith(("_logits", "_score", "speaker")) else None
                for path in (tmp_path / "out").glob("*.npy")}
-    assert sorted(outputs) == signatures.output_names(tiny_model().spec())
+    assert sorted(outputs) == signatures.output_names(tiny_model().spec)
     for row, sound in enumerate(SOUNDS[1:]):
-        np.testing.assert_allclose(outputs["speaker"][row], tiny_model().outputs_of(sound)["speaker"], atol=1e-4)
+        (expected,) = tiny_model().batch_outputs([sound])
+        np.testing.assert_allclose(outputs["speaker"][row], expected["speaker"], atol=1e-4)
     run(*common, "--signature_def", "serving_bytes", "--inputs", f"audio_bytes={tmp_path / 'in.npz'}[files]")
     assert np.load(tmp_path / "out" / "keyword_logits.npy").shape == (1, 3)
     assert '"sample_rate": 16000' in run(*common, "--signature_def", "spec", "--input_exprs", 'request=["?"]')

@@ -1,0 +1,39 @@
+"""What every decoder has in common: made for a model's spec, it answers labels from the outputs for one utterance."""
+
+import abc
+
+import numpy as np
+
+
+class Decoder(abc.ABC):
+    """Answers some labels of a `Recognition` in place of the heads for them.
+
+    A decoder is made for the spec of one model, because it knows which heads to read and what their outputs mean.
+
+    Attributes:
+        heads: Names of the heads that it reads.
+        labels: Labels that it answers; heads for these labels are not read.
+    """
+
+    heads: tuple[str, ...]
+    labels: tuple[str, ...]
+
+    @abc.abstractmethod
+    def __call__(self, outputs: dict[str, np.ndarray]):
+        """What the outputs for one utterance mean: a `Hypothesis`, a `Parse`, or whatever `read` reads.
+
+        Args:
+            outputs: Head -> array without the batch axis; at least those of `heads`.
+
+        Raises:
+            ValueError: An output of the wrong shape, or one that isn't finite.
+        """
+
+    @abc.abstractmethod
+    def read(self, result, outputs: dict[str, np.ndarray]):
+        """Writes the answers for one utterance into `result`.
+
+        Args:
+            result: A `Recognition`; the fields of the decoder's labels are changed.
+            outputs: As of a call, whose errors it raises too.
+        """
