@@ -62,7 +62,7 @@ class ModelDescription(ModelSummary):
 
     Attributes:
         config: Its config.
-        labels: Head -> what it can answer: classes, units, or slot -> values; nothing for embeddings.
+        labels: Head -> what stands for each number of its output: classes, units, `slot=value`; nothing for embeddings.
         hard_parameters: Number of weights if all heads shared one backbone.
         hard_macs_per_second: Multiply-accumulates for one second if all heads shared one backbone.
         metrics: `metrics.json` of its checkpoint; None when it has none.
@@ -70,7 +70,7 @@ class ModelDescription(ModelSummary):
     """
 
     config: ZooConfig
-    labels: dict[str, list | dict]
+    labels: dict[str, list[str]]
     hard_parameters: int
     hard_macs_per_second: float
     metrics: dict | None
@@ -243,6 +243,7 @@ def describe(name: str) -> ModelDescription:
     Raises:
         ConfigError: No such model.
     """
+    from speechzoo.decoding.answers import answer_kind
     from speechzoo.multitask.build import build_model
     from speechzoo.multitask.macs import count_macs
 
@@ -252,17 +253,13 @@ def describe(name: str) -> ModelDescription:
     if config.sharing.type != "hard":
         hard = build_model(dataclasses.replace(config, sharing=PartConfig("hard")))
         hard_cost = hard.count_params(), count_macs(hard)
+    specs = {name: head.spec() for name, head in model.heads.items()}
     card = _checkpoint_folder(config.name) / CARD
     return ModelDescription(
         **vars(summarize(name)) | {"parameters": cost[0], "macs_per_second": cost[1]}, config=config,
-        labels={name: labels_of(head.spec()) for name, head in model.heads.items()},
+        labels={head: answer_kind(spec).labels(spec) for head, spec in specs.items()},
         hard_parameters=hard_cost[0], hard_macs_per_second=hard_cost[1], metrics=_metrics(config.name),
         card=card.read_text(encoding="utf-8") if card.is_file() else None)
-
-
-def labels_of(head_spec: dict) -> list | dict:
-    """What a head can answer, from its spec: classes, units, or slot -> values; nothing for embeddings."""
-    return head_spec.get("classes") or head_spec.get("units") or head_spec.get("slots") or []
 
 
 def _main_figure(figures: dict) -> dict[str, float]:

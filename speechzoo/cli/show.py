@@ -8,38 +8,75 @@ def add_arguments(parser):
     parser.add_argument("name", nargs="?", metavar="NAME",
                         help="name of a zoo model, or an exported .tflite file; without it, the list of all")
     parser.add_argument("--head", metavar="HEAD", help="list only models that have this head")
+    parser.add_argument("--classes", action="store_true",
+                        help="print what each head of the model can answer instead: classes, units, values of slots")
     parser.add_argument("--card", action="store_true", help="print the whole model card too")
 
 
 def run(arguments):
     """Prints the list or one model's description."""
     from rich.console import Console
-    from rich.table import Table
-
-    from speechzoo.config import load_config
-    from speechzoo.registry import describe, list_models
 
     console = Console()
-    if str(arguments.name).endswith(".tflite"):
-        _show_file(console, arguments.name)
-        return
+    if arguments.name is None and arguments.classes:
+        raise ValueError("--classes is of one model: speechzoo show NAME --classes")
     if arguments.name is None:
-        table = Table(box=None)
-        for column in ("model", "heads", "summary"):
-            table.add_column(column)
-        names = list_models(head=arguments.head)
-        if not names:
-            known = sorted({head for name in list_models() for head in load_config(name).heads})
-            raise ValueError(f"no model of the zoo has a head '{arguments.head}'; heads: {', '.join(known)}")
-        for name in names:
-            config = load_config(name)
-            table.add_row(name, ", ".join(config.heads), config.summary)
-        console.print(table)
-        return
+        _show_list(console, arguments.head)
+    elif arguments.name.endswith(".tflite"):
+        _show_file(console, arguments.name, arguments.classes)
+    else:
+        _show_model(console, arguments.name, arguments.classes, arguments.card)
+
+
+def _show_list(console, head):
+    """Models with weights, then recipes without."""
+    from speechzoo.config import load_config
+    from speechzoo.registry import list_models, summarize
+
+    models = [summarize(name) for name in list_models(head=head)]
+    if not models:
+        known = sorted({head for name in list_models() for head in load_config(name).heads})
+        raise ValueError(f"no model of the zoo has a head '{head}'; heads: {', '.join(known)}")
+    trained = [model for model in models if model.pretrained]
+    recipes = [model for model in models if not model.pretrained]
+    # No name is cut: in a terminal that is too narrow, lines wrap.
+    console.width = max(console.width, max(len(model.name) for model in models) + 46)
+    if trained:
+        console.print(_table(("model with weights", "size", "licence", "heads"), [
+            (model.name, f"{model.size_bytes / 1e3:,.0f} kB", model.licence, ", ".join(model.heads))
+            for model in trained]))
+    if trained and recipes:
+        console.print()
+    if recipes:
+        console.print(_table(("recipe without weights", "what it is"), [
+            (model.name, model.summary) for model in recipes]))
+
+
+def _table(titles, rows):
+    """A table whose first column is never cut, whatever the width of the terminal."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column(titles[0], no_wrap=True, min_width=max(len(row[0]) for row in rows))
+    for title in titles[1:]:
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _show_model(console, name, classes, card):
+    """A zoo model: what it is made of, what it costs and how well it does; or its classes."""
+    from rich.table import Table
+
     from speechzoo.multitask.sharing import SHARINGS
     from speechzoo.multitask.weighting import WEIGHTINGS
+    from speechzoo.registry import describe
 
-    model = describe(arguments.name)
+    model = describe(name)
+    if classes:
+        _print_labels(model.labels)
+        return
     config = model.config
     console.print(f"[bold]{config.name}[/bold]: {config.summary}")
     table = Table(box=None, show_header=False)
@@ -52,9 +89,9 @@ def run(arguments):
                   + ("" if hard else f" ({model.hard_parameters:,} with hard sharing)"))
     table.add_row("multiply-accumulates", f"{model.macs_per_second / 1e6:.1f} million a second of audio"
                   + ("" if hard else f" ({model.hard_macs_per_second / 1e6:.1f} with hard sharing)"))
-    for name, head in config.heads.items():
+    for head_name, head in config.heads.items():
         where = f", block {head.block}" if head.block else ""
-        table.add_row(f"head {name}", f"{head.type}{where}: {_options(head.options)}")
+        table.add_row(f"head {head_name}", f"{head.type}{where}: {_options(head.options)}")
     for label, text in _origin_rows(model.metrics or {}):
         table.add_row(label, text)
     for source in config.data.train:
@@ -69,26 +106,29 @@ def run(arguments):
                 if isinstance(value, float):
                     results.add_row(head, metric, f"{value:.4f}", str(values.get("n", "")))
         console.print(results)
-    if arguments.card and model.card:
+    if card and model.card:
         console.print(model.card, markup=False)
 
 
-def _show_file(console, path):
+def _show_file(console, path, classes):
     """What an exported file holds: its heads, and what it can be asked."""
     from pathlib import Path
 
     from rich.table import Table
 
+    from speechzoo.decoding.answers import answer_kind
     from speechzoo.edge.edge_model import EdgeModel
 
     model = EdgeModel(path)
     spec, quantize = model.spec, model.artifact.quantize
+    if classes:
+        _print_labels({name: answer_kind(head).labels(head) for name, head in spec["heads"].items()})
+        return
     console.print(f"[bold]{spec['name']}[/bold]: {Path(path).stat().st_size / 1e6:.2f} MB, {spec['sample_rate']} Hz, "
                   f"{'float32' if quantize == 'none' else quantize}", highlight=False)
     table = Table(box=None, show_header=False)
     for name, head in spec["heads"].items():
-        values = head.get("classes") or head.get("units") or head.get("slots") or range(head.get("embedding_size", 0))
-        table.add_row(f"head {name}", f"{head['type']}, {len(values)} values")
+        table.add_row(f"head {name}", f"{head['type']}, {answer_kind(head).describe(head)}")
     for name, signature in model.signatures.items():
         state = sorted(set(signature["inputs"]) & set(signature["outputs"]))
         given = [item for item in signature["inputs"] if item not in state]
@@ -102,6 +142,12 @@ def _show_file(console, path):
         step = spec["stream"]["step_samples"]
         table.add_row("stream", f"steps of {step} samples ({1e3 * step / spec['sample_rate']:g} ms)")
     console.print(table)
+
+
+def _print_labels(labels):
+    """What each head can answer: one line per head, whatever the width of the terminal, for searching."""
+    for head, values in labels.items():
+        print(f"{head} ({len(values)}): {', '.join(values)}" if values else f"{head}: a voice embedding")
 
 
 def _origin_rows(values):

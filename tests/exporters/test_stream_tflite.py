@@ -214,6 +214,9 @@ def test_show_and_benchmark_of_a_file(conformer, tmp_path, capsys):
     assert "signature stream_step samples, and 16 tensors of state -> letters, keyword" in shown
     assert "signature keyword audio -> keyword" in shown and "steps of 1280 samples (80 ms)" in shown
     with pytest.raises(SystemExit):
+        main(["show", str(conformer), "--classes"])
+    assert capsys.readouterr().out.startswith("letters (")
+    with pytest.raises(SystemExit):
         main(["benchmark", str(conformer), "--seconds", "0.5", "--repeats", "2", "--json", str(tmp_path / "b.json")])
     assert "stream: steps of 80 ms, 1 threads" in capsys.readouterr().out
     figures = json.loads((tmp_path / "b.json").read_text())["streams"][0]
