@@ -76,7 +76,7 @@ def this_run() -> dict[str, str]:
     """Command, commit, date and machine of this process."""
     module = getattr(sys.modules["__main__"].__spec__, "name", None)
     command = ["python", "-m", module] if module else ["python", Path(sys.argv[0]).name]
-    return {"command": " ".join(map(str, command + sys.argv[1:])), "commit": commit_of(ROOT),
+    return {"command": " ".join(command + [_argument(text) for text in sys.argv[1:]]), "commit": commit_of(ROOT),
             "date": datetime.date.today().isoformat(), "machine": machine()}
 
 
@@ -104,6 +104,11 @@ def add_figures_option(parser: argparse.ArgumentParser, name: str):
     """`--figures`: the file that a benchmark writes its figures to, `docs/figures/<name>.csv`."""
     parser.add_argument("--figures", type=Path, default=FOLDER / f"{name}.csv", metavar="CSV",
                         help=f"file for the figures (docs/figures/{name}.csv)")
+
+
+def _argument(text: str) -> str:
+    """An argument of the command; of an absolute path the last two parts, as the others are this machine's."""
+    return "/".join(["...", *text.split("/")[-2:]]) if text.startswith("/") else text
 
 
 def _text(value) -> str:

@@ -5,7 +5,8 @@
 writes speechzoo/checkpoints/NAME/: model.weights.h5 (float16), golden.npz (the outputs for one stored input) and
 metrics.json (what it was trained on, by which command, its licence, and the figures of the stored weights on the config's
 dev sources), and origin.json when the run began from published weights.
-The card.md beside them is written by hand.
+The card.md and lineage.md beside them are written by hand; the card's tables of figures by `python -m tools.pages`, which
+tools/tables/checkpoint.py tells what to show.
 """
 
 import argparse

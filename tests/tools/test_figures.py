@@ -17,11 +17,13 @@ def test_figures_are_read_as_they_were_written(tmp_path):
     assert read_origin(path) == {"command": "python: x", "commit": "abc"}
 
 
-def test_a_run_says_what_it_is(tmp_path):
+def test_a_run_says_what_it_is(tmp_path, monkeypatch):
     path = tmp_path / "tiny.csv"
     write_figures(path, ROWS)
     origin = read_origin(path)
     assert origin == this_run() and list(origin) == ["command", "commit", "date", "machine"]
+    monkeypatch.setattr("sys.argv", ["x.py", "--data", "/home/me/prepared/c/manifest.jsonl:dev", "--seed", "1"])
+    assert this_run()["command"].endswith(" --data .../c/manifest.jsonl:dev --seed 1")
     assert origin["date"] == datetime.date.today().isoformat() and "core" in origin["machine"]
 
 

@@ -69,7 +69,7 @@ def heads_table(results: dict, found: dict[tuple[str, str, str, str], dict]) -> 
                 value = percent(figures[metric], *figures.get(f"{metric}_interval", ()))
                 line = [corpus, name, metric, figures["n"], value]
                 if from_scratch:
-                    line += [run_cell(shared), run_cell(single), f"{steps[ALONE].get(head, 0):,}"]
+                    line += [run_cell(shared), run_cell(single), f"{steps[ALONE][head]:,}" if head in steps[ALONE] else ""]
                 lines.append(line)
                 spoken = found.get((DICTATION, corpus, head, metric))
                 if spoken:
