@@ -237,7 +237,7 @@ def check_head(cls, options: dict, labels: list, output_shape: tuple, unmoved: t
     check_config_round_trip(head, build, frames, lengths)
 
     encoded_labels = [head.encode(label) for label in labels]
-    assert all(target.dtype == np.int32 and target.ndim == len(head.target_shape) for target in encoded_labels)
+    assert all(target.dtype == head.target_dtype and target.ndim == len(head.target_shape) for target in encoded_labels)
     if head.target_shape:
         size = max(map(len, encoded_labels))
         encoded_labels = [np.pad(target, [(0, size - len(target))] + [(0, 0)] * (target.ndim - 1))

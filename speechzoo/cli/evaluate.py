@@ -74,8 +74,12 @@ def run(arguments):
 
 
 def make_table(result: dict, title: str):
-    """The figures as a rich table, one metric a row; rates in per cent."""
+    """The figures as a rich table, one metric per row; rates in per cent, others in their unit."""
     from rich.table import Table
+
+    from speechzoo.decoding.answers import ANSWERS
+
+    units = {metric: unit for kind in ANSWERS.values() for metric, unit in kind.metric_units.items()}
 
     table = Table(title=str(title), title_justify="left")
     for column, justify in (("corpus", "left"), ("head", "left"), ("n", "right"), ("metric", "left"),
@@ -90,10 +94,12 @@ def make_table(result: dict, title: str):
                 if not isinstance(value, float):
                     continue
                 bounds = figures.get(f"{metric}_interval")
-                interval = f"{100 * bounds[0]:.1f} - {bounds[1]:.1%}" if bounds else ""
-                shown = f"{value:.3f}" if metric == "min_dcf" else f"{value:.1%}"
+                if metric in units:
+                    shown, interval = f"{value:.3f} {units[metric]}".strip(), bounds and "{:.3f} - {:.3f}".format(*bounds)
+                else:
+                    shown, interval = f"{value:.1%}", bounds and f"{100 * bounds[0]:.1f} - {bounds[1]:.1%}"
                 names = (head, str(figures["n"])) if head != previous else ("", "")
-                table.add_row(scope if previous is None else "", *names, metric, shown, interval)
+                table.add_row(scope if previous is None else "", *names, metric, shown, interval or "")
                 previous = head
         table.add_section()
     return table

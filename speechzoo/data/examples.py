@@ -19,7 +19,7 @@ class Examples:
 
     Args:
         sources: Manifests to read, in order.
-        heads: Head name -> head (`label`, `encode`, `target_shape`), as in `MultiTaskModel.heads`.
+        heads: Head name -> head (`label`, `encode`, `target_shape`, `target_dtype`), as in `MultiTaskModel.heads`.
         root: Folder that the manifests' paths are relative to.
         minimum_seconds: Shorter utterances are left out.
         maximum_seconds: Longer utterances are left out.
@@ -72,7 +72,7 @@ class Examples:
         return np.array([0 if label is None else len(label) for label in self._encoded[head]], np.int64)
 
     def targets(self, head: str, indices: np.ndarray, length: int = 0) -> np.ndarray:
-        """Encoded labels of some utterances, int32 (rows, ...), 0 where there is none.
+        """Encoded labels of some utterances, of the head's `target_dtype` (rows, ...), 0 where there is none.
 
         Args:
             head: Name of the head.
@@ -80,7 +80,7 @@ class Examples:
             length: Units that sequences are padded to.
         """
         shape = tuple(length if size is None else size for size in self.heads[head].target_shape)
-        result = np.zeros((len(indices), *shape), np.int32)
+        result = np.zeros((len(indices), *shape), self.heads[head].target_dtype)
         column = self._encoded[head]
         for row, index in enumerate(indices):
             label = column[index]
@@ -143,10 +143,10 @@ class Examples:
         return None if value is None else self._encode(name, value, duration)
 
     def _encode(self, name, value, duration):
-        known, key = self._known[name], value if isinstance(value, (str, int)) else json.dumps(value, sort_keys=True)
+        known, key = self._known[name], value if isinstance(value, str) else (json.dumps(value, sort_keys=True),)
         if key not in known:
             try:
-                known[key] = np.asarray(self.heads[name].encode(value), np.int32)
+                known[key] = np.asarray(self.heads[name].encode(value), self.heads[name].target_dtype)
             except ValueError as error:
                 known[key] = str(error)
         label = known[key]

@@ -131,7 +131,7 @@ def _dataset(plan, batches: Callable[[], Iterator], augmenter, reader=None, deco
     signature = (
         tf.TensorSpec([None], tf.int64), tf.TensorSpec([None, 2], tf.int32), tf.TensorSpec([None, None], tf.float32),
         tf.TensorSpec([], tf.int32),
-        {name: tf.TensorSpec([None, *head.target_shape], tf.int32) for name, head in heads.items()},
+        {name: tf.TensorSpec([None, *head.target_shape], head.target_dtype) for name, head in heads.items()},
         {name: tf.TensorSpec([None], tf.float32) for name in heads})
     dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
     dataset = dataset.map(load_batch, num_parallel_calls=threads, deterministic=True).prefetch(2)

@@ -12,7 +12,6 @@ from speechzoo.decoding.ctc.hypothesis import Hypothesis
 from speechzoo.decoding.ctc.segments import Segment, segments_text
 from speechzoo.decoding.ctc.word import Word
 from speechzoo.decoding.decoder import Decoder
-from speechzoo.text.units import WRITTEN_KINDS
 
 WORD_FIELDS = {"words": "transcript", "phone_times": "phones", "sentence_words": "sentence"}
 """Fields of words with times -> the text that they are the words of."""
@@ -164,10 +163,9 @@ class HeadDecoder(Decoder):
         if self.name not in outputs:
             raise ValueError(f"the outputs lack head '{self.name}'; they have: {', '.join(outputs)}")
         output = np.asarray(outputs[self.name])
-        if self.head_spec["type"] != "ctc" or self.head_spec["kind"] not in WRITTEN_KINDS:
-            return output
         with naming_head(self.name):
-            return self.search(output, self.head_spec)
+            writes = answer_kind(self.head_spec).writes_words(self.head_spec)
+            return self.search(output, self.head_spec) if writes else output
 
     def read(self, result: Recognition, outputs: dict[str, np.ndarray]):
         """As `Decoder.read`; its errors name the head."""

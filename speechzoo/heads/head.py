@@ -11,8 +11,8 @@ class Head(keras.layers.Layer):
     - `loss()` -> keras.losses.Loss with reduction "mean_with_sample_weight": nats per example, so that the mean is over
       the labelled rows only, whatever else the batch holds.
     - `metrics_for_fit()` -> list of keras.metrics.Metric, each with `update_state(y_true, y_pred, sample_weight)`.
-    - `encode(value)` -> int32 array: a label as it stands in a manifest becomes the target of the loss. ValueError when
-      the head doesn't know the label.
+    - `encode(value)` -> array of `target_dtype`: a label as it stands in a manifest becomes the target of the loss.
+      ValueError when the head doesn't know the label.
     - `spec()` -> dict of plain values: what decoding needs to read the output; it travels inside every exported file.
 
     Call arguments:
@@ -25,6 +25,7 @@ class Head(keras.layers.Layer):
         label: Utterance field that holds the label; the head's own name unless given.
         target_shape: Shape of one encoded label: `()`; `(None,)` for a sequence that batches pad with 0; or `(None, 2)`
             for one of classes (from 1) and where in the recording they end (hundredths of a second).
+        target_dtype: Type of one encoded label: `int32`, or `float32` for numbers.
         memory: Frames after which what was heard counts e times less, of a head of utterances that answers in an
             endless stream; 0 remembers the whole utterance.
         auxiliary: It only teaches the backbone while training; a model for use is built without it.
@@ -36,6 +37,7 @@ class Head(keras.layers.Layer):
     """
 
     target_shape: tuple = ()
+    target_dtype = "int32"
     memory: float = 0.0
     auxiliary = False
     looks_ahead = False

@@ -27,7 +27,8 @@ def make_train_step(model: keras.Model) -> Callable:
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     inputs = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in model.input.items()}
-    targets = {name: tf.TensorSpec([None, *head.target_shape], tf.int32) for name, head in model.heads.items()}
+    targets = {name: tf.TensorSpec([None, *head.target_shape], head.target_dtype)
+               for name, head in model.heads.items()}
     weights = {name: tf.TensorSpec([None], tf.float32) for name in model.heads}
 
     @functools.partial(tf.function, input_signature=[(inputs, targets, weights)], autograph=False,

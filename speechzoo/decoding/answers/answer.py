@@ -27,11 +27,13 @@ class Answer(abc.ABC):
         fields: Labels whose answers have a field of their own in a Recognition; those of others go into its `labels`.
         framewise: The output has one row per frame; `MultiTaskModel.spec` adds `frame_seconds` to the head's spec.
         compares_recordings: It is scored by pairs of recordings, which must not be the same one twice.
+        metric_units: Unit of each metric of `score` that is no rate; empty text where it has none.
     """
 
     fields: tuple[str, ...] = ()
     framewise = False
     compares_recordings = False
+    metric_units: dict[str, str] = {}
 
     @abc.abstractmethod
     def read(self, result, label: str, output: np.ndarray, head_spec: dict):
@@ -46,6 +48,10 @@ class Answer(abc.ABC):
         Raises:
             ValueError: An output of another shape, or one that isn't finite.
         """
+
+    def writes_words(self, head_spec: dict) -> bool:
+        """Whether a decoder may search for words in the output, and what `read` and `answer` get is its Hypothesis."""
+        return False
 
     @abc.abstractmethod
     def answer(self, output: np.ndarray, head_spec: dict) -> tuple[object, float]:

@@ -28,6 +28,9 @@ class CTCAnswer(ChoiceAnswer):
         if label in _TIMES:
             setattr(result, _TIMES[label], hypothesis.words)
 
+    def writes_words(self, head_spec):
+        return units_of(head_spec).spelt
+
     def answer(self, output, head_spec):
         hypothesis = _decoded(output, head_spec)
         return hypothesis.text, hypothesis.confidence

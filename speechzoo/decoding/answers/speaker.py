@@ -9,6 +9,7 @@ class SpeakerAnswer(Answer):
     """An embedding; output (embedding size,), L2-normalised. The cosine of two compares voices."""
 
     compares_recordings = True
+    metric_units = {"min_dcf": ""}
 
     def read(self, result, label, output, head_spec):
         result.speaker, _ = self.answer(output, head_spec)
