@@ -1,0 +1,290 @@
+"""Every block of code in README.md, docs/ and checkpoints' lineages runs, is parsed, or says why not.
+
+A block is marked by its language: `sh` and `console` (after `$ `) are commands, `python` runs, `yaml` is a config,
+`json` has one object per line, `text` is what a program printed. A comment on the line above says why a Python block
+isn't run (`<!-- not run: ... -->`), or where it is tested (`<!-- tested by tests/... -->`).
+"""
+
+import ast
+import functools
+import gzip
+import importlib
+import itertools
+import json
+import re
+import runpy
+import shlex
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import soundfile
+import yaml
+
+import speechzoo
+import speechzoo.registry
+from speechzoo import cli
+from speechzoo.config import list_configs, load_config
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")),
+         *sorted((ROOT / "speechzoo" / "checkpoints").glob("*/lineage.md"))]
+FIXTURES = ROOT / "tests" / "compatibility" / "fixtures"
+BLOCK = re.compile(r"(?:^<!-- (not run|tested by|needs):? (.+?) -->\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+SPAN = re.compile(r"`((?:speechzoo [a-z]|python -m )[^`]*)`")
+# Their blocks have a test of their own.
+GRAMMARS, FLOORS = "commands.md", "floors"
+# Programs of others, and a word of the shell: what follows them is not looked at.
+FOREIGN = {"apt", "arecord", "brew", "cp", "dnf", "for", "git"}
+# A smaller model and fewer epochs than the page shows, where it trains: the same calls in seconds instead of minutes.
+SMALLER = {"mtl_conformer_small": "mtl_ds_cnn_micro", "epochs=20": "epochs=1"}
+
+
+@dataclass
+class Block:
+    """A fenced block of a page: `note` is "not run", "tested by", "needs" or empty, `reason` what follows it."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+    note: str
+    reason: str
+
+    def __str__(self):
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def blocks_of(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    return [Block(page, text.count("\n", 0, match.start(3)) + 1, match[3], match[4], match[1] or "", match[2] or "")
+            for match in BLOCK.finditer(text)]
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+
+
+def of_language(*languages):
+    return [pytest.param(block, id=str(block)) for block in BLOCKS if block.language in languages]
+
+
+def test_every_block_says_what_it_is():
+    assert len(BLOCKS) > 40
+    fences = sum(len(re.findall(r"^ *```", page.read_text(encoding="utf-8"), re.MULTILINE)) for page in PAGES)
+    assert fences == 2 * len(BLOCKS), "a fence that this test can't read"
+    for block in BLOCKS:
+        assert block.language in ("sh", "console", "python", "yaml", "json", "text", FLOORS), f"{block}: name its language"
+        if block.note == "not run":
+            assert block.language == "python" and len(block.reason) > 10, f"{block}: say why it isn't run"
+        if block.note == "tested by":
+            assert (ROOT / block.reason).is_file() and block.page.name in (ROOT / block.reason).read_text(), block
+
+
+# ---- commands
+
+
+@pytest.fixture
+def parsed(monkeypatch):
+    """What commands were parsed to: nothing runs."""
+    answers = []
+    for name in cli.COMMANDS.values():
+        monkeypatch.setattr(importlib.import_module(name), "run", answers.append)
+    return answers
+
+
+def commands(script: str) -> list[list[str]]:
+    """The words of every command: lines are joined at backslashes and inside of quotes, and split at pipes."""
+    found, line = [], ""
+    for text in script.splitlines():
+        line += text + "\n"
+        if text.endswith("\\"):
+            line = line[:-2]
+            continue
+        try:
+            lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
+            lexer.whitespace_split, lexer.commenters = True, ""  # `${head#*:}` has no comment in it
+            words = list(itertools.takewhile(lambda word: not word.startswith("#"), lexer))
+        except ValueError:  # a quotation that goes on
+            continue
+        found.append([])
+        for word in words:
+            if set(word) <= set("|&;") or word in ("do", "done"):
+                found.append([])
+            else:
+                found[-1].append(word)
+        line = ""
+    assert not line, f"a command without its end: {line}"
+    return [words for words in found if words]
+
+
+def check(words: list[str], parsed: list):
+    """A command of ours has these options; a program of others only has a name that is known here."""
+    while re.fullmatch(r"\w+=.*", words[0], re.DOTALL):  # NAME=value before a command
+        words = words[1:]
+    words = words[:words.index(">")] if ">" in words else words
+    program, *arguments = words
+    if program == "speechzoo":
+        check_speechzoo(arguments, parsed)
+    elif Path(program).name.startswith("python"):
+        check_python(arguments)
+    elif program == "make":
+        folder, targets = (arguments[1], arguments[2:]) if arguments[:1] == ["-C"] else (".", arguments)
+        makefile = (ROOT / folder / "Makefile").read_text()
+        assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets if "=" not in target), targets
+    elif Path(program).name == "pip":
+        extras = re.findall(r"\[([\w,]+)\]", " ".join(arguments))
+        setup = (ROOT / "setup.cfg").read_text()
+        assert all(re.search(rf"^{extra} =$", setup, re.MULTILINE) for names in extras for extra in names.split(","))
+    elif "/" in program:
+        built = program.startswith("export/micro/build/")
+        assert built or (ROOT / program).is_file(), f"no such program: {program}"
+    else:
+        assert program in FOREIGN, f"what is {program}?"
+
+
+def check_speechzoo(arguments: list[str], parsed: list):
+    del parsed[:]
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    if "--help" in arguments or "--version" in arguments:
+        return
+    assert ended.value.code == 0 and len(parsed) == 1, arguments
+    for name in (getattr(parsed[0], key, None) or "" for key in ("model", "config")):
+        if re.fullmatch(r"(mtl|wake)_\w+", str(name)):
+            assert name in list_configs(), f"no model {name}"
+            load_config(name, getattr(parsed[0], "overrides", None) or [])
+
+
+def check_python(arguments: list[str]):
+    if arguments[0] == "-c":
+        ast.parse(arguments[1])
+        return
+    if arguments[0] == "-m":
+        module, options = arguments[1], arguments[2:]
+        if module in ("venv", "pytest", "speechzoo"):
+            return
+        path = ROOT / f"{module.replace('.', '/')}.py"
+    else:
+        path, options = ROOT / arguments[0], arguments[1:]
+    text = path.read_text(encoding="utf-8")
+    assert [option for option in options if option.startswith("--") and f'"{option}"' not in text] == [], path
+
+
+@pytest.mark.parametrize("block", of_language("sh", "console"))
+def test_commands_exist_with_their_options(block, parsed):
+    script = block.text
+    if block.language == "console":
+        script = "\n".join(line.removeprefix("$ ") for line in script.splitlines() if line.startswith("$ "))
+    for words in commands(script):
+        check(words, parsed)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_in_the_text_exist(page):
+    """They leave arguments out, so only their names and options are looked up."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for span in SPAN.findall(text):
+        program, *words = span.replace("\\", " ").split()
+        module = cli.COMMANDS.get(words[0], "") if program == "speechzoo" else words[1]
+        if program == "python" and module == "pytest":
+            continue
+        assert module, f"{page.name}: no command `{span}`"
+        sources = [importlib.import_module(module)] if program == "speechzoo" else []
+        text_of = "".join(Path(source.__file__).read_text(encoding="utf-8") for source in sources)
+        if program == "speechzoo":  # options that several commands share
+            text_of += "".join(path.read_text(encoding="utf-8") for path in (ROOT / "speechzoo" / "cli").glob("*.py")
+                               if f"speechzoo.cli.{path.stem}" not in cli.COMMANDS.values())
+        else:
+            text_of = (ROOT / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
+        options = [word.strip("[],") for word in words if word.strip("[").startswith("--")]
+        assert [option for option in options if f'"{option}"' not in text_of] == [], f"{page.name}: `{span}`"
+
+
+# ---- configs and manifests
+
+
+@pytest.mark.parametrize("block", [case for case in of_language("yaml") if case.values[0].page.name != GRAMMARS])
+def test_configs_have_known_keys(block, tmp_path):
+    config = {"extends": "mtl_conformer_small"} | yaml.safe_load(block.text)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    read = load_config(tmp_path / "config.yaml").to_dict()
+    assert config.keys() - {"extends"} <= read.keys()
+
+
+@pytest.mark.parametrize("block", of_language("json"))
+def test_manifests_have_one_object_per_line(block):
+    assert all(isinstance(json.loads(line), dict) for line in block.text.splitlines())
+
+
+# ---- Python
+
+
+@pytest.fixture(scope="module")
+def load():
+    """`speechzoo.load`, which builds a model once for all pages; one that a page trains is its own."""
+    original, kept = speechzoo.registry.load, {}
+
+    @functools.wraps(original)
+    def cached(name, *arguments, **options):
+        if arguments or options or name not in list_configs():
+            return original(name, *arguments, **options)
+        kept[name] = kept.get(name) or original(name)
+        return kept[name]
+    return cached
+
+
+def recording(name: str, text: str, folder: Path):
+    """A recording of the repository under the name that a page has for it."""
+    samples, rate = soundfile.read(ROOT / "examples" / f"{text}.flac", dtype="float32")
+    soundfile.write(folder / name, samples, rate, subtype="PCM_16")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, load):
+    """A folder with all that the pages take as given: recordings, prepared data, an exported file, a grammar."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(speechzoo.registry, "load", load)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    for name in ("1", "2", "3", "4", "5", "again", "order", "calm"):
+        recording(f"{name}.wav", "stop", tmp_path)
+    for name in ("anna_1", "anna_2", "anna_3", "who"):
+        recording(f"{name}.wav", "sentence", tmp_path)
+    exported = gzip.decompress((FIXTURES / "tiny_streaming.tflite.gz").read_bytes())
+    (tmp_path / "exported").mkdir()
+    for name in ("mtl_conformer_small", "mtl_conformer_small_dynamic", "mtl_conformer_small_streaming"):
+        (tmp_path / "exported" / f"{name}.tflite").write_bytes(exported)
+    labels = {"my_words": {"keyword": "lights"}, "moods": {"mood": "calm", "keyword": "stop"}}
+    for name, label in labels.items():
+        prepared = tmp_path / "prepared" / name
+        prepared.mkdir(parents=True)
+        shutil.copy(ROOT / "examples" / "stop.flac", prepared)
+        utterance = {"audio": "stop.flac", "split": "train", **label}
+        (prepared / "manifest.jsonl").write_text(f"{json.dumps(utterance)}\n" * 2, encoding="utf-8")
+    grammar = re.search(r"```yaml\n(.*?)```", (ROOT / "docs" / GRAMMARS).read_text(encoding="utf-8"), re.DOTALL)[1]
+    (tmp_path / "home.yaml").write_text(grammar, encoding="utf-8")
+    return tmp_path
+
+
+# What has its answers beside it (>>>) is the business of tests/grammar/test_commands_page.py.
+PYTHON = [block for block in BLOCKS if block.language == "python" and block.note not in ("not run", "tested by")
+          and not block.text.startswith(">>>")]
+
+
+@pytest.mark.filterwarnings("ignore:.*shuffle=True", "ignore:.*ran out of data")  # Keras's own of what is shown
+@pytest.mark.parametrize("page", list({block.page for block in PYTHON}), ids=lambda page: page.name)
+def test_python_runs(page, folder):
+    """The blocks of a page in their order, as one program with their lines where the page has them."""
+    program = [""] * (page.read_text(encoding="utf-8").count("\n") + 1)
+    for block in (block for block in PYTHON if block.page == page):
+        text = block.text
+        if ".fit(" in text:
+            for shown, smaller in SMALLER.items():
+                text = text.replace(shown, smaller)
+        program[block.line:block.line + text.count("\n")] = text.splitlines()
+    (folder / "page.py").write_text("\n".join(program), encoding="utf-8")
+    samples = np.zeros(3200, "float32")
+    runpy.run_path("page.py", {"speechzoo": speechzoo, "microphone": [samples, samples]})
+    keras.backend.clear_session()
