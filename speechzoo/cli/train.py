@@ -15,8 +15,8 @@ def add_arguments(parser):
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE",
                         help="changes to the config: training.epochs=3 'data.train=[{manifest: a.jsonl}]'")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run: weights, log, curves")
-    parser.add_argument("--weights", metavar="WEIGHTS", help="what to start from: name of a zoo model, folder of a run, "
-                        "or a weights file; what doesn't fit starts at random")
+    parser.add_argument("--weights", metavar="WEIGHTS", help="what to start from: name of a zoo model, folder of a "
+                        "run, or a weights file; what doesn't fit starts at random")
     parser.add_argument("--heads", metavar="A,B", type=split_names, help="train only these heads of the config")
     parser.add_argument("--restart", action="store_true", help="start over, dropping what an earlier run left in DIR")
 
