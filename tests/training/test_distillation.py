@@ -57,7 +57,7 @@ def setting(tmp_path, monkeypatch):
 
 
 def test_the_page_shows_this_class():
-    page = re.search(r"```python\n(class Distillation.*?)```", PAGE.read_text(encoding="utf-8"), re.S)[1]
+    page = re.search(r"\n(class Distillation.*?)```", PAGE.read_text(encoding="utf-8"), re.S)[1]
     assert page in Path(__file__).read_text(encoding="utf-8")
 
 
