@@ -20,10 +20,11 @@ import numpy as np
 
 from benchmarks.quality.parts import Part, read_part
 from benchmarks.quality.wake_word import REFRACTORY_SECONDS, count_alarms, smoothed
+from speechzoo.decoding.streams.windows import HOP_SECONDS, WINDOW_SECONDS
 from speechzoo.edge.custom_words import STEPS, WORD_THRESHOLD, CustomWords
 from speechzoo.edge.edge_model import EdgeModel
-from speechzoo.exporters.signatures.custom_words import SCALE
-from speechzoo.listening.listener import HOP_SECONDS, SMOOTHED, WINDOW_SECONDS
+from speechzoo.exporters.signatures.custom_words import LOGIT_SCALE
+from speechzoo.listening.listener import SMOOTHED
 from tools.figures import add_figures_option, write_figures
 from tools.tables.plain import plain
 
@@ -44,7 +45,7 @@ def window_embeddings(model, audio: np.ndarray) -> np.ndarray:
 
 def smoothed_scores(embeddings: np.ndarray, weights: dict) -> np.ndarray:
     """(windows, words) of a stream, averaged as `speechzoo listen` averages them."""
-    return smoothed(1 / (1 + np.exp(-SCALE * (embeddings @ weights["kernel"].T + weights["bias"]))), SMOOTHED)
+    return smoothed(1 / (1 + np.exp(-LOGIT_SCALE * (embeddings @ weights["kernel"].T + weights["bias"]))), SMOOTHED)
 
 
 def read_corpus(model, part: Part, known: set, generator) -> tuple[dict, dict, set]:

@@ -24,10 +24,11 @@ import numpy as np
 from benchmarks.quality.parts import read_part
 from speechzoo.decoding.answers.classifier import class_probabilities
 from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD
+from speechzoo.decoding.streams.windows import HOP_SECONDS, WINDOW_SECONDS
 from speechzoo.exporters.esphome import EsphomeModel
 from speechzoo.files import write_atomically
 from speechzoo.frontends.micro_features import HOP_LENGTH, SAMPLE_RATE
-from speechzoo.listening.listener import HOP_SECONDS, SMOOTHED, WINDOW_SECONDS
+from speechzoo.listening.listener import SMOOTHED
 from speechzoo.opening import open_model
 from tools.figures import FOLDER, write_figures
 

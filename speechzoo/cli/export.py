@@ -1,5 +1,7 @@
 """`speechzoo export`: a model -> a SavedModel for TensorFlow Serving, a file for a device, C sources or a wake word."""
 
+import inspect
+
 from speechzoo.cli.decoder_options import split_names
 
 HELP = "Export a model for a server (SavedModel), a device (TFLite) or a microcontroller, measured against Keras first."
@@ -9,15 +11,18 @@ MICRO_MACS_PER_SECOND = 20e6
 
 def add_arguments(parser):
     """Adds the arguments of the command to its parser."""
+    from speechzoo.exporters import FORMATS
+    from speechzoo.exporters.network.quantizers import QUANTIZATIONS, QUANTIZERS
+
+    # Values go to `export` by their names; what isn't given has the default of the format's exporter.
     parser.add_argument("model", metavar="NAME_OR_DIR", help="a model of the zoo, or the folder of a training run")
-    parser.add_argument("--format", choices=("saved_model", "tflite", "micro", "esphome"), default="saved_model",
-                        help="what to write (%(default)s)")
-    parser.add_argument("--quantize", choices=("none", "float16", "dynamic", "int8", "int16x8"), default="none",
+    parser.add_argument("--format", choices=tuple(FORMATS), default="saved_model", help="what to write (%(default)s)")
+    parser.add_argument("--quantize", choices=QUANTIZATIONS,
                         help="TFLite only: float16 weights, int8 weights, int8 weights and activations, or int8 "
-                             "weights and int16 activations (%(default)s)")
-    parser.add_argument("--quantizer", choices=("tensorflow", "ai-edge"), default="tensorflow",
+                             "weights and int16 activations (none)")
+    parser.add_argument("--quantizer", choices=tuple(QUANTIZERS),
                         help="what makes dynamic, int8 and int16x8: TensorFlow's converter, or ai-edge-quantizer "
-                             "(%(default)s)")
+                             "(tensorflow)")
     parser.add_argument("--keep-float", choices=("auto",), metavar="auto",
                         help="int8 only: leave layers in float32 where a head would lose over half a point by them")
     parser.add_argument("--representative", metavar="MANIFEST",
@@ -25,30 +30,24 @@ def add_arguments(parser):
     parser.add_argument("--heads", type=split_names, metavar="A,B", help="export only these heads")
     parser.add_argument("--signatures", type=split_names, metavar="A,B",
                         help="TFLite only: what the file can be asked beside recognize: stream_step, keyword, embed, "
-                             "learn, adapt; when absent, all but the last two for a model that can stream, none for "
-                             "others")
-    parser.add_argument("--window", type=float, default=1.0, metavar="SECONDS",
-                        help="micro only: how much audio the network hears at once (%(default)s)")
+                             "learn, adapt; default: every one that applies except learn and adapt if the model can "
+                             "stream, otherwise none")
+    parser.add_argument("--window", type=float, dest="window_seconds", metavar="SECONDS",
+                        help="micro only: how much audio the network hears at once (1.0)")
     parser.add_argument("--wake-word", metavar="WORD", help="esphome only: the word to wait for, one of the model's")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write to")
+    parser.add_argument("--out", dest="directory", required=True, metavar="DIR", help="folder to write to")
 
 
 def run(arguments):
     """Exports the model and prints what was written and how far each head is from the Keras model."""
     from speechzoo.exporters import export
 
-    path = export(arguments.model, arguments.out, arguments.format, arguments.quantize, arguments.representative,
-                  arguments.heads, signatures=arguments.signatures, keep_float=arguments.keep_float,
-                  window_seconds=arguments.window, quantizer=arguments.quantizer, wake_word=arguments.wake_word)
-    if arguments.format == "saved_model":
-        print(path)
-        return
-    if arguments.format == "micro":
-        _show_micro(path)
-        return
-    if arguments.format == "esphome":
-        _show_esphome(path)
-        return
+    known = inspect.signature(export).parameters
+    path = export(**{name: value for name, value in vars(arguments).items() if name in known})
+    SHOW[arguments.format](path)
+
+
+def _show_tflite(path):
     from speechzoo.edge.artifact import read_artifact
     from speechzoo.exporters.network.flatbuffer import count_operators
     from speechzoo.exporters.network.sensitivity import sensitivity_table
@@ -90,3 +89,7 @@ def _show_esphome(path):
           f"{1000 * report['step_seconds']:.0f} ms, {report['macs_per_second'] / 1e6:.1f} million multiply-accumulates "
           "a second")
     print(f"{path}\n{path.with_suffix('.tflite')}")
+
+
+SHOW = {"saved_model": print, "tflite": _show_tflite, "micro": _show_micro, "esphome": _show_esphome}
+"""Format -> what prints what was written."""

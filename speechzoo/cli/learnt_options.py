@@ -72,9 +72,10 @@ def open_owner(model):
     Raises:
         ValueError: It is no exported file, or one that can't adapt.
     """
+    from speechzoo.edge import signatures
     from speechzoo.edge.owner import Owner
 
-    return Owner(_exported(model, "adapt to their owners", "adapt"))
+    return Owner(_exported(model, "adapt to their owners", signatures.OWNER_ADAPT))
 
 
 def open_words(model):
@@ -83,9 +84,10 @@ def open_words(model):
     Raises:
         ValueError: It is no exported file, or one that can't learn.
     """
+    from speechzoo.edge import signatures
     from speechzoo.edge.custom_words import CustomWords
 
-    return CustomWords(_exported(model, "learn words", "learn"))
+    return CustomWords(_exported(model, "learn words", signatures.WORDS_LEARN))
 
 
 def _exported(model, able, signature):

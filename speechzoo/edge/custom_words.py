@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 
+from speechzoo.decoding.streams.windows import WINDOW_SECONDS
+from speechzoo.edge import signatures
 from speechzoo.edge.examples import read_examples, read_samples
 from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
 
 WORD_THRESHOLD = 0.8
 """Score from which on a word is heard; `benchmarks/quality/few_shot.py` measures what it costs."""
 STEPS = 100
-"""Of gradient descent, a fraction of a second: the loss hardly falls any more."""
-WINDOW_SECONDS = 1.2
-"""Words are learnt and heard in windows of this length, which is also that of a listener's."""
+"""Steps of gradient descent, a fraction of a second: the loss hardly falls any more."""
 _PROTOTYPE_COSINE = 0.6  # what the mean of a word's recordings alone would require
 
 
@@ -29,7 +29,7 @@ class CustomWords:
 
     Attributes:
         maximum_seconds: Longer recordings are refused.
-        weights: The layer of detectors, a row a word: `kernel` (room, embedding size) and `bias` (room,).
+        weights: The layer of detectors, a row per word: `kernel` (words, embedding size) and `bias` (words,).
 
     Raises:
         ValueError: The file can't learn.
@@ -45,7 +45,7 @@ class CustomWords:
     def __init__(self, model, threshold: float = WORD_THRESHOLD, steps: int = STEPS):
         self.model, self.threshold, self.steps = model, threshold, steps
         self.sample_rate = model.spec["sample_rate"]
-        self._empty = {name: np.zeros_like(value) for name, value in model.run("save").items()}
+        self._empty = {name: np.zeros_like(value) for name, value in model.run(signatures.WORDS_SAVE).items()}
         self.weights = self._empty
         self._examples = {}
 
@@ -60,7 +60,7 @@ class CustomWords:
         Args:
             word: Its name.
             recordings: 1 to 10, better 5, in which it is said once and nothing else: paths, bytes of files or arrays.
-            sample_rate: Hz of arrays; the model's own when None.
+            sample_rate: Hz of arrays. Default: the model's own.
 
         Raises:
             AudioError: A recording can't be used, is silent, or is longer than 5 s.
@@ -88,7 +88,8 @@ class CustomWords:
         """Word -> score from 0 to 1, of a recording of at most 5 s."""
         self._restore()
         samples = read_samples(audio, sample_rate, self.sample_rate, self.maximum_seconds)
-        scores = self.model.run("infer_custom", audio=word_window(samples, self.sample_rate)[None])["scores"][0]
+        audio = word_window(samples, self.sample_rate)[None]
+        scores = self.model.run(signatures.WORDS_INFER, audio=audio)["scores"][0]
         return dict(zip(self._examples, map(float, scores)))
 
     def recognize(self, audio, sample_rate: int | None = None) -> tuple[str | None, float]:
@@ -135,15 +136,16 @@ class CustomWords:
         rows = np.repeat(np.arange(len(self._examples)), [len(examples) for examples in self._examples.values()])
         embedding, target = np.concatenate([*self._examples.values()]), np.eye(len(bias), dtype=np.float32)[rows]
         for _ in range(self.steps):
-            self.model.run("learn", embedding=embedding, target=target)
-        self.weights = self.model.run("save")
+            self.model.run(signatures.WORDS_LEARN, embedding=embedding, target=target)
+        self.weights = self.model.run(signatures.WORDS_SAVE)
 
     def _restore(self):
         # The file's variables are the interpreter's: whoever used them last has left theirs.
-        self.model.run("restore", **self.weights)
+        self.model.run(signatures.WORDS_RESTORE, **self.weights)
 
     def _embed(self, samples) -> np.ndarray:
-        return self.model.run("embed_word", audio=word_window(samples, self.sample_rate)[None])["embedding"][0]
+        audio = word_window(samples, self.sample_rate)[None]
+        return self.model.run(signatures.WORDS_EMBED, audio=audio)["embedding"][0]
 
 
 def word_window(samples: np.ndarray, sample_rate: int) -> np.ndarray:

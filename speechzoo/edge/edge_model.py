@@ -7,9 +7,7 @@ import numpy as np
 from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.decoding.streams.stream import Stream
 from speechzoo.edge.artifact import ArtifactError, read_artifact
-
-SIGNATURE = "recognize"
-STREAM_STEP = "stream_step"
+from speechzoo.edge.signatures import RECOGNIZE, STREAM_STEP
 
 
 class EdgeModel(Recognizer):
@@ -44,9 +42,9 @@ class EdgeModel(Recognizer):
             # By path, not by content: the weights are mapped, not copied.
             self._interpreter = Interpreter(model_path=str(self.path), num_threads=threads)
             self.signatures = self._interpreter.get_signature_list()
-            outputs = self.signatures[SIGNATURE]["outputs"]
+            outputs = self.signatures[RECOGNIZE]["outputs"]
         except KeyError:
-            raise ArtifactError(f"{self.path}: has no signature '{SIGNATURE}'") from None
+            raise ArtifactError(f"{self.path}: has no signature '{RECOGNIZE}'") from None
         except (ValueError, RuntimeError) as error:
             raise ArtifactError(f"{self.path}: LiteRT can't run it: {' '.join(str(error).split())}") from None
         if set(outputs) != set(self.spec["heads"]):

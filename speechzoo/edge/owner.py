@@ -8,17 +8,17 @@ from speechzoo.audio import AudioError
 from speechzoo.decoding.ctc.paths import log_softmax
 from speechzoo.decoding.ctc.viterbi import check_room, occupancies
 from speechzoo.decoding.heads import find_head
+from speechzoo.edge import signatures
 from speechzoo.edge.examples import read_samples
 from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
 from speechzoo.text.letter_to_sound import default_lexicon
 from speechzoo.text.normalize import normalize_words
 from speechzoo.text.spelling import Lexicon, Spelling
 
-ADAPT = "adapt"
-FRAMES = 50
-"""That a step sees: TFLite lacks the operators for gradients of tensors whose shapes are open."""
+FRAMES_PER_STEP = 50
+"""Frames that a step of training sees: TFLite lacks the operators for gradients of tensors whose shapes are open."""
 EPOCHS = 5
-RATE = 0.1
+LEARNING_RATE = 0.1
 """Size of a step on one sentence, whose loss is in nats per unit; `benchmarks/quality/owner.py` measures its effect."""
 
 
@@ -57,7 +57,7 @@ class Owner:
     def __init__(self, model, lexicon: Lexicon | None = None, language: str = "en"):
         self.model, self.language = model, language
         self.sample_rate = model.spec["sample_rate"]
-        self._original = model.run("save_affine")["original"]
+        self._original = model.run(signatures.OWNER_SAVE)["original"]
         head = model.spec["heads"][adapted_head(model.spec)]
         self._spelling = Spelling(head, default_lexicon() if lexicon is None else lexicon, "what was said")
         self._units = len(head["units"])
@@ -69,10 +69,10 @@ class Owner:
         Args:
             examples: (text, recording) of each utterance, better ten than three: text as people write, and a path, the
                 bytes of a file or an array.
-            sample_rate: Hz of arrays; the model's own when None.
+            sample_rate: Hz of arrays. Default: the model's own.
 
         Returns:
-            How unlikely the texts were to the model before and afterwards, nats a unit.
+            How unlikely the texts were to the model before and afterwards, nats per unit.
 
         Raises:
             AudioError: A recording can't be used, is longer than 20 s, or too short for its text.
@@ -82,13 +82,13 @@ class Owner:
             raise ValueError("nothing to learn from; give texts and recordings of them")
         self._restore(self.affine)
         utterances = [self._utterance(text, recording, sample_rate) for text, recording in examples]
-        known = before = [_known(self._run(frames), units) for frames, units in utterances]
+        aligned = before = [_align(self._run(frames), units) for frames, units in utterances]
         for _ in range(EPOCHS):
-            # What was heard before its last step says where in a sentence its units stand.
-            known = [_known(self._run(frames, target, RATE / len(units)), units)
-                     for (frames, units), (target, _) in zip(utterances, known)]
-        after = [_known(self._run(frames), units) for frames, units in utterances]
-        self.affine = self.model.run("save_affine")["affine"]
+            # The logits before its last step say where in a sentence its units stand.
+            aligned = [_align(self._run(frames, target, LEARNING_RATE / len(units)), units)
+                       for (frames, units), (target, _) in zip(utterances, aligned)]
+        after = [_align(self._run(frames), units) for frames, units in utterances]
+        self.affine = self.model.run(signatures.OWNER_SAVE)["affine"]
         count = sum(len(units) for _, units in utterances)
         return tuple(-sum(score for _, score in each) / count for each in (before, after))
 
@@ -123,7 +123,7 @@ class Owner:
 
     def _restore(self, affine):
         self.affine = affine
-        self.model.run("restore_affine", affine=affine)
+        self.model.run(signatures.OWNER_RESTORE, affine=affine)
 
     def _utterance(self, text, recording, sample_rate):
         words = normalize_words(text, self.language).split()
@@ -141,16 +141,18 @@ class Owner:
 
     def _frames(self, samples) -> np.ndarray:
         """All that comes before what is tuned, of a recording: (frames, size)."""
-        return self.model.run("adapt_frames", audio=self.model.completed(samples)[None])["frames"][0]
+        return self.model.run(signatures.OWNER_FRAMES, audio=self.model.completed(samples)[None])["frames"][0]
 
     def _run(self, frames, target=None, rate=0.0) -> np.ndarray:
         """Logits (frames, units + 1); and a step towards the target, if there is one."""
         target = np.zeros((len(frames), self._units + 1), np.float32) if target is None else target
         logits = []
-        for first in range(0, len(frames), FRAMES):
-            parts = {name: array[first:first + FRAMES] for name, array in (("frames", frames), ("target", target))}
-            padded = {name: np.pad(part, ((0, FRAMES - len(part)), (0, 0)))[None] for name, part in parts.items()}
-            logits.append(self.model.run(ADAPT, **padded, rate=np.float32(rate))["logits"][0])
+        for first in range(0, len(frames), FRAMES_PER_STEP):
+            step = slice(first, first + FRAMES_PER_STEP)
+            parts = {"frames": frames[step], "target": target[step]}
+            padding = FRAMES_PER_STEP - len(parts["frames"])
+            padded = {name: np.pad(part, ((0, padding), (0, 0)))[None] for name, part in parts.items()}
+            logits.append(self.model.run(signatures.OWNER_ADAPT, **padded, rate=np.float32(rate))["logits"][0])
         return np.concatenate(logits)[:len(frames)]
 
     def _probe(self) -> np.ndarray:
@@ -158,6 +160,6 @@ class Owner:
         return mean / np.linalg.norm(mean)
 
 
-def _known(logits, units) -> tuple[np.ndarray, float]:
-    """`occupancies` of what was heard: the target of a step, and how likely the units are."""
+def _align(logits, units) -> tuple[np.ndarray, float]:
+    """`occupancies` of the units: the target of a step (frames, units + 1), and how likely the units are."""
     return occupancies(log_softmax(logits), units)

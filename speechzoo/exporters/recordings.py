@@ -59,7 +59,7 @@ def choose_different(recordings: list[np.ndarray], labels: list[str], sample_rat
 
     Args:
         recordings: float32 (samples,) each.
-        labels: One a recording; another label is as far away as one standard deviation of the rest.
+        labels: One per recording; another label is as far away as one standard deviation of the rest.
         sample_rate: Hz.
         count: How many to choose at most.
 

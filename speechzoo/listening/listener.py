@@ -9,6 +9,7 @@ from speechzoo.decoding.commands.decoder import CommandDecoder
 from speechzoo.decoding.recognition import Recognition
 from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, StreamEvent
+from speechzoo.decoding.streams.windows import HOP_SECONDS, WINDOW_SECONDS
 from speechzoo.listening.learnt import add_learnt
 from speechzoo.listening.voice_activity import VoiceActivity
 
@@ -16,10 +17,6 @@ LONGEST_SECONDS = 12.0
 """An utterance is cut here."""
 _BEFORE_SECONDS = 0.4  # kept of what precedes the first loud frame
 _SHORTEST_SECONDS = 0.4  # of speech worth asking about; the rest of a wake word is shorter
-WINDOW_SECONDS = 1.2
-"""A wake word is sought in windows of this length."""
-HOP_SECONDS = 0.2
-"""From one window to the next."""
 SMOOTHED = 2
 """Windows whose posteriors are averaged."""
 PATIENCE_SECONDS = 6.0

@@ -13,7 +13,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from speechzoo.edge.artifact import read_artifact
-from speechzoo.exporters.network.conversion import SIGNATURE
+from speechzoo.edge.signatures import RECOGNIZE
 from speechzoo.exporters.network.flatbuffer import (interpreter_that_keeps_tensors, operator_name, parse, serialize,
                                                     signature_graphs)
 
@@ -67,9 +67,9 @@ def operators_of(path: str | Path, seconds: float) -> Iterator[tuple[str, Callab
     network = Path(path).read_bytes()
     interpreter = interpreter_that_keeps_tensors(network)
     audio = (0.1 * np.random.default_rng(1).standard_normal((1, samples))).astype(np.float32)
-    interpreter.get_signature_runner(SIGNATURE)(audio=audio)
+    interpreter.get_signature_runner(RECOGNIZE)(audio=audio)
     model = parse(network)
-    number = signature_graphs(model)[SIGNATURE]
+    number = signature_graphs(model)[RECOGNIZE]
     graph = model.subgraphs[number]
     constants = {index for index, tensor in enumerate(graph.tensors) if model.buffers[tensor.buffer].data is not None}
     for operator in graph.operators:

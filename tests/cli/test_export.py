@@ -39,7 +39,7 @@ def test_tflite_with_ones_own_recordings(zoo, tmp_path, capsys):
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["tinny", "--out", "x"], "no model 'tinny'"),
-    (["tiny", "--quantize", "int8", "--out", "x"], "quantize 'int8' is for format 'tflite'"),
+    (["tiny", "--quantize", "int8", "--out", "x"], "option 'quantize' is for format 'tflite', not for 'saved_model'"),
     (["tiny", "--format", "tflite", "--heads", "mood", "--out", "x"], "no head 'mood'"),
     (["tiny", "--format", "tflite", "--representative", "none.jsonl", "--out", "x"], "none.jsonl"),
 ])

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,16 +9,16 @@ import pytest
 from speechzoo.audio import AudioError
 from speechzoo.cli import main
 from speechzoo.decoding.recognition import select_heads
-from speechzoo.edge import custom_words
+from speechzoo.edge import signatures
 from speechzoo.edge.artifact import read_artifact, write_artifact
 from speechzoo.edge.custom_words import CustomWords, word_window
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.edge.learnt_file import LearntFileError
 from speechzoo.exporters.network.flatbuffer import custom_operators
 from speechzoo.exporters.network.quantization import quantize_weights
-from speechzoo.exporters.signatures.custom_words import ROOM, SCALE, WordLearner, word_head
+from speechzoo.exporters.signatures.custom_words import (LEARNING_RATE, LOGIT_SCALE, MAXIMUM_WORDS, WordLearner,
+                                                        word_head)
 from speechzoo.exporters.tflite import export_tflite
-from speechzoo.listening import listener
 from tests.exporters.tiny_tflite import SOUNDS, tiny_tflite
 from tests.helpers import tone, write_wav
 from tests.serving.tiny import tiny_model
@@ -72,18 +71,19 @@ def test_words_are_learnt_and_forgotten(path):
 
 def test_training_is_gradient_descent_on_the_logistic_loss(path):
     model, random = EdgeModel(path), np.random.default_rng(5)
-    learner = WordLearner(tiny_model_with(["phones", "keyword"]), SOUNDS)
+    teacher = tiny_model_with(["phones", "keyword"])
+    learner = WordLearner(teacher, teacher.spec, SOUNDS)
     embedding = random.standard_normal((4, learner.kernel.shape[1])).astype(np.float32)
     embedding /= np.linalg.norm(embedding, axis=1, keepdims=True)
     kernel = 0.1 * random.standard_normal(learner.kernel.shape).astype(np.float32)
-    bias = 0.1 * random.standard_normal(ROOM).astype(np.float32)
-    target = np.eye(ROOM, dtype=np.float32)[[0, 0, 1, 1]]
-    assert model.run("restore", kernel=kernel, bias=bias)["words"] == ROOM
+    bias = 0.1 * random.standard_normal(MAXIMUM_WORDS).astype(np.float32)
+    target = np.eye(MAXIMUM_WORDS, dtype=np.float32)[[0, 0, 1, 1]]
+    assert model.run("restore", kernel=kernel, bias=bias)["words"] == MAXIMUM_WORDS
 
     def loss(kernel, bias):
         inputs, wanted = np.concatenate([embedding, learner._background]), np.zeros((4 + len(learner._background), 2))
         wanted[:4] = target[:, :2]
-        p = sigmoid(SCALE * (inputs.astype(float) @ kernel[:2].T + bias[:2]))
+        p = sigmoid(LOGIT_SCALE * (inputs.astype(float) @ kernel[:2].T + bias[:2]))
         return sum(-0.5 * (np.log(p[wanted[:, word] > 0, word]).mean() + np.log(1 - p[wanted[:, word] == 0, word]).mean())
                    for word in range(2)) / 2
 
@@ -96,7 +96,8 @@ def test_training_is_gradient_descent_on_the_logistic_loss(path):
         moved = kernel.astype(float)
         moved[row, column] += step
         slope = (loss(moved, bias) - loss(kernel.astype(float), bias)) / step
-        assert kernel[row, column] - after["kernel"][row, column] == pytest.approx(2 * 0.05 * slope, rel=0.02, abs=1e-5)
+        change = kernel[row, column] - after["kernel"][row, column]
+        assert change == pytest.approx(2 * LEARNING_RATE * slope, rel=0.02, abs=1e-5)
     assert model.run("learn", embedding=embedding, target=target)["loss"] < first
 
 
@@ -117,8 +118,7 @@ def test_files_with_smaller_weights_learn_too(path, mode, tmp_path):
     CustomWords(EdgeModel(path)).load(tmp_path / "words.npz")  # the same model, in other numbers
 
 
-def test_words_are_heard_in_the_windows_of_a_listener():
-    assert custom_words.WINDOW_SECONDS == listener.WINDOW_SECONDS
+def test_a_word_fills_its_window():
     short, long = word_window(tone(0.5), 16000), word_window(np.concatenate([0.1 * tone(2), tone(1), 0.1 * tone(1)]), 16000)
     assert len(short) == len(long) == 19200
     np.testing.assert_allclose(short[5600:13600], tone(0.5), atol=1e-3)
@@ -127,11 +127,11 @@ def test_words_are_heard_in_the_windows_of_a_listener():
 
 def test_the_signatures_agree_and_share_what_is_learnt(path):
     words = learnt(path)
-    assert set(words.model.signatures) == {"recognize", *WordLearner.signatures}
+    assert set(words.model.signatures) == {signatures.RECOGNIZE, *signatures.CUSTOM_WORDS}
     sound = chirp(300, 2500, 40)[None]
     embedding = words.model.run("embed_word", audio=sound)["embedding"]
     assert np.linalg.norm(embedding) == pytest.approx(1, abs=1e-5)
-    logits = SCALE * (embedding @ words.weights["kernel"].T + words.weights["bias"])
+    logits = LOGIT_SCALE * (embedding @ words.weights["kernel"].T + words.weights["bias"])
     np.testing.assert_allclose(words.model.run("infer_custom", audio=sound)["scores"], sigmoid(logits), atol=1e-4)
     other = CustomWords(words.model)  # two of one file don't touch each other
     other.add("noise", [SOUNDS[0]])
@@ -168,7 +168,7 @@ def test_wrong_input_says_so(path, tmp_path, tmp_path_factory):
         words.add("up", examples(300, 2500, 11))
     assert words.recognize(tone(0.6, sample_rate=48000), 48000)[1] < 1  # any rate
     words.steps = 0
-    for number in range(ROOM - 2):
+    for number in range(MAXIMUM_WORDS - 2):
         words.add(f"word {number}", [SOUNDS[0]])
     with pytest.raises(ValueError, match="no room for 'eleventh': 10 words are learnt; forget one of up, down, word 0"):
         words.add("eleventh", [SOUNDS[0]])
@@ -181,7 +181,7 @@ def test_wrong_input_says_so(path, tmp_path, tmp_path_factory):
 @pytest.mark.parametrize("heads, chosen", [(["letters", "phones", "keyword"], "phones"), (["keyword", "letters"], "letters"),
                                            (["language", "keyword"], "keyword"), (["language", "speaker"], None)])
 def test_which_head_hears_words(heads, chosen):
-    assert word_head(SimpleNamespace(spec=select_heads(tiny_model().spec, heads))) == chosen
+    assert word_head(select_heads(tiny_model().spec, heads)) == chosen
 
 
 def test_commands_on_a_device_without_tensorflow(path, tmp_path, capsys):

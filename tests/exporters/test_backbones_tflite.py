@@ -13,7 +13,7 @@ from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.network.flatbuffer import custom_operators
 from speechzoo.exporters.network.int16 import quantize_int16
 from speechzoo.exporters.network.macs import count_tflite_macs
-from speechzoo.exporters.network.quantization import calibrated_nodes, quantize_weights
+from speechzoo.exporters.network.quantization import float_operators, quantize_weights
 from speechzoo.exporters.parity import check_parity, measure_parity
 from speechzoo.exporters.tflite import export_tflite
 from speechzoo.frontends import FRONTENDS
@@ -109,7 +109,7 @@ def test_int16_activations_keep_the_answers_of_all(float32, tmp_path):
 
 def test_int8_activations_are_refused_where_there_is_a_loop_over_time(float32):
     with pytest.raises(ExportError, match="recurrent layers can't become int8.*use quantize='dynamic'"):
-        calibrated_nodes(float32.read_bytes())
+        float_operators(float32.read_bytes())
 
 
 def test_int8_of_the_others(tmp_path):

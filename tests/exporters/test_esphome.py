@@ -219,7 +219,7 @@ def test_wake_words_that_are_not_there(model, tmp_path):
         export(model, tmp_path, format="esphome", wake_word="_unknown_")
     with pytest.raises(ValueError, match="needs a wake word .--wake-word.: alexa, hey jarvis"):
         export(model, tmp_path, format="esphome")
-    with pytest.raises(ValueError, match="a wake word is for format 'esphome'"):
+    with pytest.raises(ValueError, match="option 'wake_word' is for format 'esphome', not for 'micro'"):
         export(model, tmp_path, format="micro", wake_word=WORD)
     with pytest.raises(ValueError, match="use --format esphome"):
         export(model, tmp_path, format="micro", heads=["gender"])
@@ -247,7 +247,7 @@ def test_a_network_that_esphome_does_not_load_is_refused(network):
 
 
 def test_a_network_beyond_tolerance_is_named_and_nothing_is_written(model, network, tmp_path, monkeypatch):
-    monkeypatch.setattr("speechzoo.exporters.esphome.esphome_export._write_saved_model", lambda *_: None)
+    monkeypatch.setattr("speechzoo.exporters.esphome.esphome_export.write_saved_model", lambda *_: None)
     monkeypatch.setattr("speechzoo.exporters.esphome.esphome_export.convert", lambda *_: (network, []))
     monkeypatch.setattr(EsphomeModel, "probabilities", lambda self, features: np.ones(len(features) // 4))
     with pytest.raises(ExportError, match="hey_jarvis.tflite: head 'keyword' is too far from the Keras model"):

@@ -20,7 +20,7 @@ from speechzoo.exporters import export
 from speechzoo.exporters.network.flatbuffer import custom_operators, parse, signature_graphs
 from speechzoo.exporters.network.macs import count_tflite_macs
 from speechzoo.exporters.network.quantization import quantize_weights
-from speechzoo.exporters.tflite import available_signatures, export_tflite
+from speechzoo.exporters.tflite import export_tflite
 from speechzoo.frontends import FRONTENDS
 from speechzoo.heads import CTCHead, ClassifierHead
 from speechzoo.layers.stream_state import part_of
@@ -200,10 +200,9 @@ def test_int8_multiplies_in_int8_and_keeps_its_state_in_float32(tmp_path):
 
 
 def test_signatures_are_a_choice(conformer, tmp_path):
-    assert list(available_signatures(tiny_model())) == ["recognize", "keyword", "embed", "learn", "adapt"]
     with pytest.raises(ValueError, match="the model has no signature 'stream_step'; it has: recognize, keyword, embed"):
         export(tiny_model(), tmp_path, format="tflite", signatures=["stream_step"])
-    with pytest.raises(ValueError, match="signatures are for format 'tflite'"):
+    with pytest.raises(ValueError, match="option 'signatures' is for format 'tflite'"):
         export(tiny_model(), tmp_path, signatures=["keyword"])
 
 

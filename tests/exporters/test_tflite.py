@@ -8,11 +8,11 @@ import speechzoo
 from speechzoo.edge.artifact import read_artifact, write_artifact
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.exporters.errors import ExportError
-from speechzoo.exporters.network import conversion
+from speechzoo.exporters.network import conversion, quantizers
 from speechzoo.exporters.network.flatbuffer import (count_operators, custom_operators, in_layer, operator_name, parse,
                                                     serialize)
 from speechzoo.exporters.network.int16 import quantize_int16
-from speechzoo.exporters.network.quantization import (WEIGHTED, calibrated_nodes, constant, quantize_weights,
+from speechzoo.exporters.network.quantization import (WEIGHTED, float_operators, constant, quantize_weights,
                                                       replace_data, symmetric_int8)
 from speechzoo.exporters.parity import check_parity, measure_parity
 from speechzoo.exporters.recordings import bundled_recordings, choose_different, read_recordings
@@ -122,7 +122,7 @@ def test_int8_has_int8_activations_outside_of_the_front_end(float32, tmp_path):
                 types.add(output.type)  # INT32 is the arithmetic of shapes
     assert results["frontend"] - {schema.TensorType.INT32} == {schema.TensorType.FLOAT32}
     assert schema.TensorType.INT8 in results["backbone"]
-    assert len(calibrated_nodes(float32.path.read_bytes())) > 50
+    assert len(float_operators(float32.path.read_bytes())) > 50
 
 
 def outputs_of(network, like, path):
@@ -177,7 +177,7 @@ def test_a_head_beyond_tolerance_is_named_and_nothing_is_written(float32, tmp_pa
 
     monkeypatch.setattr("speechzoo.exporters.tflite.EdgeModel", Wrong)
     monkeypatch.setattr("speechzoo.exporters.tflite.convert", lambda *_: (float32.path.read_bytes(), []))
-    with pytest.raises(ExportError, match="tiny.tflite: head 'keyword' is too far from the Keras model"):
+    with pytest.raises(ExportError, match="tiny.tflite, recognize: head 'keyword' is too far from the Keras model"):
         export_tflite(tiny_model(), tmp_path, representative=SOUNDS[:1])
     assert list(tmp_path.iterdir()) == []
 
@@ -187,11 +187,11 @@ def test_a_killed_converter_is_one_clear_line(tmp_path, monkeypatch):
     (tmp_path / "python").write_text("#!/bin/sh\nkill -SEGV $$\n")
     (tmp_path / "python").chmod(0o755)
     with pytest.raises(ExportError, match="int8.*killed .SIGSEGV") as caught:
-        conversion.convert(tmp_path, "int8", [])
+        conversion.convert(tmp_path, quantizers.int8, [])
     assert "\n" not in str(caught.value)
     (tmp_path / "python").write_text("#!/bin/sh\necho noise >&2\necho 'ValueError: no such operator' >&2\nexit 1\n")
-    with pytest.raises(ExportError, match="the converter failed: ValueError: no such operator"):
-        conversion.convert(tmp_path, "none", [])
+    with pytest.raises(ExportError, match="float32: the converter failed: ValueError: no such operator"):
+        conversion.convert(tmp_path, quantizers.float32, [])
 
 
 def test_wrong_arguments_name_the_nearest(tmp_path):
@@ -201,7 +201,7 @@ def test_wrong_arguments_name_the_nearest(tmp_path):
         speechzoo.export(tiny_model(), tmp_path, format="tflight")
     with pytest.raises(ValueError, match="no head 'intent'"):
         speechzoo.export(tiny_model(), tmp_path, format="tflite", heads=["intent"])
-    with pytest.raises(ValueError, match="a SavedModel keeps float32"):
+    with pytest.raises(ValueError, match="option 'quantize' is for format 'tflite', not for 'saved_model'"):
         speechzoo.export(tiny_model(), tmp_path, format="saved_model", quantize="int8")
 
 

@@ -46,8 +46,8 @@ def exported(tmp_path_factory):
     """`.../models/tiny`, the folder of versions of the tiny model; version 1 is in it."""
     if "tiny" not in _shared:
         sounds = [tone(0.3, seed=1), tone(0.5, 700)]
-        folder = export_saved_model(tiny_model(), tmp_path_factory.mktemp("models"), card="# tiny\n", examples=sounds)
-        _shared["tiny"] = folder.parent
+        written = export_saved_model(tiny_model(), tmp_path_factory.mktemp("models"), sounds, card="# tiny\n")
+        _shared["tiny"] = written.path.parent
     return _shared["tiny"]
 
 

@@ -7,17 +7,20 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from speechzoo.config import nearest
 from speechzoo.edge.artifact import NOTICES
+from speechzoo.edge.signatures import RECOGNIZE
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.esphome.esphome_model import MAXIMUM_VARIABLES, EsphomeModel
 from speechzoo.exporters.micro.arena import estimate_arena, with_headroom
-from speechzoo.exporters.network.conversion import SIGNATURE, convert
+from speechzoo.exporters.network.conversion import SAVED_MODEL, convert
 from speechzoo.exporters.network.flatbuffer import operator_name, parse, schema
 from speechzoo.exporters.network.macs import count_graph_macs
+from speechzoo.exporters.network.quantization import drop_names
+from speechzoo.exporters.network.source import Source
+from speechzoo.exporters.network.tracing import Endpoint, require_tensorflow, write_saved_model
 from speechzoo.exporters.parity import TOLERANCES, HeadParity, check_parity
 from speechzoo.exporters.recordings import read_recordings
 from speechzoo.exporters.selection import keep_heads
@@ -71,7 +74,7 @@ class EsphomeExport:
         return {key: value for key, value in asdict(self).items() if key != "path"}
 
 
-def export_esphome(model, directory: str | Path, wake_word: str | None, representative=None,
+def export_esphome(model, directory: str | Path, wake_word: str | None = None, representative=None,
                    heads: list[str] | None = None) -> EsphomeExport:
     """Writes `<word>.tflite`, its manifest `<word>.json` and `<word>_report.json` (export/esphome/README.md).
 
@@ -84,15 +87,13 @@ def export_esphome(model, directory: str | Path, wake_word: str | None, represen
         directory: Folder to write to; made when it isn't there.
         wake_word: One of the head's classes.
         representative: Recordings to calibrate and measure with, as `read_recordings` takes them.
-        heads: Heads to look for the wake word in; all when None.
+        heads: Heads to look for the wake word in. Default: all.
 
     Raises:
         ExportError: An operator that ESPHome doesn't have, or a network beyond its tolerance.
         ValueError: A model, or a wake word, that ESPHome can't hear.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise ExportError(f"ESPHome's models are exported by the TensorFlow backend, this is "
-                          f"'{keras.backend.backend()}'; save the weights and load them with KERAS_BACKEND=tensorflow")
+    require_tensorflow("ESPHome's models")
     model = keep_heads(model, heads)
     head = _head_of(model, wake_word)
     recordings = [audio for audio in read_recordings(representative, model.frontend.sample_rate)
@@ -104,9 +105,10 @@ def export_esphome(model, directory: str | Path, wake_word: str | None, represen
     features = [np.clip(each, 0.0, _GREATEST_FEATURE) for each in features]
     expected = [_keras_probabilities(model, head, wake_word, each) for each in features]
     with tempfile.TemporaryDirectory() as scratch:
-        scratch = Path(scratch)
-        _write_saved_model(model, head, wake_word, scratch / "saved_model")
-        network, _ = convert(scratch, "esphome", _calibration(features, model.backbone.subsampling))
+        endpoint, memory = _endpoint(model, head, wake_word)
+        write_saved_model(Path(scratch, SAVED_MODEL), [endpoint], [model, memory])
+        calibration = _calibration(features, model.backbone.subsampling)
+        network, _ = convert(Path(scratch), esphome, calibration, has_variables=True)
     operators = check_network(network)
     runner = EsphomeModel(network)
     name = re.sub(r"\W+", "_", wake_word)
@@ -129,6 +131,18 @@ def export_esphome(model, directory: str | Path, wake_word: str | None, represen
     for file, content in ((f"{name}_report.json", report), (path.name, manifest(wake_word, name, arena))):
         write_atomically(path.with_name(file), (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
     return written
+
+
+def esphome(source: Source) -> tuple[bytes, list]:
+    """A quantizer: int8 with its state in variables, of examples (1, steps, frames of a step, bins)."""
+    import tensorflow as tf
+
+    converter = source.calibrated_converter([(RECOGNIZE, {"features": step[None]})
+                                             for recording in source.examples for step in recording[0]])
+    converter.inference_input_type, converter.inference_output_type = tf.int8, tf.uint8
+    # The converter's only way to variables in int8; without it they stay in float32.
+    converter._experimental_variable_quantization = True
+    return drop_names(converter.convert()), []
 
 
 def manifest(wake_word: str, name: str, arena_bytes: int) -> dict:
@@ -198,8 +212,8 @@ def _keras_probabilities(model, head, wake_word, features):
     steps = len(features) // model.backbone.subsampling
     features = features[:steps * model.backbone.subsampling]
     logits = np.asarray(_window_logits(model, head, features[None], None))[0]
-    own = head.classes.index(wake_word)
-    return 1 / (1 + np.exp(np.delete(logits, own, axis=-1).max(axis=-1) - logits[:, own]))
+    word = head.classes.index(wake_word)
+    return 1 / (1 + np.exp(np.delete(logits, word, axis=-1).max(axis=-1) - logits[:, word]))
 
 
 def _calibration(features, step_frames):
@@ -212,39 +226,36 @@ def _calibration(features, step_frames):
     return features
 
 
-def _write_saved_model(model, head, wake_word, path):
+def _endpoint(model, head, wake_word):
+    """Features (1, frames of a step, bins) -> the word's probability (1, 1); and the module that holds its state."""
     import tensorflow as tf
 
     step_frames, classes = model.backbone.subsampling, len(head.classes)
-    own = head.classes.index(wake_word)
-    # Logits times this are those of the other classes less the word's own.
-    lead = np.delete(np.eye(classes, dtype=np.float32), own, axis=1)
-    lead[own] = -1.0
-    hears = StreamState()
-    _window_logits(model, head, np.zeros((1, step_frames, model.frontend.num_features), np.float32), hears)
+    word = head.classes.index(wake_word)
+    # Logits times this are those of the other classes less the word's.
+    differences = np.delete(np.eye(classes, dtype=np.float32), word, axis=1)
+    differences[word] = -1.0
+    state = StreamState()
+    _window_logits(model, head, np.zeros((1, step_frames, model.frontend.num_features), np.float32), state)
     memory = tf.Module(name="memory")
     memory.variables_by_name = {name: tf.Variable(tf.zeros(value.shape), name=name)
-                                for name, value in hears.new.items()}
+                                for name, value in state.new.items()}
 
     def answer(features):
-        hears = StreamState({name: variable.read_value() for name, variable in memory.variables_by_name.items()})
-        logits = _window_logits(model, head, features, hears)[:, -1]
-        for name, value in hears.new.items():
+        state = StreamState({name: variable.read_value() for name, variable in memory.variables_by_name.items()})
+        logits = _window_logits(model, head, features, state)[:, -1]
+        for name, value in state.new.items():
             memory.variables_by_name[name].assign(value)
-        rivals = tf.reshape(tf.matmul(logits, lead), (1, 1, classes - 1, 1))
+        rivals = tf.reshape(tf.matmul(logits, differences), (1, 1, classes - 1, 1))
         strongest = tf.nn.max_pool2d(rivals, (1, classes - 1), 1, "VALID")
         return {"probability": tf.sigmoid(-1.0 * tf.reshape(strongest, (1, 1)))}
 
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    archive.track(memory)
-    archive.add_endpoint(SIGNATURE, answer, [
-        tf.TensorSpec((1, step_frames, model.frontend.num_features), tf.float32, "features")])
-    archive.write_out(str(path), verbose=False)
+    features = tf.TensorSpec((1, step_frames, model.frontend.num_features), tf.float32, "features")
+    return Endpoint(RECOGNIZE, answer, [features]), memory
 
 
 def _measure(expected, got, head):
-    """How far apart the averages are that ESPHome compares with its cutoff: their greatest difference, a recording."""
+    """How far apart the averages are that ESPHome compares with its cutoff: the greatest difference per recording."""
     averages = [[np.convolve(each, np.ones(SLIDING_WINDOW_SIZE) / SLIDING_WINDOW_SIZE)[:len(each)] for each in pair]
                 for pair in zip(expected, got)]
     value = float(np.mean([np.abs(one - other).max(initial=0.0) for one, other in averages]))

@@ -5,19 +5,21 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 from keras import ops
 
 from speechzoo.edge.artifact import NOTICES
-from speechzoo.exporters.errors import ExportError
+from speechzoo.edge.signatures import RECOGNIZE
 from speechzoo.exporters.micro import sources
 from speechzoo.exporters.micro.arena import estimate_arena
 from speechzoo.exporters.micro.micro_model import MicroModel
 from speechzoo.exporters.micro.operators import check_operators
-from speechzoo.exporters.network.conversion import SIGNATURE, convert
+from speechzoo.exporters.network.conversion import SAVED_MODEL, convert
 from speechzoo.exporters.network.flatbuffer import parse
 from speechzoo.exporters.network.macs import count_graph_macs
+from speechzoo.exporters.network.quantization import drop_names
+from speechzoo.exporters.network.source import Source
+from speechzoo.exporters.network.tracing import Endpoint, require_tensorflow, write_saved_model
 from speechzoo.exporters.parity import HeadParity, check_parity, measure_parity
 from speechzoo.exporters.recordings import read_recordings
 from speechzoo.exporters.selection import keep_heads
@@ -73,16 +75,14 @@ def export_micro(model, directory: str | Path, representative=None, heads: list[
         model: A `MultiTaskModel` on the TensorFlow backend; its heads are classifiers.
         directory: Folder to write to; made when it isn't there.
         representative: Recordings to calibrate and measure with, as `read_recordings` takes them, cut into windows.
-        heads: Heads to export; all when None.
+        heads: Heads to export. Default: all.
         window_seconds: What the network hears at once; longer costs memory and time, and may be what a model needs.
 
     Raises:
         ExportError: An operator that TensorFlow Lite Micro doesn't have in int8, or a head beyond its tolerance.
         ValueError: A head, a front end or a window that a microcontroller can't have.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise ExportError(f"micro models are exported by the TensorFlow backend, this is '{keras.backend.backend()}'; "
-                          "save the weights and load them with KERAS_BACKEND=tensorflow")
+    require_tensorflow("micro models")
     model = keep_heads(model, heads)
     spec = model.spec
     for name, head in spec["heads"].items():
@@ -99,22 +99,21 @@ def export_micro(model, directory: str | Path, representative=None, heads: list[
     windows = _windows(read_recordings(representative, spec["sample_rate"]), frames * model.frontend.hop_length)
     features = np.asarray(model.frontend(windows, None)[0])
     with tempfile.TemporaryDirectory() as scratch:
-        scratch = Path(scratch)
-        _write_saved_model(model, scratch / "saved_model", features)
-        network, _ = convert(scratch, "micro", features)
+        write_saved_model(Path(scratch, SAVED_MODEL), [_endpoint(model, features)], [model])
+        network, _ = convert(Path(scratch), micro, features)
     operators = check_operators(network)
-    micro = MicroModel(network, model)
+    device = MicroModel(network, model)
     path = Path(directory) / f"{spec['name']}_micro"
-    parity = measure_parity(model.batch_outputs(list(windows)), micro.batch_outputs(list(windows)), spec, "int8")
+    parity = measure_parity(model.batch_outputs(list(windows)), device.batch_outputs(list(windows)), spec, "int8")
     check_parity(parity, path.name)
 
     flatbuffer = parse(network)
-    per_second = round(micro.frontend.multiplications / model.frontend.hop_seconds)
-    written = MicroExport(path, parity, micro.runtime, len(network), estimate_arena(network),
+    per_second = round(device.frontend.multiplications / model.frontend.hop_seconds)
+    written = MicroExport(path, parity, device.runtime, len(network), estimate_arena(network),
                           window_seconds, count_graph_macs(flatbuffer, flatbuffer.subgraphs[0]), per_second, operators)
     files = {**sources.hand_written(), **sources.model_data(network),
-             "frontend_tables.h": sources.frontend_tables(micro.frontend, spec["sample_rate"]),
-             "model_settings.h": sources.model_settings(micro, features.shape[1], written.arena_bytes, operators),
+             "frontend_tables.h": sources.frontend_tables(device.frontend, spec["sample_rate"]),
+             "model_settings.h": sources.model_settings(device, features.shape[1], written.arena_bytes, operators),
              "report.json": json.dumps({**written.report(), **model.origin.summary()}, indent=2) + "\n"}
     if model.origin.derived_from:
         files[NOTICES] = model.origin.notices()
@@ -122,6 +121,15 @@ def export_micro(model, directory: str | Path, representative=None, heads: list[
     for name, text in files.items():
         write_atomically(path / name, text.encode())
     return written
+
+
+def micro(source: Source) -> tuple[bytes, list]:
+    """A quantizer: int8 from features (1, frames, bins), which the source's examples are, to answers."""
+    import tensorflow as tf
+
+    converter = source.calibrated_converter([(RECOGNIZE, {"features": features}) for features in source.examples])
+    converter.inference_input_type = converter.inference_output_type = tf.int8
+    return drop_names(converter.convert()), []
 
 
 def _windows(recordings, length):
@@ -134,7 +142,8 @@ def _windows(recordings, length):
     return np.stack([found[index] for index in chosen]).astype(np.float32)
 
 
-def _write_saved_model(model, path, features):
+def _endpoint(model, features) -> Endpoint:
+    """Features (1, frames, bins) -> every head's logits, by operators that a microcontroller has in int8."""
     import tensorflow as tf
 
     frames, _ = model.sharing(features, None, model.blocks, training=False)
@@ -150,7 +159,4 @@ def _write_saved_model(model, path, features):
             outputs[name] = head.classify(ops.concatenate([mean, variance * ops.rsqrt(variance)], axis=-1))
         return outputs
 
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    archive.add_endpoint(SIGNATURE, answer, [tf.TensorSpec((1, *features.shape[1:]), tf.float32, "features")])
-    archive.write_out(str(path), verbose=False)
+    return Endpoint(RECOGNIZE, answer, [tf.TensorSpec((1, *features.shape[1:]), tf.float32, "features")])

@@ -5,18 +5,18 @@ from collections.abc import Iterable
 
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.network.flatbuffer import parse, serialize
-from speechzoo.exporters.network.quantization import calibrated_nodes, frontend_operators
+from speechzoo.exporters.network.quantization import float_operators, frontend_operators
 
 
 def quantize_ai_edge(network: bytes, mode: str, calls: Iterable[tuple[str, dict]] = (),
-                     left: list[str] | None = None) -> bytes:
+                     kept_float: list[str] | None = None) -> bytes:
     """Makes a float32 network's weights, or weights and activations, integers.
 
     Args:
         network: TFLite flatbuffer.
         mode: `dynamic`, `int8` or `int16x8`.
         calls: (signature, its inputs by name) to calibrate `int8` and `int16x8` with.
-        left: Names of the operators' outputs that stay in float32; those of `calibrated_nodes` when None, with
+        kept_float: Names of the operators' outputs that stay in float32. Default: those of `float_operators`, and with
             `dynamic` those of the front end.
 
     Raises:
@@ -34,17 +34,17 @@ def quantize_ai_edge(network: bytes, mode: str, calls: Iterable[tuple[str, dict]
                           "pip install 'speechzoo[quantization]'") from None
     rules = RecipeManager()
     if mode == "dynamic":
-        left = _frontend_names(network) if left is None else left
+        kept_float = _frontend_names(network) if kept_float is None else kept_float
         for operation in (Operation.CONV_2D, Operation.DEPTHWISE_CONV_2D, Operation.FULLY_CONNECTED):
             rules.add_dynamic_config(".*", operation, num_bits=8)
     else:
-        left = calibrated_nodes(network) if left is None else left
+        kept_float = float_operators(network) if kept_float is None else kept_float
         rules.add_static_config(".*", Operation.ALL_SUPPORTED, activation_num_bits=16 if mode == "int16x8" else 8,
                                 weight_num_bits=8)
     # Files take and give floats. A later rule goes before an earlier one.
-    stays = "|".join(re.escape(name) for name in left)
+    names = "|".join(re.escape(name) for name in kept_float)
     for pattern, operation in ((".*", Operation.INPUT), (".*", Operation.OUTPUT),
-                               (rf"^(?:{stays});?$", Operation.ALL_SUPPORTED)):
+                               (rf"^(?:{names});?$", Operation.ALL_SUPPORTED)):
         rules.add_quantization_config(pattern, operation, algorithm_key=AlgorithmName.NO_QUANTIZE)
     ranges = None
     if mode != "dynamic":
@@ -55,10 +55,10 @@ def quantize_ai_edge(network: bytes, mode: str, calls: Iterable[tuple[str, dict]
         calibrator = Calibrator(bytearray(network), qsv_update_func=min_max_update)
         calibrator.calibrate(examples, rules)
         ranges = calibrator.get_model_qsvs()
-    work = Quantizer(bytearray(network))
-    work.load_quantization_recipe(rules.get_quantization_recipe())
+    quantizer = Quantizer(bytearray(network))
+    quantizer.load_quantization_recipe(rules.get_quantization_recipe())
     # Written anew: large weights come back behind the flatbuffer, where labels and settings are to stand.
-    return serialize(parse(bytes(work.quantize(ranges).quantized_model)))
+    return serialize(parse(bytes(quantizer.quantize(ranges).quantized_model)))
 
 
 def _frontend_names(network):

@@ -2,7 +2,7 @@
 
 TensorFlow's own converter can do this for whole networks only; here the front end, and every operator without weights,
 go on computing in float32. https://ai.google.dev/edge/litert/models/post_training_integer_quant_16x8 says what the
-kernels expect: symmetric scales, one a tensor for activations and one an output channel for weights, int64 biases.
+kernels expect: symmetric scales, one per tensor for activations and one per output channel for weights, int64 biases.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from speechzoo.exporters.network.quantization import (WEIGHTED, constant, fronte
 
 # Versions of the operators that take int16 activations.
 _VERSIONS = {"CONV_2D": 4, "DEPTHWISE_CONV_2D": 5, "FULLY_CONNECTED": 7, "QUANTIZE": 2, "DEQUANTIZE": 3}
-# Louder than what was heard in calibration still fits: one bit of sixteen is little to pay.
+# What is louder than the recordings of the calibration still fits: one bit of sixteen is little to pay.
 _HEADROOM = 2.0
 
 
@@ -29,8 +29,8 @@ def quantize_int16(network: bytes, calls: Iterable[tuple[str, dict]]) -> bytes:
         calls: (signature, its inputs by name) to measure the ranges of activations with.
     """
     model = parse(network)
-    left = frontend_operators(model)
-    chosen = {number: _products(model, model.subgraphs[number], left[number])
+    frontend = frontend_operators(model)
+    chosen = {number: _products(model, model.subgraphs[number], frontend[number])
               for number in signature_graphs(model).values()}
     peaks = _peaks(network, model, chosen, calls)
     for number, operators in chosen.items():
@@ -39,10 +39,10 @@ def quantize_int16(network: bytes, calls: Iterable[tuple[str, dict]]) -> bytes:
     return serialize(model)
 
 
-def _products(model, graph, left) -> set[int]:
+def _products(model, graph, frontend) -> set[int]:
     """Numbers of the operators that become int16 x int8."""
     return {index for index, operator in enumerate(graph.operators)
-            if index not in left and operator_name(model, operator) in WEIGHTED
+            if index not in frontend and operator_name(model, operator) in WEIGHTED
             and constant(model, graph, operator.inputs[1]) is not None}
 
 
@@ -68,14 +68,14 @@ def _rewrite(model, graph, chosen, peaks):
     for index, operator in enumerate(graph.operators):
         read_by_others.update(int(tensor) for position, tensor in enumerate(operator.inputs)
                               if index not in chosen or position)
-    scales, weights, twins, operators = {}, {}, {}, []
+    scales, weights, int16_tensors, operators = {}, {}, {}, []
 
-    def twin(tensor):
+    def add_int16(tensor):
         """The int16 tensor that stands for a float32 one."""
         scale = _HEADROOM * max(peaks[tensor], 1e-6) / np.iinfo(np.int16).max
-        twins[tensor] = _add_tensor(graph, graph.tensors[tensor], schema.TensorType.INT16, [scale])
+        int16_tensors[tensor] = _add_tensor(graph, graph.tensors[tensor], schema.TensorType.INT16, [scale])
         scales[tensor] = scale
-        return twins[tensor]
+        return int16_tensors[tensor]
 
     for index, operator in enumerate(graph.operators):
         if index not in chosen:
@@ -83,8 +83,8 @@ def _rewrite(model, graph, chosen, peaks):
             continue
         name, (source, kernel), result = operator_name(model, operator), operator.inputs[:2], int(operator.outputs[0])
         source, kernel = int(source), int(kernel)
-        if source not in twins:
-            operators.append(_conversion(model, "QUANTIZE", source, twin(source)))
+        if source not in int16_tensors:
+            operators.append(_conversion(model, "QUANTIZE", source, add_int16(source)))
         if kernel not in weights:
             values, scale = symmetric_int8(constant(model, graph, kernel), WEIGHTED[name])
             stored = graph.tensors[kernel]
@@ -93,14 +93,14 @@ def _rewrite(model, graph, chosen, peaks):
             replace_data(model, graph.tensors[number], values)
             weights[kernel] = number, scale
         number, scale = weights[kernel]
-        inputs = [twins[source], number]
+        inputs = [int16_tensors[source], number]
         if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
             inputs.append(_bias(model, graph, int(operator.inputs[2]), scales[source] * scale))
-        operator.inputs, operator.outputs = inputs, [twin(result)]
+        operator.inputs, operator.outputs = inputs, [add_int16(result)]
         operator.opcodeIndex = operator_code(model, name, _VERSIONS[name])
         operators.append(operator)
         if result in read_by_others:
-            operators.append(_conversion(model, "DEQUANTIZE", twins[result], result))
+            operators.append(_conversion(model, "DEQUANTIZE", int16_tensors[result], result))
     graph.operators = operators
 
 

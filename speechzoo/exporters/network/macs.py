@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from speechzoo.edge.artifact import read_artifact
-from speechzoo.exporters.network.conversion import SIGNATURE
+from speechzoo.edge.signatures import RECOGNIZE
 from speechzoo.exporters.network.flatbuffer import (interpreter_that_keeps_tensors, operator_name, parse,
                                                     signature_graphs)
 
@@ -21,8 +21,8 @@ def count_tflite_macs(path: str | Path, seconds: float = 1.0) -> int:
     network = Path(path).read_bytes()
     model, interpreter = parse(network), interpreter_that_keeps_tensors(network)
     samples = round(seconds * read_artifact(path).spec["sample_rate"])
-    interpreter.get_signature_runner(SIGNATURE)(audio=np.zeros((1, samples), np.float32))
-    graph = signature_graphs(model)[SIGNATURE]
+    interpreter.get_signature_runner(RECOGNIZE)(audio=np.zeros((1, samples), np.float32))
+    graph = signature_graphs(model)[RECOGNIZE]
     return count_graph_macs(model, model.subgraphs[graph], {
         detail["index"]: tuple(detail["shape"]) for detail in interpreter.get_tensor_details(graph)})
 
@@ -32,7 +32,7 @@ def count_graph_macs(model, graph, shapes: dict | None = None) -> int:
 
     Args:
         model, graph: A parsed flatbuffer, and one of its subgraphs.
-        shapes: Number of a tensor -> its shape in the run; when None, the shapes are those that the file says.
+        shapes: Number of a tensor -> its shape in the run. Default: the shapes that the file says.
     """
     if shapes is None:
         shapes = {index: tuple(int(size) for size in tensor.shape) for index, tensor in enumerate(graph.tensors)}

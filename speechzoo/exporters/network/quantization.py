@@ -8,17 +8,15 @@ standard deviations). The matrices of the front end are stored as float16 when a
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from speechzoo.edge.edge_model import STREAM_STEP
+from speechzoo.edge.signatures import STREAM_STEP
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.network.flatbuffer import (count_operators, in_layer, operator_name, parse, serialize,
                                                     signature_graphs)
 
-QUANTIZATIONS = ("none", "float16", "dynamic", "int8", "int16x8")
-QUANTIZERS = ("tensorflow", "ai-edge")
 FRONTEND, BACKBONE = "frontend", "backbone"
 # Operators that multiply with stored weights -> axis of the output channels in the weights.
 WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
-# Versions of the operators that take int8 weights (one scale a channel) with float32 activations.
+# Versions of the operators that take int8 weights (one scale per channel) with float32 activations.
 _HYBRID_VERSIONS = {"CONV_2D": 5, "DEPTHWISE_CONV_2D": 6, "FULLY_CONNECTED": 12}
 # TFLite's own converter leaves smaller weights alone too: nothing to gain.
 _MINIMUM_ELEMENTS = 1024
@@ -29,7 +27,7 @@ def quantize_weights(network: bytes, mode: str) -> bytes:
 
     Args:
         network: TFLite flatbuffer.
-        mode: `float16` (all weights), or `dynamic` (int8 with one scale an output channel, symmetric; the kernels
+        mode: `float16` (all weights), or `dynamic` (int8 with one scale per output channel, symmetric; the kernels
             quantize activations on the fly) with the front end's in float16.
 
     Returns:
@@ -52,15 +50,15 @@ def drop_names(network: bytes) -> bytes:
     return serialize(model)
 
 
-def calibrated_nodes(network: bytes) -> list[str]:
+def float_operators(network: bytes) -> list[str]:
     """Names of the operators that stay in float32 when weights and activations become int8.
 
-    Besides the front end, where the network has attention (products of activations with activations): everything but
-    the operators with weights; and the same in a step of a stream, whose state would lose what it has gathered.
-    Layer norms, softmax and gates hold values of many magnitudes, where 8 bits cost
-    accuracy and, in TFLite's kernels, time; the operators with weights do nearly all multiplications. Where it has
-    none, the heads: their pooling squares and sums over all frames, of which 8 bits keep nothing when recordings are
-    louder or longer than those that it was calibrated with.
+    The front end always does. Where the network has attention (products of activations with activations), so does
+    everything but the operators with weights, and the same in a step of a stream, whose state would lose what it has
+    gathered: layer norms, softmax and gates hold values of many magnitudes, where 8 bits cost accuracy and, in TFLite's
+    kernels, time, and the operators with weights do nearly all multiplications. Where the network has no attention, the
+    heads do: their pooling squares and sums over all frames, of which 8 bits keep nothing when recordings are louder or
+    longer than those that it was calibrated with.
 
     Args:
         network: The float32 network.
@@ -78,10 +76,10 @@ def calibrated_nodes(network: bytes) -> list[str]:
                                           for operator in graph.operators)
         for index, operator in enumerate(graph.operators):
             if attention:
-                stays = index in frontend or operator_name(model, operator) not in WEIGHTED
+                keep = index in frontend or operator_name(model, operator) not in WEIGHTED
             else:
-                stays = not any(in_layer(graph.tensors[output].name, BACKBONE) for output in operator.outputs)
-            if stays:
+                keep = not any(in_layer(graph.tensors[output].name, BACKBONE) for output in operator.outputs)
+            if keep:
                 names += [graph.tensors[output].name.decode() for output in operator.outputs]
     return names
 
@@ -108,7 +106,7 @@ def constant(model, graph, tensor_index) -> np.ndarray | None:
 
 
 def symmetric_int8(weights: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights as int8 values and the float32 scales, one an output channel (`axis`), that they are multiples of."""
+    """Weights as int8 values and the float32 scales, one per output channel (`axis`), that they are multiples of."""
     others = tuple(other for other in range(weights.ndim) if other != axis)
     scale = np.maximum(np.abs(weights).max(axis=others, keepdims=True) / 127, np.finfo(np.float32).tiny)
     return np.rint(weights / scale).astype(np.int8), scale.ravel().astype(np.float32)

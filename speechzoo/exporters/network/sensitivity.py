@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
+from speechzoo.edge.signatures import RECOGNIZE
 from speechzoo.exporters.errors import ExportError
-from speechzoo.exporters.network.conversion import SIGNATURE
 from speechzoo.exporters.network.flatbuffer import parse, signature_graphs
 from speechzoo.exporters.parity import measure_parity
 
@@ -15,14 +15,14 @@ from speechzoo.exporters.parity import measure_parity
 LIMIT = 0.005
 
 
-def layers_of(network: bytes, left: list[str]) -> dict[str, list[str]]:
+def layers_of(network: bytes, kept_float: list[str]) -> dict[str, list[str]]:
     """Layers that int8 changes -> names of their operators: `backbone/block_3` and the like, and the heads.
 
     Args:
         network: The float32 network.
-        left: Operators that stay in float32 anyway (`calibrated_nodes`).
+        kept_float: Operators that stay in float32 anyway (`float_operators`).
     """
-    model, left, layers = parse(network), set(left), {}
+    model, kept_float, layers = parse(network), set(kept_float), {}
     for number in signature_graphs(model).values():
         graph = model.subgraphs[number]
         layer_of = {}
@@ -31,13 +31,13 @@ def layers_of(network: bytes, left: list[str]) -> dict[str, list[str]]:
             # What gives an output has the output's name: it belongs to the layer that it reads.
             layer = _layer(name) or next((layer_of[tensor] for tensor in operator.inputs if tensor in layer_of), "")
             layer_of.update(dict.fromkeys(operator.outputs, layer))
-            if name not in left:
+            if name not in kept_float:
                 layers.setdefault(layer, []).append(name)
     return layers
 
 
-def choose_float(quantize: Callable[[list[str]], bytes], network: bytes, left: list[str], recordings: list[np.ndarray],
-                 spec: dict) -> tuple[bytes, list[dict]]:
+def choose_float(quantize: Callable[[list[str]], bytes], network: bytes, kept_float: list[str],
+                 recordings: list[np.ndarray], spec: dict) -> tuple[bytes, list[dict]]:
     """Keeps as many layers in float32 as it takes for no head to lose more than `LIMIT`.
 
     Each layer is measured as the only one in int8. The layer that costs most stays first.
@@ -45,12 +45,12 @@ def choose_float(quantize: Callable[[list[str]], bytes], network: bytes, left: l
     Args:
         quantize: Names of operators that stay in float32 -> int8 network.
         network: The float32 network.
-        left: Operators that stay in float32 anyway.
+        kept_float: Operators that stay in float32 anyway.
         recordings: float32 (1, samples) each.
         spec: The model's spec.
 
     Returns:
-        The network, and one row a layer, the most sensitive first: `layer`, `head` that loses most by it, `value` in
+        The network, and one row per layer, the most sensitive first: `layer`, `head` that loses most by it, `value` in
         the measure of that head, `float`: whether it stays. No rows when everything can be int8.
 
     Raises:
@@ -63,19 +63,19 @@ def choose_float(quantize: Callable[[list[str]], bytes], network: bytes, left: l
         worst = max(rows, key=lambda row: row.value)
         return worst.value, worst.head
 
-    result = quantize(left)
+    result = quantize(kept_float)
     if loss(result)[0] <= LIMIT:
         return result, []
-    layers = layers_of(network, left)
+    layers = layers_of(network, kept_float)
     everything = [name for names in layers.values() for name in names]
     rows = []
     for layer, names in layers.items():
-        value, head = loss(quantize(left + [name for name in everything if name not in names]))
+        value, head = loss(quantize(kept_float + [name for name in everything if name not in names]))
         rows.append({"layer": layer, "head": head, "value": value, "float": False})
     rows.sort(key=lambda row: row["value"], reverse=True)
     for row in rows[:-1]:
-        row["float"], left = True, left + layers[row["layer"]]
-        result = quantize(left)
+        row["float"], kept_float = True, kept_float + layers[row["layer"]]
+        result = quantize(kept_float)
         if loss(result)[0] <= LIMIT:
             return result, rows
     raise ExportError(f"a head loses more than {LIMIT:g} with any layer in int8; use quantize='int16x8' or 'dynamic'")
@@ -100,5 +100,5 @@ def _layer(name: str) -> str:
 
 
 def _outputs(network, recordings):
-    run = Interpreter(model_content=network).get_signature_runner(SIGNATURE)
+    run = Interpreter(model_content=network).get_signature_runner(RECOGNIZE)
     return [{name: output[0] for name, output in run(audio=audio).items()} for audio in recordings]

@@ -4,17 +4,19 @@ import json
 import os
 import shutil
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from speechzoo.audio import pad_batch
 from speechzoo.edge.artifact import NOTICES
 from speechzoo.exporters.errors import ExportError
+from speechzoo.exporters.network.tracing import Endpoint, require_tensorflow, write_saved_model
 from speechzoo.exporters.parity import HeadParity, check_parity, measure_parity
-from speechzoo.exporters.recordings import bundled_recordings
+from speechzoo.exporters.recordings import read_recordings
+from speechzoo.exporters.selection import keep_heads
 from speechzoo.exporters.served.graph_decoding import check_audio, decode_outputs, decode_wav
 from speechzoo.exporters.served.served_model import ServedModel
 from speechzoo.exporters.served.warmup import write_warmup
@@ -29,8 +31,22 @@ BATCH = 4  # recordings compared at once: enough to pad, little enough for memor
 WARMUP_SECONDS = (1.0, 3.0)
 
 
-def export_saved_model(model, directory: str | Path, name: str | None = None, version: int | None = None,
-                       card: str | None = None, examples: list[np.ndarray] | None = None) -> Path:
+@dataclass
+class SavedModelExport:
+    """What was written.
+
+    Attributes:
+        path: The folder of the version.
+        parity: Signature -> how far each head is from the Keras model.
+    """
+
+    path: Path
+    parity: dict[str, list[HeadParity]]
+
+
+def export_saved_model(model, directory: str | Path, representative=None, heads: list[str] | None = None,
+                       card: str | None = None, name: str | None = None,
+                       version: int | None = None) -> SavedModelExport:
     """Writes `directory/<name>/<version>/`, the layout that TensorFlow Serving serves from.
 
     Signatures (names of outputs in `speechzoo.serving.signatures`):
@@ -47,22 +63,20 @@ def export_saved_model(model, directory: str | Path, name: str | None = None, ve
     Args:
         model: A `MultiTaskModel` on the TensorFlow backend.
         directory: Folder of served models.
-        name: Name to serve it under; the model's own when absent.
-        version: Number of the version; one more than the greatest there when absent.
+        representative: Recordings to measure on, as `read_recordings` takes them.
+        heads: Heads to export. Default: all.
         card: Text of the model's card.
-        examples: float32 (samples,) recordings to compare on; the bundled ones when absent.
-
-    Returns:
-        The folder of the version.
+        name: Name to serve it under. Default: the model's own.
+        version: Number of the version. Default: one more than the greatest there.
 
     Raises:
         ExportError: A head differs from Keras by more than float32 exports may; nothing is written.
         FileExistsError: That version is there already.
     """
-    if keras.backend.backend() != "tensorflow":
-        raise ExportError(f"a SavedModel is exported by the TensorFlow backend, this is '{keras.backend.backend()}'; "
-                          "save the weights and load them with KERAS_BACKEND=tensorflow")
+    require_tensorflow("SavedModels")
+    model = keep_heads(model, heads)
     spec = model.spec
+    recordings = read_recordings(representative, spec["sample_rate"])
     folder = Path(directory) / (name or spec["name"])
     folder.mkdir(parents=True, exist_ok=True)
     version = _next_version(folder) if version is None else int(version)
@@ -70,7 +84,7 @@ def export_saved_model(model, directory: str | Path, name: str | None = None, ve
     if target.exists():
         raise FileExistsError(f"{target} is there already; choose another version or leave it to the exporter")
     try:
-        _write(model, spec, partial)
+        write_saved_model(partial, _endpoints(model, spec), [model])
         (partial / SPEC_FILE).parent.mkdir(exist_ok=True)
         (partial / SPEC_FILE).write_text(json.dumps(spec, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         origin = json.dumps(model.origin.summary(), indent=1, ensure_ascii=False) + "\n"
@@ -78,21 +92,21 @@ def export_saved_model(model, directory: str | Path, name: str | None = None, ve
             if text:
                 (partial / name).write_text(text, encoding="utf-8")
         with ServedModel(partial) as served:
-            parity = compare(model, served, examples or bundled_recordings(spec["sample_rate"]))
-        parity = {signature: [row.to_dict() for row in rows] for signature, rows in parity.items()}
-        (partial / PARITY_FILE).write_text(json.dumps(parity, indent=1) + "\n", encoding="utf-8")
+            parity = compare(model, served, recordings)
+        rows = {signature: [row.to_dict() for row in rows] for signature, rows in parity.items()}
+        (partial / PARITY_FILE).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
         _add_warmup(partial, folder.name, spec)
         os.rename(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return target
+    return SavedModelExport(target, parity)
 
 
 def _next_version(folder):
     return max((int(path.name) for path in folder.iterdir() if path.name.isdigit()), default=0) + 1
 
 
-def _write(model, spec, path):
+def _endpoints(model, spec) -> list[Endpoint]:
     signatures.output_names(spec)  # refuses names that collide
     minimum = model.minimum_samples
 
@@ -111,13 +125,12 @@ def _write(model, spec, path):
     def give_spec(request):
         return {"spec": tf.fill(tf.shape(request), json.dumps(spec))}
 
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    archive.add_endpoint(signatures.DEFAULT, serving_default, [
-        tf.TensorSpec((None, None), tf.float32, "audio"), tf.TensorSpec((None,), tf.int32, "audio_length")])
-    archive.add_endpoint(signatures.BYTES, serving_bytes, [tf.TensorSpec((None,), tf.string, "audio_bytes")])
-    archive.add_endpoint(signatures.SPEC, give_spec, [tf.TensorSpec((None,), tf.string, "request")])
-    archive.write_out(str(path), verbose=False)
+    return [
+        Endpoint(signatures.DEFAULT, serving_default, [tf.TensorSpec((None, None), tf.float32, "audio"),
+                                                       tf.TensorSpec((None,), tf.int32, "audio_length")]),
+        Endpoint(signatures.BYTES, serving_bytes, [tf.TensorSpec((None,), tf.string, "audio_bytes")]),
+        Endpoint(signatures.SPEC, give_spec, [tf.TensorSpec((None,), tf.string, "request")]),
+    ]
 
 
 def compare(model, served: ServedModel, recordings: list[np.ndarray]) -> dict[str, list[HeadParity]]:

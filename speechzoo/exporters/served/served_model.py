@@ -42,7 +42,7 @@ class ServedModel:
         Args:
             signature: Its name.
             inputs: Input name -> array; exactly the signature's inputs.
-            outputs: Names of the outputs to fetch; all when absent.
+            outputs: Names of the outputs to fetch. Default: all.
 
         Raises:
             ValueError: A signature, input or output that the model doesn't have.

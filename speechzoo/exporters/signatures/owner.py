@@ -2,7 +2,9 @@
 
 Tuned are scales and offsets of features, nothing else: those of the last layer normalisations of the block from which
 phones are read. They are variables that all signatures share: whatever the file is asked, it hears as adapted. What
-comes before them is computed once a recording, so that a step of training costs little.
+comes before them is computed once per recording, so that a step of training costs little.
+
+`speechzoo.edge.owner` is the other side.
 
 Reference: Swietojanski, Li and Renals 2016, "Learning hidden unit contributions for unsupervised acoustic model
     adaptation", https://arxiv.org/abs/1601.02828, which tunes scales; here there are offsets, too.
@@ -11,13 +13,44 @@ Reference: Swietojanski, Li and Renals 2016, "Learning hidden unit contributions
 import numpy as np
 import tensorflow as tf
 
-from speechzoo.edge.owner import ADAPT, FRAMES, adapted_head
+from speechzoo.decoding.recognition import select_heads
+from speechzoo.edge import owner, signatures
+from speechzoo.exporters.network.tracing import Endpoint
+from speechzoo.exporters.parity import measure_parity
+from speechzoo.exporters.signatures.signature import Signature
 
 
-def adaptable_head(model) -> str | None:
+def adaptable_head(model, spec: dict) -> str | None:
     """The head that adaptation teaches what was said; None if the model can't adapt."""
-    name = adapted_head(model.spec)
+    name = owner.adapted_head(spec)
     return name if name and model.sharing.one_network and model.backbone.adaptable(model.blocks[name]) else None
+
+
+class Owner(Signature):
+    """An owner's way to speak, from what they are known to have said: four signatures that need each other."""
+
+    name = signatures.OWNER_ADAPT
+    has_variables = True
+
+    def __init__(self, model, spec, recordings):
+        super().__init__(model, spec, recordings)
+        head, = self.heads
+        self.adapter = OwnerAdapter(model, head, len(spec["heads"][head]["units"]))
+
+    @classmethod
+    def heads_of(cls, model, spec):
+        head = adaptable_head(model, spec)
+        return [head] if head else []
+
+    def endpoints(self):
+        return self.adapter.endpoints()
+
+    def measure(self, device, expected, quantize):
+        """In two parts, as adaptation computes them, the head gives what it gives at once."""
+        head, = self.heads
+        adapted = owner.Owner(device)
+        outputs = [{head: adapted.logits(audio)} for audio in self.recordings]
+        return measure_parity(expected, outputs, select_heads(self.spec, [head]), quantize)
 
 
 class OwnerAdapter(tf.Module):
@@ -25,18 +58,14 @@ class OwnerAdapter(tf.Module):
 
     Args:
         model: A `MultiTaskModel` with an `adaptable_head`.
-
-    Attributes:
         head: Name of that head.
-        signatures: Those of the file that it adds: one without the others is of no use.
+        units: How many units it writes, without the blank.
     """
 
-    signatures = ("adapt_frames", ADAPT, "save_affine", "restore_affine")
-
-    def __init__(self, model):
+    def __init__(self, model, head: str, units: int):
         super().__init__(name="owner")
-        self.head = adaptable_head(model)
-        self._model, self._block = model, model.blocks[self.head]
+        self.head, self._units = head, units
+        self._model, self._block = model, model.blocks[head]
         layers = model.backbone.adaptable(self._block)
         self._weights = [weight.value for layer in layers for weight in (layer.gamma, layer.beta)]
         self._sizes = [int(weight.shape[0]) for weight in self._weights]
@@ -44,17 +73,19 @@ class OwnerAdapter(tf.Module):
         self._original = np.concatenate([weight.numpy() for weight in self._weights])
         self._widths = [part.shape[-1] for part in self.frames(tf.zeros((1, model.minimum_samples)))]
 
-    def add_to(self, archive):
-        """Adds the signatures to a `keras.export.ExportArchive`."""
-        units = len(self._model.spec["heads"][self.head]["units"])
+    def endpoints(self) -> list[Endpoint]:
+        """What a file can be asked (docs/learning.md)."""
         audio = tf.TensorSpec((1, None), tf.float32, "audio")
-        archive.add_endpoint("adapt_frames", lambda audio: {"frames": tf.concat(self.frames(audio), -1)}, [audio])
-        archive.add_endpoint(ADAPT, self._adapt, [tf.TensorSpec((1, FRAMES, sum(self._widths)), tf.float32, "frames"),
-                                                  tf.TensorSpec((1, FRAMES, units + 1), tf.float32, "target"),
-                                                  tf.TensorSpec((), tf.float32, "rate")])
-        archive.add_endpoint("save_affine", self._save, [])
-        archive.add_endpoint("restore_affine", self._restore,
-                             [tf.TensorSpec(self._original.shape, tf.float32, "affine")])
+        step = [tf.TensorSpec((1, owner.FRAMES_PER_STEP, sum(self._widths)), tf.float32, "frames"),
+                tf.TensorSpec((1, owner.FRAMES_PER_STEP, self._units + 1), tf.float32, "target"),
+                tf.TensorSpec((), tf.float32, "rate")]
+        return [
+            Endpoint(signatures.OWNER_FRAMES, lambda audio: {"frames": tf.concat(self.frames(audio), -1)}, [audio]),
+            Endpoint(signatures.OWNER_ADAPT, self._adapt, step),
+            Endpoint(signatures.OWNER_SAVE, self._save, []),
+            Endpoint(signatures.OWNER_RESTORE, self._restore,
+                     [tf.TensorSpec(self._original.shape, tf.float32, "affine")]),
+        ]
 
     def frames(self, audio):
         """audio (1, samples) -> what the adaptable part reads: tensors (1, frames, size)."""
@@ -70,7 +101,7 @@ class OwnerAdapter(tf.Module):
         return self._model.heads[self.head](frames, None, training=False)
 
     def _adapt(self, frames, target, rate):
-        """One step on frames (1, FRAMES, size); what is returned is what was heard before it.
+        """One step on frames (1, FRAMES_PER_STEP, size); the logits are those before it.
 
         The target is how probable each unit is at each frame, given what was said; from zeros nothing is learnt.
         Probabilities less these are the gradient of the CTC loss by the logits (Graves et al. 2006, equation 16).

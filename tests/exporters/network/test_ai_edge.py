@@ -12,7 +12,7 @@ from speechzoo.exporters import export
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.network.ai_edge import quantize_ai_edge
 from speechzoo.exporters.network.flatbuffer import custom_operators, in_layer, operator_name, parse
-from speechzoo.exporters.network.quantization import WEIGHTED, calibrated_nodes, symmetric_int8
+from speechzoo.exporters.network.quantization import WEIGHTED, float_operators, symmetric_int8
 from speechzoo.exporters.parity import check_parity, measure_parity
 from speechzoo.exporters.tflite import export_tflite
 from tests.exporters.tiny_tflite import SOUNDS, tiny_tflite
@@ -74,12 +74,12 @@ def test_weights_are_rounded_as_ours_are(float32):
 
 def test_layers_can_stay_in_float32(float32):
     network = float32.path.read_bytes()
-    left = calibrated_nodes(network)
+    kept_float = float_operators(network)
     parsed = parse(network)
     graph = parsed.subgraphs[0]
     head = [graph.tensors[output].name.decode() for operator in graph.operators for output in operator.outputs
             if in_layer(graph.tensors[output].name, "speaker")]
-    smaller = parse(quantize_ai_edge(network, "int8", CALLS, left + head))
+    smaller = parse(quantize_ai_edge(network, "int8", CALLS, kept_float + head))
     kinds = {smaller.subgraphs[0].tensors[operator.inputs[1]].type for operator in smaller.subgraphs[0].operators
              if operator_name(smaller, operator) == "FULLY_CONNECTED"
              and in_layer(smaller.subgraphs[0].tensors[operator.outputs[0]].name, "speaker")}
@@ -100,7 +100,7 @@ def test_bad_choices(float32, tmp_path, monkeypatch):
         export(tiny_model(), tmp_path, "tflite", "int8", quantizer="aiedge")
     with pytest.raises(ValueError, match="'float16' has none; choose 'dynamic'"):
         export(tiny_model(), tmp_path, "tflite", "float16", quantizer="ai-edge")
-    with pytest.raises(ValueError, match="is for format 'tflite'"):
+    with pytest.raises(ValueError, match="option 'quantizer' is for format 'tflite', not for 'saved_model'"):
         export(tiny_model(), tmp_path, "saved_model", quantizer="ai-edge")
     monkeypatch.setitem(sys.modules, "ai_edge_quantizer.calibrator", None)
     with pytest.raises(ExportError, match=r"pip install 'speechzoo\[quantization\]'"):

@@ -5,7 +5,7 @@ import pytest
 
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.network import sensitivity
-from speechzoo.exporters.network.quantization import calibrated_nodes
+from speechzoo.exporters.network.quantization import float_operators
 from speechzoo.exporters.network.sensitivity import LIMIT, choose_float, layers_of, sensitivity_table
 from speechzoo.exporters.tflite import export_tflite
 from tests.exporters.tiny_tflite import tiny_tflite
@@ -18,13 +18,13 @@ COSTS = {"a": 0.1, "c": 1.0, "d": 3.0}  # what an operator in int8 takes from th
 
 @pytest.fixture
 def fake(monkeypatch):
-    """Networks that are the operators left in float32."""
+    """Networks that are the operators kept in float32."""
     def outputs(network, recordings):
         lost = sum(cost for name, cost in COSTS.items() if name.encode() not in network.split())
         return [{"keyword": np.array([logit - lost, 0.0])} for logit in (0.5, 2.0, 3.5)]
 
     monkeypatch.setattr(sensitivity, "_outputs", outputs)
-    monkeypatch.setattr(sensitivity, "layers_of", lambda network, left: LAYERS)
+    monkeypatch.setattr(sensitivity, "layers_of", lambda network, kept_float: LAYERS)
     return lambda names: " ".join(names).encode()
 
 
@@ -53,11 +53,11 @@ def test_a_head_that_loses_by_every_layer_is_refused(fake, monkeypatch):
 
 def test_every_operator_has_its_layer(tmp_path_factory):
     network = tiny_tflite(tmp_path_factory).path.read_bytes()
-    left = calibrated_nodes(network)
-    layers = layers_of(network, left)
+    kept_float = float_operators(network)
+    layers = layers_of(network, kept_float)
     assert set(layers) == {"backbone/subsampling", "backbone/block_1", *tiny_model().heads}
     names = [name for names in layers.values() for name in names]
-    assert len(names) == len(set(names)) and not set(names) & set(left)
+    assert len(names) == len(set(names)) and not set(names) & set(kept_float)
 
 
 def test_float_layers_are_for_int8(tmp_path):

@@ -207,14 +207,14 @@ def test_a_graph_that_differs_from_keras_is_refused(served):
 
 
 def test_versions(tmp_path, monkeypatch):
-    monkeypatch.setattr(saved_model, "_write", lambda model, spec, path: path.mkdir())
+    monkeypatch.setattr(saved_model, "write_saved_model", lambda path, endpoints, tracked: path.mkdir())
     monkeypatch.setattr(saved_model, "ServedModel", lambda path: contextlib.nullcontext())
     heard = []
     monkeypatch.setattr(saved_model, "compare", lambda model, served, recordings: heard.append(len(recordings)) or {})
     model = tiny_model()
-    assert export_saved_model(model, tmp_path, version=7) == tmp_path / "tiny" / "7"
-    assert export_saved_model(model, tmp_path) == tmp_path / "tiny" / "8"
-    assert export_saved_model(model, tmp_path, name="other") == tmp_path / "other" / "1"
+    assert export_saved_model(model, tmp_path, version=7).path == tmp_path / "tiny" / "7"
+    assert export_saved_model(model, tmp_path).path == tmp_path / "tiny" / "8"
+    assert export_saved_model(model, tmp_path, name="other").path == tmp_path / "other" / "1"
     with pytest.raises(FileExistsError, match="7 is there already"):
         export_saved_model(model, tmp_path, version=7)
     assert heard == [len(bundled_recordings(16000))] * 3
