@@ -95,11 +95,13 @@ def make_table(result: dict, title: str):
                     continue
                 bounds = figures.get(f"{metric}_interval")
                 if metric in units:
-                    shown, interval = f"{value:.3f} {units[metric]}".strip(), bounds and "{:.3f} - {:.3f}".format(*bounds)
+                    shown = f"{value:.3f} {units[metric]}".strip()
+                    interval = f"{bounds[0]:.3f} - {bounds[1]:.3f}" if bounds else ""
                 else:
-                    shown, interval = f"{value:.1%}", bounds and f"{100 * bounds[0]:.1f} - {bounds[1]:.1%}"
+                    shown = f"{value:.1%}"
+                    interval = f"{100 * bounds[0]:.1f} - {bounds[1]:.1%}" if bounds else ""
                 names = (head, str(figures["n"])) if head != previous else ("", "")
-                table.add_row(scope if previous is None else "", *names, metric, shown, interval or "")
+                table.add_row(scope if previous is None else "", *names, metric, shown, interval)
                 previous = head
         table.add_section()
     return table

@@ -172,7 +172,8 @@ class CachedFrames:
         heads = self._plan.examples.heads
         inputs = {name: tf.TensorSpec([None, None, size], tf.float32) for name, size in self._model.channels.items()}
         signature = ({**inputs, "frame_length": tf.TensorSpec([None], tf.int32)},
-                     {name: tf.TensorSpec([None, *head.target_shape], head.target_dtype) for name, head in heads.items()},
+                     {name: tf.TensorSpec([None, *head.target_shape], head.target_dtype)
+                      for name, head in heads.items()},
                      {name: tf.TensorSpec([None], tf.float32) for name in heads})
         dataset = tf.data.Dataset.from_generator(lambda: self._generate(batches), output_signature=signature)
         return dataset.prefetch(2)
