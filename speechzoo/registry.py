@@ -30,6 +30,7 @@ class ModelSummary:
     Attributes:
         name: Name for `speechzoo.load`.
         summary: One line that says what the model is for.
+        backbone: Type of its backbone.
         heads: Names of its heads; of trained ones, those that answer.
         streaming: Whether it answers step by step while audio comes in.
         pretrained: Whether it comes with trained weights. What follows but `corpora` is unknown without them.
@@ -44,6 +45,7 @@ class ModelSummary:
 
     name: str
     summary: str
+    backbone: str
     heads: list[str]
     streaming: bool
     pretrained: bool
@@ -226,7 +228,7 @@ def summarize(name: str) -> ModelSummary:
     sources = known.get("training", {}).get("data") or [dataclasses.asdict(source) for source in config.data.train]
     figures = {head: _main_figure(values) for head, values in known.get("results", {}).get("overall", {}).items()}
     return ModelSummary(
-        name=config.name, summary=config.summary,
+        name=config.name, summary=config.summary, backbone=config.backbone.type,
         # What only teaches in training is in the config, too, and answers nothing.
         heads=[head for head in config.heads if not pretrained or head in figures],
         streaming=bool(config.backbone.options.get("causal", False)), pretrained=pretrained,

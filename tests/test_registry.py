@@ -13,6 +13,8 @@ from speechzoo.origin import Origin
 from speechzoo.registry import (METRICS, WEIGHTS, checkpoint_weights, describe, find_weights, list_models, load, save,
                                 summarize)
 from speechzoo.weights import save_weights, sha256_of
+from tools.figures import FOLDER, read_figures
+from tools.recipes import costs
 
 
 def has_checkpoint(name):
@@ -30,6 +32,8 @@ def test_every_model_has_what_a_page_about_it_needs(name):
     if model.pretrained:
         assert (summarize(name).parameters, summarize(name).macs_per_second) == (model.parameters, model.macs_per_second)
         assert list(model.labels) == model.heads
+    else:
+        assert costs(model) in read_figures(FOLDER / "recipes.csv"), "run python -m tools.recipes"
 
 
 @pytest.mark.parametrize("name", [name for name in list_models() if has_checkpoint(name)])
