@@ -27,6 +27,7 @@ def run(arguments):
           f"'{report.architecture}'")
     for reason, count in Counter(report.left_out.values()).items():
         print(f"left out  {count} array{'s' * (count > 1)}: {reason}")
-    print(f"{report.output / WEIGHTS}\nnext: copy {report.output / CONFIG}, add heads and data, and\n"
+    print(f"{report.output / WEIGHTS}\nnext: write my_model.yaml with heads, data and\n"
+          f"  extends: {report.output / CONFIG}\nand\n"
           f"  speechzoo train my_model.yaml --weights {report.output / WEIGHTS} --out runs/mine")
     return 0

@@ -4,6 +4,7 @@ import pytest
 
 from speechzoo.cli import main
 from speechzoo.cli.show import _origin_rows
+from speechzoo.registry import load
 from tests.helpers import ORIGIN
 from tests.published.tiny_whisper import COMMITTED
 
@@ -23,7 +24,18 @@ def test_says_what_was_read_what_was_left_out_and_what_comes_next(tmp_path, caps
     assert "licence unknown: that of whoever published the file" in shown
     assert "read      31 arrays" in shown and "backbone 'whisper'" in shown
     assert "left out  1 array: positions: " in shown and "left out  35 arrays: decoder: " in shown
+    assert f"  extends: {tmp_path / 'imported' / 'config.yaml'}\n" in shown
     assert f"speechzoo train my_model.yaml --weights {tmp_path / 'imported' / 'model.weights.h5'} --out" in shown
+
+
+def test_a_config_extends_what_was_imported(tmp_path, capsys):
+    (tmp_path / "model.bin").write_bytes(COMMITTED.read_bytes())
+    run(capsys, "import", tmp_path / "model.bin", "--out", tmp_path / "imported")
+    mine = tmp_path / "my_model.yaml"
+    mine.write_text("summary: Mine.\nextends: imported/config.yaml\nheads: {gender: {type: classifier, classes: [a, b]}}\n")
+    model = load(mine, weights=tmp_path / "imported", heads={"gender": {}})
+    assert model.name == "my_model" and model.zoo_config.backbone.type == "whisper"
+    assert model.new_weights and all(path.startswith("gender/") for path in model.new_weights)
 
 
 @pytest.mark.parametrize("source, message", [("nothing", "no such file; give the model.bin"),
