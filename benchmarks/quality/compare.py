@@ -18,6 +18,7 @@ from speechzoo.config import SourceConfig
 from speechzoo.data.hold_out import TRAIN, hold_out_of_stream
 from speechzoo.data.manifest import read_manifest
 from speechzoo.decoding.commands.decoder import CommandDecoder
+from speechzoo.decoding.heads import find_heads
 from speechzoo.evaluation import evaluate
 from speechzoo.registry import load
 from tools.figures import add_figures_option, write_figures
@@ -91,7 +92,7 @@ def measure(model, sources: list[SourceConfig]) -> dict[str, dict]:
 def measure_orders(model, grammar: str, data: Path) -> dict[str, dict]:
     """Coffee orders understood under a grammar, as `measure` says it; nothing of a model that can't read."""
     spec = model.spec
-    reading = [name for name, head in spec["heads"].items() if head["type"] == "ctc"]
+    reading = find_heads(spec, type="ctc")
     if not reading:
         return {}
     conditions = {ORDERS: {}}

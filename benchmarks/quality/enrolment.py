@@ -13,6 +13,7 @@ import argparse
 import numpy as np
 
 from benchmarks.quality.parts import Part, read_part
+from speechzoo.decoding.heads import find_head
 from speechzoo.edge.voices import VOICE_THRESHOLD
 from speechzoo.metrics.verification import equal_error_rate, error_rates
 from speechzoo.opening import open_model
@@ -25,7 +26,7 @@ FALSE_ACCEPTS = 0.01
 def embeddings(model, part: Part) -> dict[str, np.ndarray]:
     """Speaker -> (recordings, size)."""
     spec, found = model.spec, {}
-    head = next(name for name, item in spec["heads"].items() if item["type"] == "speaker")
+    head = find_head(spec, type="speaker")
     # By length, so that there is little padding in a batch.
     utterances = sorted((item for item in part.utterances if "speaker" in item), key=lambda item: item["duration"])
     for first in range(0, len(utterances), 8):

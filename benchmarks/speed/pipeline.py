@@ -39,7 +39,7 @@ from tools.tables.plain import plain
 class Words:
     """Transcripts as code points: a label costs next to nothing here."""
 
-    label, target_shape = "transcript", (None,)
+    label, target_shape, target_dtype = "transcript", (None,), "int32"
 
     def encode(self, value):
         return np.array([ord(letter) for letter in value], np.int32)
