@@ -1,7 +1,7 @@
 # Everything below needs Python 3.11 or 3.12 and a package index; it makes its own virtual environments.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-newest parity clean
+.PHONY: help demo test test-newest parity docs clean
 
 # PYTHON=/path/to/python3.12 chooses another.
 PYTHON ?= $(shell for name in python3.11 python3.12 python3 python; do \
@@ -21,6 +21,7 @@ help:
 	@echo "make test         the whole suite on the reference environment (constraints.txt)"
 	@echo "make test-newest  the whole suite on the newest TensorFlow (constraints-newest.txt)"
 	@echo "make parity       the tests against PyTorch"
+	@echo "make docs         the reference of the Python API, from the docstrings: build/reference/index.html"
 	@echo "make clean        remove the virtual environments and what was built"
 
 demo: .venv/demo.stamp
@@ -34,6 +35,9 @@ test-newest: .venv-newest/dev.stamp
 
 parity: .venv/parity.stamp
 	.venv/bin/python -m pytest -m parity $(PYTEST_ARGS)
+
+docs: .venv/docs.stamp
+	.venv/bin/python -m tools.reference build/reference
 
 clean:
 	rm -rf .venv .venv-newest build dist *.egg-info
@@ -56,6 +60,9 @@ endef
 .venv/dev.stamp: setup.cfg constraints.txt Makefile
 	$(call install,.venv,constraints.txt,-e '.[dev]')
 	@touch .venv/demo.stamp
+
+.venv/docs.stamp: setup.cfg constraints.txt Makefile
+	$(call install,.venv,constraints.txt,-e '.[docs$(,)wyoming]')
 
 .venv/parity.stamp: setup.cfg constraints.txt Makefile
 	$(call install,.venv,constraints.txt,-e '.[dev$(,)parity]' '$(TORCH)')

@@ -44,6 +44,7 @@ class Backbone(keras.layers.Layer):
             shape = self.build_block(number, shape)
 
     def call(self, features, lengths=None, training=False, state=None):
+        """Features (batch, frames, bins) -> frames (batch, frames out, channels) after each block, and lengths."""
         streaming = {} if state is None else {"state": state}
         stream, outputs = {**self.stem(features, lengths, training, **streaming), **streaming}, []
         for number in range(1, self.num_blocks + 1):

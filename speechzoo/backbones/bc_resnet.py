@@ -152,6 +152,7 @@ class BroadcastedBlock(keras.layers.Layer):
             layer.build((None, None, self.channels))
 
     def call(self, inputs, valid=None, training=False, state=None):
+        """Inputs (batch, frames, bins, channels) -> (batch, frames, ceil(bins / stride), channels out)."""
         hidden = inputs
         if self.transition:
             hidden = ops.relu(self.expand_norm(self.expand(hidden), valid, training=training))

@@ -145,6 +145,7 @@ class ConformerBlock(keras.layers.Layer):
             layer.build((None, None, self.size))
 
     def call(self, inputs, positions, valid=None, reach=None, training=False, state=None):
+        """Inputs (batch, frames, size) -> (batch, frames, size); the others are as in `RelativeAttention`."""
         hidden, convolved = self.across_frames(inputs, positions, valid, reach, training, state)
         return self.within_frames(hidden, convolved, valid, training)
 

@@ -113,6 +113,7 @@ class TimeDelayLayer(keras.layers.Layer):
         self.norm.build((None, None, self.size))
 
     def call(self, inputs, valid=None, training=False):
+        """Inputs (batch, frames, channels) -> (batch, frames out, size), zero in the padding."""
         if self.around:
             inputs = ops.pad(inputs, ((0, 0), (self.around, self.around), (0, 0)))
         hidden = self.norm(ops.relu(self.convolution(inputs)), valid, training=training)
@@ -138,6 +139,7 @@ class SERes2Block(keras.layers.Layer):
         self.excite.build((None, self.squeeze.units))
 
     def call(self, inputs, valid=None, training=False):
+        """Inputs (batch, frames, channels), zero in the padding -> the same shape."""
         hidden = self.layer_1(inputs, valid, training=training)
         hidden = self.res2net(hidden, valid, training=training)
         hidden = self.layer_2(hidden, valid, training=training)
@@ -174,6 +176,7 @@ class Res2NetConvolution(keras.layers.Layer):
             group.build((None, None, self.width))
 
     def call(self, inputs, valid=None, training=False):
+        """Inputs (batch, frames, size), zero in the padding -> (batch, frames, size)."""
         first, *others = ops.split(inputs, len(self.groups) + 1, axis=-1)
         outputs = [first]
         for number, (group, part) in enumerate(zip(self.groups, others)):

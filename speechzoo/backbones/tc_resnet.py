@@ -120,6 +120,7 @@ class TemporalBlock(keras.layers.Layer):
             norm.build((None, None, self.channels))
 
     def call(self, inputs, valid=None, training=False):
+        """Inputs (batch, frames, channels) -> (batch, ceil(frames / stride), channels out), zero in the padding."""
         # Symmetric padding that does not depend on the number of frames, so that padding never changes a row.
         around = ((0, 0), (self.kernel_size // 2, self.kernel_size // 2), (0, 0))
         hidden = self.conv_1(ops.pad(inputs, around))

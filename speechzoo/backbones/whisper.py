@@ -114,6 +114,7 @@ class WhisperBlock(keras.layers.Layer):
             layer.build((None, None, self.size))
 
     def call(self, inputs, valid=None, training=False):
+        """Inputs (batch, frames, size) -> (batch, frames, size); `valid` (batch, frames, 1) is zero in the padding."""
         attended = self.attention(self.norm_attention(inputs), valid)
         hidden = inputs + self.dropout(attended, training=training)
         return hidden + self.dropout(self.feed_forward(self.norm_feed_forward(hidden)), training=training)

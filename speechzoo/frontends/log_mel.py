@@ -101,6 +101,7 @@ class LogMel(Frontend):
         self.spec_augment.build(None)
 
     def call(self, audio, audio_length=None, training=False, state=None):
+        """Audio (batch, samples) -> features (batch, frames, mel bins) and int32 (batch,) frames, or None for these."""
         features = self.log_energies(audio, audio_length, state)
         lengths = None if audio_length is None else ops.cast(audio_length // self.hop_length, "int32")
         mask = sequence_mask(lengths, features)

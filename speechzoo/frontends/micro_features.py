@@ -86,6 +86,7 @@ class MicroFeatures(Frontend):
         self.spec_augment.build(None)
 
     def call(self, audio, audio_length=None, training=False, state=None):
+        """Audio (batch, samples) -> features (batch, frames, 40) and int32 (batch,) frames, or None for these."""
         mask = sequence_mask(audio_length, audio)
         if mask is not None:
             audio = audio * mask[..., 0]

@@ -37,6 +37,7 @@ class SpecAugment(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, features, lengths=None, training=False):
+        """Features (batch, frames, mel bins) -> the same shape; unchanged unless `training`."""
         if not training:
             return features
         batch, frames, bins = ops.shape(features)

@@ -58,6 +58,7 @@ class WhisperLogMel(Frontend):
         self.spec_augment.build(None)
 
     def call(self, audio, audio_length=None, training=False):
+        """Audio (batch, samples) -> features (batch, frames, mel bins) and int32 (batch,) frames, or None for these."""
         num_frames = ops.shape(audio)[1] // self.hop_length
         energies = self.log_mel.log_energies(self._mirror_ends(audio, audio_length))[:, :num_frames]
         energies = energies / math.log(10.0)

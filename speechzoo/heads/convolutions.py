@@ -46,6 +46,7 @@ class ConvolutionStack(keras.layers.Layer):
             channels = self.size
 
     def call(self, frames, lengths=None, training=False):
+        """Frames (batch, frames, channels) -> (batch, frames, size)."""
         mask = sequence_mask(lengths, frames)
         hidden = self.norm(frames)
         for number, convolution in enumerate(self.convolutions):

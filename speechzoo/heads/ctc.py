@@ -72,6 +72,7 @@ class CTCHead(Head):
                                          trainable=False)
 
     def call(self, frames, lengths=None, training=False, state=None):
+        """Frames (batch, frames, channels) -> logits (batch, frames, units + 1), blank in the padding."""
         frames = self.dropout(frames, training=training)
         if self.convolutions is not None:
             frames = self.convolutions(frames, lengths, training=training)

@@ -26,6 +26,7 @@ class CTCLoss(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, **kwargs)
 
     def call(self, y_true, y_pred):
+        """Targets int32 (batch, units), logits (batch, frames, units + 1) -> float32 (batch,), nats."""
         target = ops.cast(y_true, "int32")
 
         @ops.custom_gradient

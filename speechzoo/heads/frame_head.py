@@ -37,6 +37,7 @@ class FrameHead(Head):
         self.logits.build((None, None, frames_shape[-1]))
 
     def call(self, frames, lengths=None, training=False, state=None):
+        """Frames (batch, frames, channels) -> logits (batch, frames, classes), the first class in the padding."""
         return mark_padding(self.logits(self.dropout(frames, training=training)), lengths)
 
     def encode(self, value) -> np.ndarray:

@@ -68,6 +68,7 @@ class FrameCrossEntropy(keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, **kwargs)
 
     def call(self, y_true, y_pred):
+        """Targets int32 (batch, pairs, 2), logits (batch, frames, classes) -> float32 (batch,), nats per frame."""
         target, valid = frame_targets(y_true, y_pred)
         log_probabilities = ops.take_along_axis(ops.log_softmax(y_pred), target[..., None], axis=-1)[..., 0]
         return -ops.sum(log_probabilities * valid, axis=-1) / ops.maximum(ops.sum(valid, axis=-1), 1.0)

@@ -34,6 +34,7 @@ class PooledHead(Head):
         return AttentiveStatisticsPooling(memory=self.memory, name="pooling")
 
     def call(self, frames, lengths=None, training=False, state=None):
+        """Frames (batch, frames, channels) -> logits or scores (batch, classes)."""
         return self.classify(self.pooling(frames, lengths, state=state), training)
 
     def encode(self, value) -> np.ndarray:

@@ -47,6 +47,7 @@ class SlotsHead(Head):
             logits.build((None, 2 * frames_shape[-1]))
 
     def call(self, frames, lengths=None, training=False, state=None):
+        """Frames (batch, frames, channels) -> logits (batch, sum over slots of values + 1)."""
         pooled = [pooling(frames, lengths, state=part_of(state, pooling.name)) for pooling in self.pooling]
         return ops.concatenate([logits(self.dropout(vector, training=training))
                                 for vector, logits in zip(pooled, self.logits)], axis=-1)
@@ -85,6 +86,7 @@ class SlotsLoss(keras.losses.Loss):
         self.sizes = sizes
 
     def call(self, y_true, y_pred):
+        """Targets int32 (batch, slots), logits (batch, sum over slots of values + 1) -> float32 (batch,), nats."""
         target = ops.cast(y_true, "int32")
         return sum(ops.sparse_categorical_crossentropy(target[:, index], logits, from_logits=True)
                    for index, logits in enumerate(segments(y_pred, self.sizes)))

@@ -37,6 +37,7 @@ class SoftmaxCrossEntropy(keras.losses.Loss):
         self.logit_offsets = None if logit_offsets is None else np.asarray(logit_offsets, np.float32)
 
     def call(self, y_true, y_pred):
+        """Targets int32 (batch,), logits (batch, classes) -> float32 (batch,), nats."""
         classes = y_pred.shape[-1]
         logits = y_pred if self.logit_offsets is None else y_pred + ops.cast(self.logit_offsets, y_pred.dtype)
         log_probabilities = ops.log_softmax(logits)

@@ -60,6 +60,7 @@ class SpeakerHead(Head):
                                               initializer="glorot_normal")
 
     def call(self, frames, lengths=None, training=False, state=None):
+        """Frames (batch, frames, channels) -> embeddings (batch, embedding size) of length one."""
         embedding = self.embedding(self.pooling(frames, lengths, state=state))
         return embedding * ops.rsqrt(ops.sum(ops.square(embedding), axis=-1, keepdims=True) + 1e-8)
 
@@ -106,6 +107,7 @@ class AngularMarginLoss(keras.losses.Loss):
         self.scale = scale
 
     def call(self, y_true, y_pred):
+        """Targets int32 (batch,), embeddings (batch, embedding size) -> float32 (batch,), nats."""
         cosine = ops.clip(cosines(y_pred, ops.convert_to_tensor(self.prototypes)), -1.0 + 1e-6, 1.0 - 1e-6)
         sine = ops.sqrt(1.0 - ops.square(cosine))
         shifted = cosine * math.cos(self.margin) - sine * math.sin(self.margin)

@@ -56,6 +56,7 @@ class SpotterHead(ClassifierHead):
         return None
 
     def call(self, frames, lengths=None, training=False, state=None):
+        """Frames (batch, frames, channels) -> logits (batch, classes) of the frame that counts."""
         logits = self.window_logits(frames, training, state)
         margins = ops.max(logits + ops.array(self._of_words), -1) - ops.max(logits + ops.array(self._of_background), -1)
         positions = ops.cast(ops.arange(ops.shape(frames)[1]), margins.dtype)

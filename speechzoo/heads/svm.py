@@ -87,6 +87,7 @@ class HingeLoss(keras.losses.Loss):
         self.hinge = hinge
 
     def call(self, y_true, y_pred):
+        """Targets int32 (batch,), scores (batch, classes) -> float32 (batch,), margins."""
         target = ops.one_hot(ops.cast(y_true, "int32"), y_pred.shape[-1])
         if self.hinge == "one_vs_rest":
             return ops.sum(ops.relu(1.0 + (1.0 - 2.0 * target) * y_pred), axis=-1)

@@ -48,6 +48,7 @@ class SelfAttention(keras.layers.Layer):
             layer.build((None, None, self.size))
 
     def call(self, inputs, valid=None):
+        """Inputs (batch, frames, size) -> (batch, frames, size)."""
         # The scale goes into the queries: one small multiplication instead of one on every score.
         query = split_heads(self.query(inputs) * (self.size // self.num_heads) ** -0.5, self.num_heads)
         key, value = (split_heads(layer(inputs), self.num_heads) for layer in (self.key, self.value))
@@ -109,6 +110,7 @@ class RelativeAttention(keras.layers.Layer):
                                                 initializer=keras.initializers.RandomNormal(stddev=self.size ** -0.5)))
 
     def call(self, inputs, positions, valid=None, reach=None, state=None):
+        """Inputs (batch, frames, size) -> (batch, frames, size)."""
         batch, frames = ops.shape(inputs)[0], ops.shape(inputs)[1]
         scale = (self.size // self.num_heads) ** -0.5
         # The scale goes into the queries: one small multiplication instead of one on every score.

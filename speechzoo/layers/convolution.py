@@ -52,6 +52,7 @@ class ConvolutionModule(keras.layers.Layer):
         self.project.build((None, None, self.size))
 
     def call(self, inputs, valid=None, training=False, state=None):
+        """Inputs (batch, frames, size) -> (batch, frames, size)."""
         return self.within_frames(self.across_frames(inputs, valid, state), valid, training)
 
     def across_frames(self, inputs, valid=None, state=None):

@@ -37,6 +37,7 @@ class FeedForward(keras.layers.Layer):
         self.project.build((None, None, self.inner_size))
 
     def call(self, inputs):
+        """Inputs (batch, frames, size) -> (batch, frames, size)."""
         return self.project(self.activation(self.expand(inputs)))
 
     def compute_output_shape(self, inputs_shape, *_):

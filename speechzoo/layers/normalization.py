@@ -23,6 +23,7 @@ class FrameBatchNormalization(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, valid=None, training=False):
+        """Inputs (batch, frames, [bins,] channels) -> the same shape."""
         scale, offset = _scale_and_offset(self, inputs, valid, training)
         return inputs * scale + offset
 
@@ -70,6 +71,7 @@ class SubSpectralNorm(keras.layers.Layer):
                                                trainable=False)
 
     def call(self, inputs, valid=None, training=False):
+        """Inputs (batch, frames, bins, channels) -> the same shape."""
         scale, offset = _scale_and_offset(self, inputs, valid, training)
         # One scale a bin: in an exported file these are constants, and the layer is one product and one sum.
         width = self.bins // self.bands

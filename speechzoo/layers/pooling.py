@@ -40,6 +40,7 @@ class AttentiveStatisticsPooling(keras.layers.Layer):
         self.score.build((None, None, self.hidden_size))
 
     def call(self, frames, lengths=None, state=None):
+        """Frames (batch, frames, channels) -> (batch, 2 x channels): means, then standard deviations."""
         mean, variance = self.statistics(frames, lengths, state)
         return ops.concatenate([mean, ops.sqrt(variance + 1e-5)], axis=-1)
 

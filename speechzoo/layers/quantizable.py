@@ -68,6 +68,7 @@ class InputRange(keras.layers.Layer):
                                for name in ("low", "high"))
 
     def call(self, inputs, training=False):
+        """Inputs of any shape -> the same shape, rounded to 256 values."""
         low, high = ops.convert_to_tensor(self.low), ops.convert_to_tensor(self.high)
         if training and self.trainable:
             seen = ops.cast(high > low, inputs.dtype) * _MOMENTUM
@@ -127,6 +128,7 @@ class FrameDense(Dense):
     """
 
     def call(self, inputs, training=None):
+        """Inputs (batch, frames, channels) -> (batch, frames, units)."""
         batch, frames, channels = ops.shape(inputs)
         outputs = super().call(ops.reshape(inputs, (-1, channels)), training=training)
         # A known batch, as in exported files, leaves no shape to compute.

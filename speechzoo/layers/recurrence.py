@@ -44,6 +44,7 @@ class FrameLSTM(keras.layers.Layer):
             loop.build((None, None, 4 * self.size))
 
     def call(self, inputs, valid=None, state=None):
+        """Inputs (batch, frames, channels) -> (batch, frames, size or 2 x size), zero in the padding."""
         if state is not None:
             return self._step(inputs, state)
         mask = None if valid is None else valid[..., 0] > 0
@@ -81,6 +82,7 @@ class LSTMCell(keras.layers.Layer):
         self.bias = self.add_weight(name="bias", shape=(4 * self.size,), initializer=_forget_one)
 
     def call(self, inputs, states, training=False):
+        """Inputs (batch, 4 x size), states two of (batch, size) -> output (batch, size) and the new states."""
         output, cell = states
         gates = inputs + ops.matmul(output, self.recurrent_kernel) + self.bias
         write, keep, new, show = ops.split(gates, 4, axis=-1)

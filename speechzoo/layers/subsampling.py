@@ -57,6 +57,7 @@ class ConvSubsampling(keras.layers.Layer):
         self.projection.build((None, None, bins * channels))
 
     def call(self, features, lengths=None, state=None):
+        """Features (batch, frames, bins) -> (batch, ceil(frames / factor), size), and the new lengths."""
         hidden = features[..., None]
         mask = sequence_mask(lengths, features)
         if mask is not None:

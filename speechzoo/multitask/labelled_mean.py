@@ -18,6 +18,7 @@ class LabelledMean(keras.losses.Loss):
         self.loss = keras.losses.get(loss)
 
     def call(self, y_true, y_pred):
+        """Targets and predictions (batch, ...) -> float32 (batch,), means over all other axes."""
         by_row = self.loss.call if isinstance(self.loss, keras.losses.Loss) else self.loss
         values = by_row(y_true, y_pred)
         return ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=-1)

@@ -79,6 +79,7 @@ class Adapter(keras.layers.Layer):
         self.up.build((*inputs_shape[:-1], self.size))
 
     def call(self, inputs, valid=None):
+        """Inputs (batch, time, [bins,] channels) -> the same shape."""
         outputs = inputs + self.up(self.down(inputs))
         return outputs if valid is None else outputs * valid
 

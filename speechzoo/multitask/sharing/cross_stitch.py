@@ -88,6 +88,7 @@ class CrossStitch(keras.layers.Layer):
                                      initializer=lambda shape, dtype=None: ops.convert_to_tensor(start, dtype))
 
     def call(self, hidden, valid=None, training=False):
+        """List of (batch, time, [bins,] channels) -> as many of the same shape."""
         return [sum(self.alpha[target, number] * source for number, source in enumerate(hidden))
                 for target in range(len(hidden))]
 

@@ -23,6 +23,7 @@ class ExpertGate(keras.layers.Layer):
         self.dense.build((None, inputs_shape[-1]))
 
     def call(self, inputs, experts, lengths=None):
+        """Inputs (batch, time, [bins,] channels), experts of one shape (batch, ...) -> a tensor of that shape."""
         shares = self.shares(inputs, lengths)
         one = (-1,) + (1,) * (len(experts[0].shape) - 1)
         return sum(ops.reshape(shares[:, number], one) * expert for number, expert in enumerate(experts))

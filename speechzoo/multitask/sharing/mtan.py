@@ -78,6 +78,7 @@ class BlockAttention(keras.layers.Layer):
             self.before_norm.build((None, None, channels))
 
     def call(self, inputs, lengths=None, training=False):
+        """Inputs one or two of (batch, frames, channels) -> (batch, frames, channels)."""
         frames, *before = inputs
         valid = sequence_mask(lengths, frames)
         seen = frames

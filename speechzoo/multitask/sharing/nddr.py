@@ -60,6 +60,7 @@ class NDDR(keras.layers.Layer):
                 self.norms.append(norm)
 
     def call(self, hidden, valid=None, training=False):
+        """List of (batch, time, [bins,] channels) -> as many of the same shape."""
         together = ops.concatenate(hidden, axis=-1)
         mixed = [projection(together) for projection in self.projections]
         if self.batch_norm:

@@ -30,6 +30,7 @@ class Step(keras.layers.Layer):
                 self.backbone.build_stem(stream_shape["hidden"])
 
     def call(self, stream, training=False):
+        """The stream before the step -> the stream after it."""
         if self.number:
             return self.backbone.block(self.number, stream, training)
         return self.backbone.stem(stream["hidden"], stream["lengths"], training)
@@ -45,6 +46,7 @@ class Frames(keras.layers.Layer):
         self.built = True
 
     def call(self, stream, training=False):
+        """The stream after a block -> (batch, frames, channels)."""
         return self.backbone.frames(self.number, stream, training)
 
 

@@ -82,6 +82,7 @@ class ParameterDistance(keras.layers.Layer):
                 raise ValueError(f"soft sharing: strengths names '{layer}'; the backbone has: {known}")
 
     def call(self, frames, training=False):
+        """Head -> frames: passed on as they are; adds the penalty as a loss while `training`."""
         if training:
             self.add_loss(self.penalty(frames))
         return frames

@@ -23,5 +23,6 @@ class UncertaintyWeighting(Weighting):
                              for name in weights}
 
     def call(self, losses, labelled, training=False):
+        """Head -> loss, head -> 1.0 if the batch has labels for it -> the total, a scalar."""
         return sum(self.weights_of_heads[name] * ops.exp(-self.log_variance[name]) * loss
                    + labelled[name] * 0.5 * self.log_variance[name] for name, loss in losses.items())

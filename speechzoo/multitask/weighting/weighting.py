@@ -47,6 +47,7 @@ class Weighting(keras.layers.Layer):
         return ops.ones_like(losses)
 
     def call(self, losses, labelled, training=False):
+        """Head -> loss, head -> 1.0 if the batch has labels for it -> the total, a scalar."""
         losses, present = self.as_vectors(losses, labelled)
         if not training:
             return ops.sum(losses)

@@ -50,6 +50,7 @@ class L2SP(Penalty):
             self.starts[weight.path], self.strengths[weight.path] = start, strength
 
     def call(self, model, inputs, outputs):
+        """The penalty on the model's weights, a scalar; `inputs` and `outputs` of the batch don't matter."""
         total = ops.zeros(())
         for weight in model.trainable_variables:
             if weight.path in self.starts:
