@@ -1,4 +1,4 @@
-"""Backbones: features -> frames, one architecture a file."""
+"""Backbones: features -> frames, one architecture per file."""
 
 from speechzoo.backbones.backbone import Backbone
 from speechzoo.backbones.bc_resnet import BCResNet

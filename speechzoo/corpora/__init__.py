@@ -1,4 +1,4 @@
-"""Public corpora and a user's own recordings, one a file, all read into the same utterances.
+"""Public corpora and a user's own recordings, one per file, all read into the same utterances.
 
 `read_corpus("librispeech", "LibriSpeech/")` yields them; `CORPORA` holds the reader classes by name.
 """

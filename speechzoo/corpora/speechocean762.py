@@ -66,7 +66,7 @@ def _read_folder(folder: Path, phones: dict[str, str]) -> Iterator[dict]:
 def _read_phones(resource: Path) -> dict[str, str]:
     words: dict[str, list[str]] = {}
     if (resource / "text-phone").is_file():
-        # One line a word: "<utterance>.<word> M_B AA0_I R_I K_E"; the words stand in order.
+        # One line per word: "<utterance>.<word> M_B AA0_I R_I K_E"; the words stand in order.
         for name, phones in read_table(resource / "text-phone", 2):
             words.setdefault(name.rpartition(".")[0], []).append(phones)
     elif (resource / "scores.json").is_file():

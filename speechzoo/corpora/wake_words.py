@@ -1,4 +1,4 @@
-"""Wake words: the recordings of Picovoice's wake word benchmark, a folder a word."""
+"""Wake words: the recordings of Picovoice's wake word benchmark, a folder per word."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -208,7 +208,7 @@ class BatchPlan:
 
     @staticmethod
     def _split_classes(source, indices, classes):
-        """[(members, share of the source's draws)], one entry a class; one entry in all without balancing."""
+        """[(members, share of the source's draws)], one entry per class; one entry in all without balancing."""
         if classes is None:
             return [(indices, 1.0)]
         counts = Counter(classes)

@@ -1,4 +1,4 @@
-"""Slots of a spoken command: one closed set of values a slot."""
+"""Slots of a spoken command: one closed set of values per slot."""
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ class SlotsHead(Head):
         dropout: Dropout rate of the pooled vectors.
 
     Returns:
-        Logits (batch, sum over slots of values + 1): a segment a slot in the order given, "none" first in each.
+        Logits (batch, sum over slots of values + 1): a segment per slot in the order given, "none" first in each.
 
     Example:
         >>> SlotsHead({"room": ["kitchen", "hall"], "colour": ["red"]}, name="slots").encode({"room": "hall"}).tolist()

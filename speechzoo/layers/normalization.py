@@ -42,7 +42,7 @@ class FrameBatchNormalization(keras.layers.BatchNormalization):
 class SubSpectralNorm(keras.layers.Layer):
     """Batch normalisation with statistics, scales and offsets of its own for each band of frequencies.
 
-    Reference: Chang et al. 2021, https://arxiv.org/abs/2103.13620, equation 1, with an affine map a band ("Sub").
+    Reference: Chang et al. 2021, https://arxiv.org/abs/2103.13620, equation 1, with an affine map per band ("Sub").
 
     Args:
         bands: Bands; they must divide the bins.
@@ -73,7 +73,7 @@ class SubSpectralNorm(keras.layers.Layer):
     def call(self, inputs, valid=None, training=False):
         """Inputs (batch, frames, bins, channels) -> the same shape."""
         scale, offset = _scale_and_offset(self, inputs, valid, training)
-        # One scale a bin: in an exported file these are constants, and the layer is one product and one sum.
+        # One scale per bin: in an exported file these are constants, and the layer is one product and one sum.
         width = self.bins // self.bands
         return inputs * ops.repeat(scale, width, axis=0) + ops.repeat(offset, width, axis=0)
 

@@ -1,4 +1,4 @@
-"""Frames -> one vector an utterance."""
+"""Frames -> one vector per utterance."""
 
 import keras
 from keras import ops

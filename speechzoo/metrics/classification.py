@@ -25,7 +25,7 @@ def accuracy(references, predictions) -> float:
 
 
 def class_counts(references: np.ndarray, predictions: np.ndarray, num_classes: int) -> np.ndarray:
-    """One row an example whose sum over examples is what F1 needs.
+    """One row per example whose sum over examples is what F1 needs.
 
     Returns:
         int64 (examples, 3 * num_classes): right answers, references and answers, of each class.

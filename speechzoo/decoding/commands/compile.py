@@ -21,7 +21,7 @@ def compile_grammar(grammar: Grammar, head_spec: dict, lexicon: Lexicon | None =
         lexicon: Word -> pronunciations; needed where the units are phones.
         weighted: A word is the more probable the fewer alternatives it has; otherwise all sentences are equally
             probable.
-        threshold: Least score of an accepted parse, nats a unit; see `grammar_decode`.
+        threshold: Least score of an accepted parse, nats per unit; see `grammar_decode`.
 
     Returns:
         The compiled grammar, for `grammar_decode`.

@@ -33,7 +33,7 @@ class CompiledGrammar:
     Attributes:
         name: The grammar's name.
         kind, units, frame_seconds: Those of the head it was compiled for.
-        threshold: Least score of an accepted parse, nats a unit; see `grammar_decode`.
+        threshold: Least score of an accepted parse, nats per unit; see `grammar_decode`.
         unit_cost: float32 (units + 1,), nats that are subtracted from the log-probability of each unit.
         labels: What arcs and ends mean: ("word", text, units), ("slot", name, value, words), ("intent", name).
         node_unit: int32 (nodes,), unit of each node; node 0 is the beginning, with the blank.

@@ -15,7 +15,7 @@ class Parse:
         intent: What the person wants done; None where no sentence of the grammar matches at all.
         slots: Slot name -> value, of the slots that the sentence fills.
         words: The sentence's words with times.
-        score: How well it matches, nats a unit; at most 0; see `grammar_decode`.
+        score: How well it matches, nats per unit; at most 0; see `grammar_decode`.
         confidence: 0 to 1; below 0.5 wherever the parse is not accepted.
         accepted: Whether this was said, rather than something outside the grammar.
         slot_confidence: Slot name -> 0 to 1.

@@ -6,7 +6,7 @@ from speechzoo.multitask.weighting.weighting import Weighting
 
 
 class Adam:
-    """Adam steps for one number a head.
+    """Adam steps for one number per head.
 
     Unlike a Keras optimizer's, its moments are variables of the weighting, so that checkpoints hold them, and heads
     that are absent rest: neither their moments nor their count of steps move.

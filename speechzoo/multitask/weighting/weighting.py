@@ -8,8 +8,8 @@ class Weighting(keras.layers.Layer):
     """How the heads' losses become one: their sum, each times its factor in the config and the method's weight for it.
 
     A method that weighs losses implements `task_weights`; one that weighs gradients is a `GradientWeighting`. Vectors
-    have one entry a head, in the order of `weights`. What a method remembers are variables of this layer, one scalar a
-    head, so that a resumed run goes on exactly and a model with some of the heads takes what is theirs.
+    have one entry per head, in the order of `weights`. What a method remembers are variables of this layer, one scalar
+    per head, so that a resumed run goes on exactly and a model with some of the heads takes what is theirs.
 
     Args:
         weights: Head -> factor of its loss. A head with factor 0 counts as one without labels.
