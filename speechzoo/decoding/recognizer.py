@@ -74,6 +74,7 @@ class Recognizer:
         decoders = make_decoders(spec, heads, decoder, commands)
         needed = list(dict.fromkeys(head for each in decoders for head in each.heads))
         rate = spec["sample_rate"]
-        sources = [(audio, sample_rate or rate) if isinstance(audio, np.ndarray) else audio for audio in audios]
+        sources = [(audio, rate if sample_rate is None else sample_rate) if isinstance(audio, np.ndarray) else audio
+                   for audio in audios]
         samples = [load_audio(source, rate, start, duration, maximum_seconds) for source in sources]
         return [read_outputs(outputs, decoders) for outputs in self.batch_outputs(samples, needed)]
