@@ -230,7 +230,8 @@ def test_register():
 def test_a_config_says_only_what_is_its_own(tmp_path):
     write(tmp_path / "base.yaml", VALUES)
     config = load_config(write(tmp_path / "mine.yaml", {
-        "extends": "base.yaml", "heads": {"arousal": {"type": "classifier", "classes": ["calm", "upset"]}, "keyword": {}},
+        "extends": "base.yaml",
+        "heads": {"arousal": {"type": "classifier", "classes": ["calm", "upset"]}, "keyword": {}},
         "backbone": {"num_blocks": 2}, "data": {"dev": []}, "training": {"epochs": 5}}))
     base = load_config(tmp_path / "base.yaml")
     assert config.name == "mine" and config.summary == base.summary and config.frontend == base.frontend
@@ -253,8 +254,8 @@ def test_lists_parts_of_another_type_and_null_replace(tmp_path):
 def test_of_several_extended_configs_later_ones_count(tmp_path):
     write(tmp_path / "base.yaml", VALUES)
     write(tmp_path / "slow.yaml", {"training": {"learning_rate": 1e-5, "epochs": 9}})
-    config = load_config(write(tmp_path / "mine.yaml", {"extends": ["base.yaml", "slow.yaml"], "training": {"epochs": 4}}),
-                         ["training.seed=7"])
+    mine = {"extends": ["base.yaml", "slow.yaml"], "training": {"epochs": 4}}
+    config = load_config(write(tmp_path / "mine.yaml", mine), ["training.seed=7"])
     assert (config.training.learning_rate, config.training.epochs, config.training.seed) == (1e-5, 4, 7)
 
 
@@ -308,7 +309,7 @@ def test_no_config_of_the_zoo_repeats_what_it_extends():
             assert not repeated, f"{name}.yaml repeats {repeated} of shared/{file}"
 
 
-# -- what a grammar says ------------------------------------------------------------------------------------------------
+# -- what a grammar says ----------------------------------------------------------------------------------------------
 
 GRAMMAR = "intents:\n  move: ['go [to the] {room}']\n  wait: [wait]\nslots:\n  room: [hall, attic]\n"
 
@@ -325,11 +326,11 @@ def test_classes_and_slot_values_come_from_a_grammar(tmp_path):
 
 
 @pytest.mark.parametrize("head, message", [
-    ({"type": "classifier", "classes": "grammar:smart_speeker"}, "mine.yaml.heads.own.classes: no grammar 'smart_speeker'; "
-                                                                 "did you mean 'smart_speaker'"),
+    ({"type": "classifier", "classes": "grammar:smart_speeker"},
+     "mine.yaml.heads.own.classes: no grammar 'smart_speeker'; did you mean 'smart_speaker'"),
     ({"type": "classifier", "classes": "grammar:absent.yaml"}, "mine.yaml.heads.own.classes: .*absent.yaml: no such"),
-    ({"type": "slots", "slots": {"rom": "grammar:smart_speaker"}}, "mine.yaml.heads.own.slots.rom: smart_speaker has no slot "
-                                                                   "'rom'; did you mean 'room'"),
+    ({"type": "slots", "slots": {"rom": "grammar:smart_speaker"}},
+     "mine.yaml.heads.own.slots.rom: smart_speaker has no slot 'rom'; did you mean 'room'"),
 ])
 def test_what_a_grammar_can_not_say(tmp_path, head, message):
     with pytest.raises(ConfigError, match=message):
@@ -341,7 +342,8 @@ def test_the_slots_of_the_zoo_are_those_of_its_grammar():
     written_out = {"condition", "state", "item", "second_item"}  # in zoo_configs/shared/smart_speaker.yaml
     for name in list_models(head="slots"):
         for slot, values in load_config(name).heads["slots"].options["slots"].items():
-            assert set(values) <= set(grammar[slot]) and (values == grammar[slot]) != (slot in written_out), (name, slot)
+            assert set(values) <= set(grammar[slot]), (name, slot)
+            assert (values == grammar[slot]) != (slot in written_out), (name, slot)
 
 
 # SHA-256 of the classes and slot values of models with published weights, which know them by their number.

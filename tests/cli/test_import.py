@@ -32,7 +32,8 @@ def test_a_config_extends_what_was_imported(tmp_path, capsys):
     (tmp_path / "model.bin").write_bytes(COMMITTED.read_bytes())
     run(capsys, "import", tmp_path / "model.bin", "--out", tmp_path / "imported")
     mine = tmp_path / "my_model.yaml"
-    mine.write_text("summary: Mine.\nextends: imported/config.yaml\nheads: {gender: {type: classifier, classes: [a, b]}}\n")
+    mine.write_text("summary: Mine.\nextends: imported/config.yaml\n"
+                    "heads: {gender: {type: classifier, classes: [a, b]}}\n")
     model = load(mine, weights=tmp_path / "imported", heads={"gender": {}})
     assert model.name == "my_model" and model.zoo_config.backbone.type == "whisper"
     assert model.new_weights and all(path.startswith("gender/") for path in model.new_weights)

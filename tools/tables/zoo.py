@@ -10,7 +10,8 @@ from tools.markdown import percent, table
 def zoo(folder: Path) -> list[str]:
     """A line per model with weights, the largest first: what it answers and how well, what it costs, its licence."""
     models = sorted(map(summarize, list_models(pretrained=True)), key=lambda model: -model.parameters)
-    columns = ["model", "backbone", "heads, and how often they are right on speakers held out of training, or wrong (WER, PER, EER)",
+    columns = ["model", "backbone",
+               "heads, and how often they are right on speakers held out of training, or wrong (WER, PER, EER)",
                "licence of the weights", "weights", "parameters", "multiply-accumulates per second of audio"]
     return table(columns, [
         [f"`{model.name}`", model.backbone + (", streaming" if model.streaming else ""),
