@@ -115,7 +115,7 @@ def _float_operators(network):
 
 
 def _in_int8(source, network, kept_float, quantize) -> tuple[bytes, list[dict]]:
-    """int8 where the source's layers may all be, or, where a spec asks for it, those that cost no answers."""
+    """The int8 network; with the source's `sensitivity_spec`, layers that would cost answers stay in float32."""
     from speechzoo.exporters.network.quantization import quantize_weights
     from speechzoo.exporters.network.sensitivity import choose_float
 

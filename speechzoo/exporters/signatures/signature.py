@@ -19,8 +19,8 @@ class Signature(abc.ABC):
 
     Attributes:
         name: What it is called on the command line and, unless `names` says more, in the file.
-        has_variables: Whether the file keeps values for it: it computes in floats then, and only those who ask for it
-            get it.
+        has_variables: Whether the file keeps values for it. Such a file computes in floats, and has the signature only
+            where it is asked for.
         heads: Names of the heads that it answers.
         variables: The `tf.Module` objects that own variables of its own; those of the model are the model's.
     """
