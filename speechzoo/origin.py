@@ -8,7 +8,7 @@ from speechzoo.files import write_atomically
 
 ORIGIN = "origin.json"
 UNKNOWN_LICENCE = "NOASSERTION"
-"""SPDX's word for a licence that is not known."""
+"""`UNKNOWN_LICENCE` is SPDX's word for a licence that is not known."""
 # Of one entry of `derived_from`.
 _KEYS = ("name", "licence", "copyright", "sha256", "licence_text")
 

@@ -65,7 +65,7 @@ class BatchPlan:
         sample_rate: Hz.
         labelled_only: Leave out utterances without a label of any head.
         first_epochs: Head -> epoch (1-based) in which it joins; the first for those not named. Until then it has no
-            labels, and what has labels for no other head is left out.
+            labels, and utterances with labels for no other head are left out.
         epochs: How many there will be, for what changes from the first to the last.
         read: Reads a manifest, see `Examples`.
 
@@ -265,8 +265,8 @@ class BatchPlan:
         return [batches[place] for place in self._random(_BATCHES, number).permutation(len(batches))]
 
     def _draw(self, members, start, stop, *key):
-        """Places `start` to `stop` of an endless row of permutations of `members`: epochs that take a fraction meet
-        every member once before any comes again."""
+        """Items `start:stop` of an endless sequence of permutations of `members`, so that epochs that draw a fraction
+        draw each member once before they draw any again."""
         first, last, size = int(start + 1e-9), int(stop + 1e-9), len(members)
         parts = []
         for lap in range(first // size, -(-last // size)):

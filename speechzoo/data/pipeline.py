@@ -29,7 +29,7 @@ def make_dataset(plan: BatchPlan, epoch: int | None = None, step: int = 0, augme
         epoch: Number of the epoch, from 0. None: every utterance once, from short to long, for evaluation.
         step: Batches of the epoch to leave out at its beginning.
         augmenter: Augments the waveforms of the epochs that `plan` augments; none when absent.
-        reader: Reads the audio; given by who wants to know its `failures`.
+        reader: Reads the audio; give one to see its `failures` afterwards.
         decoder: `soundfile`, or `graph`: decode in the graph with tensorflow-io, where it loads. Both give the same
             samples; soundfile is several times faster.
         threads: Threads that read, decode and augment; the cores that this process may use when absent.

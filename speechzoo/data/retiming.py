@@ -5,7 +5,7 @@ import numpy as np
 TIMED = (None, 2)
 """`target_shape` of heads whose labels are classes with times, see `speechzoo.heads.frame_labels`."""
 ADDED_PAIRS = 2
-"""Pairs by which `retime` can make a label longer."""
+"""`ADDED_PAIRS` is the number of pairs by which `retime` can make a label longer."""
 NOTHING = 1  # number of the first class, which is that of silence
 
 

@@ -5,8 +5,8 @@ from speechzoo.text.units import SILENCE_PHONE
 
 SPEECH, NONE = "speech", "none"
 LONGEST_PAUSE = 0.2
-"""Seconds; shorter silence within speech counts as speech: the closure of a plosive or a breath between two words
-is shorter, and who listens for speech must not stop there."""
+"""Silence within speech of up to `LONGEST_PAUSE` seconds counts as speech: the closure of a plosive or a breath between
+two words is shorter, and a detector of speech must not stop there."""
 
 
 def label_of(source: SourceConfig, utterance: dict, label: str):

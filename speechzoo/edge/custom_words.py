@@ -10,9 +10,9 @@ from speechzoo.edge.examples import read_examples, read_samples
 from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
 
 WORD_THRESHOLD = 0.8
-"""Score from which on a word is heard; `benchmarks/quality/few_shot.py` measures what it costs."""
+"""`WORD_THRESHOLD` is the least score of a word; `benchmarks/quality/few_shot.py` measures what it costs."""
 STEPS = 100
-"""Steps of gradient descent, a fraction of a second: the loss hardly falls any more."""
+"""`STEPS` of gradient descent take a fraction of a second; after them the loss hardly falls any more."""
 _PROTOTYPE_COSINE = 0.6  # what the mean of a word's recordings alone would require
 
 

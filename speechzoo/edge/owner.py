@@ -16,10 +16,10 @@ from speechzoo.text.normalize import normalize_words
 from speechzoo.text.spelling import Lexicon, Spelling
 
 FRAMES_PER_STEP = 50
-"""Frames that a step of training sees: TFLite lacks the operators for gradients of tensors whose shapes are open."""
+"""`FRAMES_PER_STEP` frames are in a training step. TFLite lacks operators for gradients of tensors of open shapes."""
 EPOCHS = 5
 LEARNING_RATE = 0.1
-"""Size of a step on one sentence, whose loss is in nats per unit; `benchmarks/quality/owner.py` measures its effect."""
+"""`LEARNING_RATE` is for a loss of one sentence in nats per unit; `benchmarks/quality/owner.py` measures its effect."""
 
 
 def adapted_head(spec: dict) -> str | None:

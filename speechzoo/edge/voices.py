@@ -9,7 +9,7 @@ from speechzoo.edge.examples import read_examples
 from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
 
 VOICE_THRESHOLD = 0.7
-"""Cosine from which on a voice is that of an enrolled person; `benchmarks/quality/enrolment.py` measures its cost."""
+"""`VOICE_THRESHOLD` is the least cosine with an enrolled person; see `benchmarks/quality/enrolment.py`."""
 
 
 class Voices:

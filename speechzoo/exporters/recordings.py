@@ -11,7 +11,7 @@ from speechzoo.data.utterance_audio import read_utterance_audio
 
 MAXIMUM_RECORDINGS = 32
 MAXIMUM_SECONDS = 10.0
-# Of a manifest so many are listened to, to choose from.
+# A manifest's recordings are chosen from at most so many, which are listened to.
 _CANDIDATES = 128
 _FRAME_SECONDS = 0.02
 # What tells utterances apart, the first that one has.

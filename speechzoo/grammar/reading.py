@@ -17,7 +17,7 @@ from speechzoo.names import nearest
 from speechzoo.text.numbers import ordinal
 
 MAX_WORDS = 5_000_000
-"""Words of a grammar with every rule and slot written out where it is named. How many sentences they form is free."""
+"""`MAX_WORDS` limits a grammar with every rule and slot written out where it is named, but not its sentences."""
 MAX_BYTES = 20_000_000
 
 _KEYS = ("language", "intents", "slots", "rules", "home_assistant")

@@ -30,7 +30,7 @@ class ClassifierHead(PooledHead):
         soft_bootstrap: Share of the model's own probabilities in its targets, against wrong labels (0.05 in the paper).
             Reed et al. 2015, https://arxiv.org/abs/1412.6596, section 3.2.
         hard_bootstrap: Share of the model's own decision in its targets (0.2 in the paper); the same.
-        memory: Frames after which what was heard counts e times less, for wake words in endless streams; 0 remembers
+        memory: Frames after which a frame's weight has fallen to 1 / e, for wake words in endless streams; 0 remembers
             the whole utterance.
         class_counts: Class -> number of training examples, for those who don't train with `speechzoo train`.
 

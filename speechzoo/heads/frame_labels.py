@@ -7,8 +7,8 @@ from keras import ops
 from speechzoo.heads.padding import not_padding
 
 WHOLE = 10_000
-"""Where the label of a whole recording ends, hundredths of a second. Any number would do, because times are stretched
-to the length of the recording; a large one leaves room for finer times when silence follows."""
+"""`WHOLE` is where the label of a whole recording ends, hundredths of a second. Any number would do: times are
+stretched to the length of the recording; a large one leaves room for finer times when silence follows."""
 
 
 def encode_frames(value, classes: list[str]) -> np.ndarray:

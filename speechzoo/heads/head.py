@@ -26,7 +26,7 @@ class Head(keras.layers.Layer):
         target_shape: Shape of one encoded label: `()`; `(None,)` for a sequence that batches pad with 0; or `(None, 2)`
             for one of classes (from 1) and where in the recording they end (hundredths of a second).
         target_dtype: Type of one encoded label: `int32`, or `float32` for numbers.
-        memory: Frames after which what was heard counts e times less, of a head of utterances that answers in an
+        memory: Frames after which a frame's weight has fallen to 1 / e, for a head of utterances that answers in an
             endless stream; 0 remembers the whole utterance.
         auxiliary: It only teaches the backbone while training; a model for use is built without it.
         looks_ahead: It sees frames behind the one that it answers for, so that models for streams can't have it.

@@ -25,7 +25,7 @@ class SVMHead(PooledHead):
         bandwidth: Of that kernel, exp(-|x - y|^2 / (2 bandwidth^2 size)), size being that of the pooled vector.
         l2: Factor of the squared lengths of the hyperplanes' normals in the loss; small means narrow margins.
         dropout: Dropout rate of the pooled vector.
-        memory: Frames after which what was heard counts e times less; 0 remembers the whole utterance.
+        memory: Frames after which a frame's weight has fallen to 1 / e; 0 remembers the whole utterance.
 
     Returns:
         Scores (batch, classes); the greatest wins.

@@ -14,7 +14,7 @@ class AttentiveStatisticsPooling(keras.layers.Layer):
 
     Args:
         hidden_size: Units of the attention network.
-        memory: Frames after which what was heard counts e times less, so that the vector follows an endless stream; 0
+        memory: Time constant in frames: after so many, a frame's weight has fallen to 1 / e, for endless streams; 0
             remembers everything.
 
     Call arguments:

@@ -106,7 +106,7 @@ class _Product:
         if self.input_range is None:
             return super().call(inputs)
         rounded = [(self.kernel, round_weights(ops.convert_to_tensor(self.kernel), self.kernel_axes))]
-        # In this scope a variable that isn't named has the value that it had outside of all scopes.
+        # Inside of a StatelessScope, a variable that is not in the mapping has its value from outside of all scopes.
         rounded += [] if self.bias is None else [(self.bias, ops.convert_to_tensor(self.bias))]
         inputs = self.input_range(inputs, training=training)
         with keras.StatelessScope(state_mapping=rounded):

@@ -11,7 +11,7 @@ def add_learnt(result: Recognition, audio: np.ndarray, voices=None, words=None):
 
     Args:
         result: What the model says; changed.
-        audio: float32 (samples,) at the model's rate, which it says it of.
+        audio: float32 (samples,) at the model's rate: the recording that `result` describes.
         voices: `edge.voices.Voices`, or None.
         words: `edge.custom_words.CustomWords`, or None. Audio too long for a single word is none.
     """

@@ -14,13 +14,13 @@ from speechzoo.listening.learnt import add_learnt
 from speechzoo.listening.voice_activity import VoiceActivity
 
 LONGEST_SECONDS = 12.0
-"""An utterance is cut here."""
+"""`LONGEST_SECONDS` is the length at which an utterance is cut."""
 _BEFORE_SECONDS = 0.4  # kept of what precedes the first loud frame
 _SHORTEST_SECONDS = 0.4  # of speech worth asking about; the rest of a wake word is shorter
 SMOOTHED = 2
-"""Windows whose posteriors are averaged."""
+"""`SMOOTHED` is the number of windows whose posteriors are averaged."""
 PATIENCE_SECONDS = 6.0
-"""From the wake word to the beginning of the command."""
+"""`PATIENCE_SECONDS` may pass between the wake word and the beginning of the command."""
 
 
 class Listener:

@@ -136,7 +136,7 @@ class MultiTaskModel(Recognizer, TaskTraining, keras.Model):
 
     @property
     def minimum_samples(self) -> int:
-        """Shorter than two windows there is nothing to hear; silence completes such audio, here and in every export."""
+        """Audio shorter than two windows is padded with silence to this length, here and in every export."""
         return 2 * self.frontend.window_length
 
     def batch_outputs(self, audios: list[np.ndarray], heads: list[str] | None = None) -> list[dict[str, np.ndarray]]:

@@ -21,7 +21,7 @@ from speechzoo.wyoming.transcription import Transcription
 from speechzoo.wyoming.voice import Voice
 
 MAXIMUM_PART_BYTES = 4 << 20
-"""Of an event's data or payload: 2 minutes of 16 kHz in one chunk. Whoever announces more is not waited for."""
+"""`MAXIMUM_PART_BYTES` limits an event's data or payload to 2 minutes of 16 kHz. More is refused."""
 _EVENTS = (Describe, Ping, Transcribe, Detect, AudioStart, AudioChunk, AudioStop, Recognize, Transcript)
 _log = logging.getLogger(__name__)
 

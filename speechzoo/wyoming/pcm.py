@@ -4,7 +4,7 @@ import numpy as np
 import soxr
 
 RATES = (8000, 192000)
-"""Hz, from and to."""
+"""`RATES` are the lowest and the highest sample rate, Hz."""
 MAXIMUM_CHANNELS = 8
 
 

@@ -14,15 +14,15 @@ from speechzoo.text.units import UNITS
 
 VERSION = 1
 DEFAULT_THRESHOLD = -2.5
-"""A sentence of which two fifths of the units are wrong in the ears of a network that is quite sure (ln P = -6) is just
-accepted. Calibrate it for a model: `metrics.rejection.calibrate_threshold`."""
+"""`DEFAULT_THRESHOLD` just accepts a sentence of which two fifths of the units are wrong for a network that is quite
+sure (ln P = -6). Calibrate it for a model: `metrics.rejection.calibrate_threshold`."""
 DEFAULT_BLANK_COST = 3.0
-"""Nats, where the head's priors were not measured."""
+"""`DEFAULT_BLANK_COST` is the cost of a blank, nats, where the head's priors were not measured."""
 COMMAND_PRIOR_SCALE = 0.9
 """`COMMAND_PRIOR_SCALE` is the share of a unit's log prior that is subtracted. No benchmark here varies it;
 `benchmarks/quality/rejection.py` measures with it."""
 UNIT_BONUS = 0.6
-"""Nats that a path gains by each of its units; `benchmarks/quality/unit_bonus.py` measures what it does."""
+"""`UNIT_BONUS` is what a path gains by each of its units, nats; see `benchmarks/quality/unit_bonus.py`."""
 _LABEL_SIZES = {"intent": 2, "slot": 4, "word": 3}
 
 

@@ -10,7 +10,7 @@ from speechzoo.text.units import BLANK_INDEX
 
 DEFAULT_BEAM = 40.0
 WORST_SCORE = -100.0
-"""Score where nothing matches; scores end here."""
+"""`WORST_SCORE` is the score where nothing matches, and the least there is."""
 _LEAST_HEARD = 0.2  # units that the network is sure of, over those of the sentence
 _FREE_UNITS = 2  # so many units less divide the score of a sentence: a short one must match better
 _LEAST_PRIOR = 1e-4  # of units that the recordings don't hold

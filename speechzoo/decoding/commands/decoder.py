@@ -17,7 +17,7 @@ from speechzoo.text.spelling import Lexicon
 from speechzoo.text.units import WRITTEN_KINDS
 
 NO_INTENT = "none"
-"""Intent of speech that is no command of the grammar."""
+"""`NO_INTENT` is the intent of speech that is no command of the grammar."""
 
 
 class CommandDecoder(Decoder):

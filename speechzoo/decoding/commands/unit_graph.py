@@ -12,7 +12,7 @@ from speechzoo.text.spelling import Spelling
 from speechzoo.text.units import BLANK_INDEX
 
 MAXIMUM_ARCS = 2_000_000
-"""A graph that grows beyond this is refused: a frame would take longer to decode than it lasts."""
+"""A graph of more than `MAXIMUM_ARCS` is refused: a frame would take longer to decode than it lasts."""
 
 
 def unit_graph(graph: WordGraph, spelling: Spelling) -> dict:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from speechzoo.grammar.nodes import NOTHING, Choice, Grammar, Node, Sequence, Slot, Value, Words
 
 MAXIMUM_STATES = 200_000
-"""A graph that grows beyond this is refused: it would take minutes to compile and seconds to decode."""
+"""A graph of more than `MAXIMUM_STATES` is refused: it would take minutes to compile and seconds to decode."""
 
 
 @dataclass

@@ -7,7 +7,7 @@ import numpy as np
 from speechzoo.decoding.ctc.paths import log_softmax
 
 PADDING_LOGIT = -5e8
-"""A frame whose second logit is below this is padding: it is -1e9 there, which no network gives otherwise."""
+"""A frame whose second logit is below `PADDING_LOGIT` is padding: it is -1e9 there, which no network gives."""
 
 
 @dataclass

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from speechzoo.decoding.recognition import Recognition
 
 KEYWORD_THRESHOLD = 0.99
-"""Mean posterior of a keyword that counts; `benchmarks/quality/wake_word.py` measures what it costs."""
+"""`KEYWORD_THRESHOLD` is the least mean posterior of a keyword; `benchmarks/quality/wake_word.py` measures its cost."""
 
 
 @dataclass

@@ -12,11 +12,11 @@ from speechzoo.decoding.streams.stepper import Stepper
 from speechzoo.text.units import BLANK_INDEX, SILENCE_CLASS, UNKNOWN_CLASS
 
 LONGEST_SECONDS = 12.0
-"""An utterance is cut here."""
+"""`LONGEST_SECONDS` is the length at which an utterance is cut."""
 ENDPOINT_SECONDS = 0.8
-"""Blank frames after which an utterance is over."""
+"""`ENDPOINT_SECONDS` of blank frames end an utterance."""
 REFRACTORY_SECONDS = 1.0
-"""After a keyword, none is heard for so long, nor before its posterior has fallen."""
+"""No keyword follows another within `REFRACTORY_SECONDS`, nor before the posterior has fallen."""
 _BEFORE_SECONDS = 0.4  # kept of what precedes an utterance's first unit
 _SMOOTHING_SECONDS = 0.16  # over which the posteriors of keywords are averaged
 _NO_KEYWORDS = (UNKNOWN_CLASS, SILENCE_CLASS)

@@ -6,7 +6,7 @@ from speechzoo.exporters.micro.interpreter import choose_runtime
 from speechzoo.exporters.network.flatbuffer import parse
 
 MAXIMUM_VARIABLES = 20
-"""So many ESPHome makes room for (`streaming_model.cpp`)."""
+"""`MAXIMUM_VARIABLES` is the number of variables that ESPHome makes room for (`streaming_model.cpp`)."""
 
 
 class EsphomeModel:

@@ -7,7 +7,7 @@ from speechzoo.exporters.signatures.signature import Signature
 from speechzoo.exporters.signatures.stream_step import StreamStep
 
 SIGNATURES = (Recognize, StreamStep, Keyword, Embed, CustomWords, Owner)
-"""In the order in which a file has them."""
+"""`SIGNATURES` stand in the order in which a file has them."""
 
 __all__ = ["SIGNATURES", "CustomWords", "Embed", "Keyword", "Owner", "Recognize", "Signature", "StreamStep",
            "choose_signatures"]

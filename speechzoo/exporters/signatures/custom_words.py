@@ -19,9 +19,9 @@ from speechzoo.exporters.parity import measure_parity
 from speechzoo.exporters.signatures.signature import Signature
 
 MAXIMUM_WORDS = 10
-"""Words that a file can learn."""
+"""`MAXIMUM_WORDS` is the number of words that a file can learn."""
 LOGIT_SCALE = 20.0
-"""Logits are so many times what the detectors give: cosines, less what is required."""
+"""Logits are `LOGIT_SCALE` x (cosine - least cosine of the word)."""
 LEARNING_RATE = 0.05
 _MAXIMUM_WINDOWS = 256  # of the background
 

@@ -23,7 +23,7 @@ class Sharing:
         Head -> frames (batch, frames out, channels); their lengths.
 
     Attributes:
-        cost: What it takes beside one backbone.
+        cost: Parameters and computing beyond those of one backbone, in words.
         one_network: Whether all heads read frames of the backbone itself.
     """
 
