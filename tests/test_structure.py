@@ -46,7 +46,8 @@ PACKAGES = {
     "published": {"numpy", "yaml"},
     "origin": set(),
 }
-MODEL = {f"speechzoo/multitask/{name}.py" for name in ("model", "frames", "task_training")}
+MODEL = {f"speechzoo/multitask/{name}.py" for name in ("batches", "frames", "inputs", "labelled_mean", "model", "resting",
+                                                          "serialization", "task_metrics", "task_training")}
 
 
 def room_of(path):

@@ -25,3 +25,19 @@ def mark_padding(logits, lengths):
 def not_padding(logits):
     """Which frames `mark_padding` left as they were: bool (batch, frames)."""
     return logits[..., 1] > IMPOSSIBLE / 2
+
+
+def pad_frames(batches: list[np.ndarray]) -> list[np.ndarray]:
+    """Logits (batch, frames, classes) of several batches with the frames of the longest, padded as by `mark_padding`.
+
+    Args:
+        batches: float32 arrays; the number of frames may differ.
+    """
+    longest = max(logits.shape[1] for logits in batches)
+    padded = []
+    for logits in batches:
+        size = (0, 0), (0, longest - logits.shape[1]), (0, 0)
+        logits = np.pad(logits, size, constant_values=IMPOSSIBLE)
+        logits[:, longest - size[1][1]:, 0] = 0.0
+        padded.append(logits)
+    return padded

@@ -17,7 +17,7 @@ def make_frames_model(model: keras.Model) -> keras.Model:
     """
     if not model.sharing.one_network:
         raise ValueError(f"model '{model.name}' has no frames that all its heads read; sharing 'hard' has")
-    audio = keras.Input((None,), name="audio")
+    audio = keras.Input((None,), dtype="float32", name="audio")
     audio_length = keras.Input((), dtype="int32", name="audio_length")
     features, lengths = model.frontend(audio, audio_length, training=False)
     frames, lengths = model.backbone(features, lengths, training=False)

@@ -8,6 +8,7 @@ from speechzoo.decoding.answers import answer_kind
 from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.decoding.streams.stream import Stream
 from speechzoo.multitask import stream_step
+from speechzoo.multitask.inputs import complete_inputs
 from speechzoo.multitask.sharing import HardSharing, Sharing
 from speechzoo.multitask.task_training import TaskTraining
 from speechzoo.multitask.weighting import StaticWeighting
@@ -17,9 +18,9 @@ from speechzoo.origin import Origin
 class MultiTaskModel(Recognizer, TaskTraining, keras.Model):
     """Waveform in, every head's output out.
 
-    Inputs: `{"audio": float32 (batch, samples) in [-1, 1], "audio_length": int32 (batch,)}`. Outputs: a dict, one entry
-    a head. Targets and sample weights are dicts with the same keys; a row without a label has weight 0 and counts
-    nowhere.
+    Inputs: `{"audio": float32 (batch, samples) in [-1, 1], "audio_length": int32 (batch,)}`, or the audio alone where
+    nothing is padded. Outputs: a dict, one entry a head. Targets and sample weights are dicts with the same keys; a row
+    without a label has weight 0 and counts nowhere.
 
     Args:
         frontend: Layer (audio, audio_length) -> (features, lengths).
@@ -44,7 +45,7 @@ class MultiTaskModel(Recognizer, TaskTraining, keras.Model):
 
     def __init__(self, frontend, backbone, heads: dict, blocks: dict | None = None, weighting=None, config=None,
                  name: str | None = None):
-        audio = keras.Input((None,), name="audio")
+        audio = keras.Input((None,), dtype="float32", name="audio")
         audio_length = keras.Input((), dtype="int32", name="audio_length")
         sharing = backbone if isinstance(backbone, Sharing) else HardSharing(backbone, list(heads))
         num_blocks = sharing.backbone.num_blocks
@@ -71,6 +72,28 @@ class MultiTaskModel(Recognizer, TaskTraining, keras.Model):
     def backbone(self):
         """The backbone that all heads share; where they share otherwise, the pattern of their networks."""
         return self.sharing.backbone
+
+    def __call__(self, inputs, *arguments, **options):
+        return super().__call__(complete_inputs(inputs), *arguments, **options)
+
+    def features(self, inputs) -> tuple:
+        """The model as a feature extractor: what the backbone makes of recordings, as it runs after training.
+
+        Args:
+            inputs: Audio (batch, samples), or the dict with its lengths; also symbolic, to build a model upon.
+
+        Returns:
+            A list with the frames (batch, frames, channels) after each block, zero in the padding, and their number,
+            int32 (batch,).
+
+        Raises:
+            ValueError: Its heads don't read frames of one backbone.
+        """
+        if not self.sharing.one_network:
+            raise ValueError(f"model '{self.name}' has no frames that all its heads read; sharing 'hard' has")
+        inputs = complete_inputs(inputs)
+        features, lengths = self.frontend(inputs["audio"], inputs["audio_length"], training=False)
+        return self.backbone(features, lengths, training=False)
 
     def forward_unpadded(self, audio) -> dict:
         """The outputs for utterances without padding, computed without any masking: the graph that devices run.

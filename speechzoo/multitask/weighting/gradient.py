@@ -94,7 +94,7 @@ class GradientWeighting(Weighting):
             gradients = [one if two is None else two if one is None else one + two
                          for one, two in zip(gradients, extra)]
         optimizer.apply_gradients(zip(gradients, variables))
-        model.update_metrics(y, outputs, losses, rows, ops.sum(vectors[0]) + sum(extras))
+        model.update_metrics(y, outputs, losses, rows, extras)
         return model.compute_metrics(x, y, outputs, sample_weight)
 
     def all_gradients(self, tape, losses: dict, variables: list, values, present, scale) -> list:
