@@ -10,6 +10,8 @@ Example:
 
 import importlib
 
+from speechzoo.multitask.keras_classes import register_when_keras_is_imported
+
 __version__ = "0.1.0"
 
 # Public name -> the module that defines it.
@@ -34,6 +36,8 @@ _PUBLIC = {
     "Owner": "speechzoo.edge.owner",
 }
 __all__ = sorted(_PUBLIC)
+
+register_when_keras_is_imported()
 
 
 def __getattr__(name):

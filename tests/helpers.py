@@ -1,7 +1,10 @@
 """Shared checks: a new part's test is its arguments and what it must give."""
 
+import contextlib
 import io
 import json
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -102,6 +105,77 @@ def check_config_round_trip(layer, build, inputs, lengths=None):
         np.testing.assert_array_equal(one, two)
 
 
+def check_saving(layer, inputs, lengths):
+    """A user's own `keras.Model` around the layer is saved as a `.keras` file and computes the same when it is loaded.
+
+    Args:
+        layer: A built front end, backbone or head.
+        inputs, lengths: As `run_layer` takes them.
+    """
+    import keras
+
+    padded = keras.Input((None, *np.shape(inputs)[2:]), dtype="float32")
+    length = keras.Input((), dtype="int32")
+    model = keras.Model([padded, length], layer(padded, length))
+    values = [np.asarray(inputs, np.float32), np.asarray(lengths, np.int32)]
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder) / "model.keras")
+        loaded = keras.models.load_model(Path(folder) / "model.keras")
+    assert [weight.shape for weight in loaded.weights] == [weight.shape for weight in model.weights]
+    for one, two in zip(keras.tree.flatten(model(values)), keras.tree.flatten(loaded(values)), strict=True):
+        np.testing.assert_array_equal(np.asarray(one), np.asarray(two))
+
+
+@contextlib.contextmanager
+def keras_settings(policy: str = "float32", floatx: str = "float32", data_format: str = "channels_last"):
+    """A user's settings of Keras, for a while."""
+    import keras
+
+    before = keras.config.dtype_policy(), keras.config.floatx(), keras.config.image_data_format()
+    try:
+        keras.config.set_floatx(floatx)
+        keras.config.set_dtype_policy(policy)
+        keras.config.set_image_data_format(data_format)
+        yield
+    finally:
+        keras.config.set_dtype_policy(before[0])
+        keras.config.set_floatx(before[1])
+        keras.config.set_image_data_format(before[2])
+
+
+# Settings of Keras, and how far from float32 answers may lie under them: the root of the mean square of the difference
+# as a fraction of that of the answers. Half precision has 11 bits, bfloat16 has 8.
+PRECISIONS = [({"policy": "mixed_float16"}, 0.01), ({"policy": "mixed_bfloat16"}, 0.06),
+              ({"policy": "float64", "floatx": "float64"}, 1e-4), ({"data_format": "channels_first"}, 1e-6)]
+
+
+def check_precision(make, inputs, lengths, settings=PRECISIONS, exact: bool = False):
+    """Under a user's settings of Keras the same weights give nearly the same, finite numbers.
+
+    Args:
+        make: () -> the layer, built.
+        inputs, lengths: As `run_layer` takes them.
+        settings: Pairs of settings and tolerance; see `PRECISIONS`.
+        exact: The layer computes in float32 whatever the settings.
+    """
+    layer = make()
+    spread_weights(layer)
+    expected, _ = run_layer(layer, inputs, lengths)
+    for options, tolerance in settings:
+        with keras_settings(**options):
+            twin = make()
+            twin.set_weights(layer.get_weights())
+            outputs, _ = run_layer(twin, inputs, lengths)
+            trained, _ = run_layer(twin, inputs, lengths, training=True)
+        assert all(np.isfinite(output.astype(np.float64)).all() for output in [*outputs, *trained]), options
+        for one, two in zip(expected, outputs, strict=True):
+            one, two = one.astype(np.float64), two.astype(np.float64)
+            real = one > -1e8  # what marks padding has no size
+            assert (two[~real] < -1e4).all()
+            difference = np.sqrt(np.mean(np.square((one - two)[real])) / np.mean(np.square(one[real])))
+            assert difference <= (1e-6 if exact else tolerance), (options, difference)
+
+
 def check_gradients(layer, loss_of, inputs, unmoved: tuple = ()):
     """The loss has a finite gradient that is not zero in every trainable weight, and in the inputs.
 
@@ -131,6 +205,11 @@ def weighted_sum(outputs):
 
     random = np.random.default_rng(3)
     return sum(ops.sum(output * random.standard_normal(output.shape).astype(np.float32)) for output in outputs)
+
+
+def _built(layer, build):
+    build(layer)
+    return layer
 
 
 def check_frontend(cls, options: dict, num_features: int, frame_seconds: float):
@@ -165,6 +244,8 @@ def check_frontend(cls, options: dict, num_features: int, frame_seconds: float):
     check_padding(layer, audio, samples, growth=3 * hop + 5, tolerance=2e-5)
     check_config_round_trip(layer, build, audio, samples)
     check_gradients(layer, lambda inputs: weighted_sum([layer(inputs, samples.astype(np.int32))[0]]), audio)
+    check_saving(layer, audio, samples)
+    check_precision(lambda: _built(cls(name="frontend", **options), build), audio, samples, exact=True)
     silence, _ = run_layer(layer, np.zeros((1, samples.max())), samples[:1])
     trained, _ = run_layer(layer, audio, samples, training=True)
     assert np.all(np.isfinite(silence[0])) and np.all(np.isfinite(trained[0]))
@@ -205,6 +286,8 @@ def check_backbone(cls, options: dict, num_blocks: int, subsampling: int, output
     check_config_round_trip(layer, build, features, frames)
     # The sum over blocks as heads at different blocks make it; dropout and batch statistics as in evaluation.
     check_gradients(layer, lambda inputs: weighted_sum(layer(inputs, frames.astype(np.int32))[0]), features, unmoved)
+    check_saving(layer, features, frames)
+    check_precision(lambda: _built(cls(name="backbone", **options), build), features, frames)
     before = [np.asarray(weight) for weight in layer.non_trainable_weights]
     (*_, trained), _ = run_layer(layer, features, frames, training=True)
     assert np.all(np.isfinite(trained))
@@ -235,6 +318,9 @@ def check_head(cls, options: dict, labels: list, output_shape: tuple, unmoved: t
     assert output.shape == output_shape and np.all(np.isfinite(output))
     check_padding(head, frames, lengths)
     check_config_round_trip(head, build, frames, lengths)
+
+    check_saving(head, frames, lengths)
+    check_precision(lambda: _built(cls(name="task", **options), build), frames, lengths, exact=True)
 
     encoded_labels = [head.encode(label) for label in labels]
     assert all(target.dtype == head.target_dtype and target.ndim == len(head.target_shape) for target in encoded_labels)

@@ -11,6 +11,7 @@ from speechzoo.layers.quantizable import Conv1D, Conv2D, DepthwiseConv1D, Depthw
 from speechzoo.layers.stream_state import pad_time, part_of
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class BCResNet(Backbone):
     """Convolutions over frequency, and over time on the average of all bins, whose result is added back to every bin.
 
@@ -108,6 +109,7 @@ class BCResNet(Backbone):
                 "dropout": self.dropout_rate, "causal": self.causal}
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class BroadcastedBlock(keras.layers.Layer):
     """Section 2.3 of the paper: y = x + f2(x) + broadcast(f1(average of f2(x) over frequency)).
 

@@ -9,6 +9,7 @@ from speechzoo.layers.normalization import batch_norm
 from speechzoo.layers.quantizable import Conv2D
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class CNN(Backbone):
     """Blocks of two 3 x 3 convolutions over time and frequency and a max-pooling, averaged over frequency.
 
@@ -47,7 +48,8 @@ class CNN(Backbone):
                          batch_norm(f"block_{i}_norm_{j}")) for j in (1, 2)]
                        for i, size in enumerate(self.sizes, 1)]
         # A window of two from an even frame on, whatever the number of frames: the odd frame at the end stands alone.
-        self.pools = [keras.layers.MaxPooling2D((2 if i <= self.halvings else 1, 2), padding="same", name=f"pool_{i}")
+        self.pools = [keras.layers.MaxPooling2D((2 if i <= self.halvings else 1, 2), padding="same",
+                                                data_format="channels_last", name=f"pool_{i}")
                       for i in range(1, num_blocks + 1)]
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 

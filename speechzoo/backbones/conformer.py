@@ -7,13 +7,12 @@ from speechzoo.backbones.backbone import Backbone
 from speechzoo.layers.attention import RelativeAttention, sinusoids
 from speechzoo.layers.convolution import ConvolutionModule
 from speechzoo.layers.feed_forward import FeedForward
-from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.masking import excluding, sequence_mask
 from speechzoo.layers.stream_state import StreamState, part_of
 from speechzoo.layers.subsampling import ConvSubsampling
 
-_NEVER = 1e9  # taken from a score, leaves no weight
 
-
+@keras.saving.register_keras_serializable(package="speechzoo")
 class Conformer(Backbone):
     """Convolutional subsampling, then blocks of half feed-forward, attention, convolution, half feed-forward.
 
@@ -83,7 +82,7 @@ class Conformer(Backbone):
         hidden = self.dropout(hidden * self.size ** 0.5, training=training)
         frames, before = ops.shape(hidden)[1], 0 if state is None else self.left_context
         stream = {"hidden": hidden, "lengths": lengths, "valid": sequence_mask(lengths, hidden),
-                  "positions": sinusoids(before + frames, self.size)}
+                  "positions": sinusoids(before + frames, self.size, hidden.dtype)}
         return {**stream, "reach": self._reach(hidden, frames, before, state)} if self.causal else stream
 
     def block(self, number, stream, training):
@@ -104,15 +103,16 @@ class Conformer(Backbone):
 
     def _reach(self, hidden, frames, before, state: StreamState | None):
         """Which frames see which: see `RelativeAttention`."""
-        first = before + ops.arange(frames)[:, None] // self.chunk * self.chunk  # of the chunk that a frame is in
-        seen = ops.arange(before + frames)[None]
+        # The first of the chunk that a frame is in.
+        first = before + ops.arange(frames, dtype="int32")[:, None] // self.chunk * self.chunk
+        seen = ops.arange(before + frames, dtype="int32")[None]
         inside = ops.logical_and(seen >= first - self.left_context, seen < first + self.chunk)
-        reach = (ops.cast(inside, hidden.dtype) - 1.0) * _NEVER
+        reach = excluding(ops.cast(inside, hidden.dtype))
         if not before:
             return reach
         # The first frames of a stream have no past yet, only the zeros that stand for it.
         heard = state.prepend("heard", ops.ones_like(hidden[..., 0]), before)
-        return reach + (heard[:, None] - 1.0) * _NEVER
+        return reach + excluding(heard[:, None])
 
     def frames(self, number, stream, training):
         return stream["hidden"] if stream["valid"] is None else stream["hidden"] * stream["valid"]
@@ -125,6 +125,7 @@ class Conformer(Backbone):
                 "causal": self.causal, "chunk": self.chunk, "left_context": self.left_context}
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class ConformerBlock(keras.layers.Layer):
     """One macaron block of the Conformer; arguments as there."""
 

@@ -4,13 +4,14 @@ import keras
 from keras import ops
 
 from speechzoo.backbones.backbone import Backbone
-from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.masking import excluding, lowest, sequence_mask
 from speechzoo.layers.normalization import batch_norm
 from speechzoo.layers.quantizable import Conv2D, FrameDense
 from speechzoo.layers.recurrence import FrameLSTM
 from speechzoo.layers.stream_state import pad_time, part_of
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class CRDNN(Backbone):
     """Blocks of 3 x 3 convolutions pooled over frequency, a pooling over time, BiLSTM layers, dense layers.
 
@@ -58,8 +59,8 @@ class CRDNN(Backbone):
             [(Conv2D(size, 3, padding="valid" if causal else "same", name=f"conv_{i}_{j}"),
               keras.layers.LayerNormalization(axis=[-2, -1], epsilon=1e-5, name=f"norm_{i}_{j}")) for j in (1, 2)]
             for i, size in enumerate(self.channels, 1)]
-        self.pool = keras.layers.MaxPooling2D((1, 2), padding="same", name="pool")
-        self.time_pool = keras.layers.MaxPooling1D(subsampling, name="time_pool")
+        self.pool = keras.layers.MaxPooling2D((1, 2), padding="same", data_format="channels_last", name="pool")
+        self.time_pool = keras.layers.MaxPooling1D(subsampling, data_format="channels_last", name="time_pool")
         self.blocks = [FrameLSTM(lstm_size, bidirectional=not causal, name=f"block_{i}")
                        for i in range(1, num_blocks + 1)]
         self.dense = [(FrameDense(dense_size, name=f"dense_{i}"), batch_norm(f"dense_norm_{i}"))
@@ -118,10 +119,10 @@ class CRDNN(Backbone):
     def _pool_time(self, hidden, lengths, valid, state):
         """The maximum of `subsampling` frames from frame 0 on; the last window takes what is there."""
         if valid is not None:
-            hidden = hidden + (valid - 1.0) * 1e9
+            hidden = hidden + excluding(valid)
         missing = self.subsampling - 1
         if state is None:  # the steps of a stream are whole windows
-            hidden = ops.pad(hidden, ((0, 0), (0, missing), (0, 0)), constant_values=-1e9)
+            hidden = ops.pad(hidden, ((0, 0), (0, missing), (0, 0)), constant_values=lowest(hidden.dtype))
         hidden = self.time_pool(hidden)
         if lengths is not None:
             lengths = (lengths + missing) // self.subsampling

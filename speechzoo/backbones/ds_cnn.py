@@ -10,6 +10,7 @@ from speechzoo.layers.quantizable import Conv2D, DepthwiseConv2D
 from speechzoo.layers.stream_state import pad_time, part_of
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class DSCNN(Backbone):
     """A strided convolution over time and frequency, then depthwise-separable convolutions, averaged over frequency.
 

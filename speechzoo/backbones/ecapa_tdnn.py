@@ -9,6 +9,7 @@ from speechzoo.layers.normalization import batch_norm
 from speechzoo.layers.quantizable import Conv1D, Dense
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class ECAPATDNN(Backbone):
     """Squeeze-excited Res2Net blocks along time, and an aggregation of what all of them give.
 
@@ -88,6 +89,7 @@ class ECAPATDNN(Backbone):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}, "dropout": self.dropout_rate}
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class TimeDelayLayer(keras.layers.Layer):
     """Convolution along time, ReLU, batch normalisation; what comes out is zero in the padding.
 
@@ -120,6 +122,7 @@ class TimeDelayLayer(keras.layers.Layer):
         return hidden if valid is None else hidden * valid
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class SERes2Block(keras.layers.Layer):
     """Figure 2 of the paper: pointwise, Res2Net convolution, pointwise, squeeze and excitation, and the input added."""
 
@@ -153,6 +156,7 @@ class SERes2Block(keras.layers.Layer):
         return inputs_shape
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class Res2NetConvolution(keras.layers.Layer):
     """A convolution in groups, each of which sees what the one before it gives.
 

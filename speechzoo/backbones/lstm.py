@@ -12,6 +12,7 @@ from speechzoo.layers.stream_state import pad_time, part_of
 _CLIP = 20.0  # equation 1 of Deep Speech
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class LSTM(Backbone):
     """Three dense layers, the first over a window of frames, then LSTM layers and a last dense layer.
 

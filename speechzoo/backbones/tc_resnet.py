@@ -9,6 +9,7 @@ from speechzoo.layers.normalization import batch_norm
 from speechzoo.layers.quantizable import Conv1D
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class TCResNet(Backbone):
     """Convolutions along time alone, with the frequency bins as their input channels, in residual blocks.
 
@@ -88,6 +89,7 @@ class TCResNet(Backbone):
                 "kernel_size": self.kernel_size, "dropout": self.dropout_rate}
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class TemporalBlock(keras.layers.Layer):
     """Two convolutions along time beside an identity, or a strided convolution of one frame where the rate changes.
 

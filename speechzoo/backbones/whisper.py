@@ -14,6 +14,7 @@ _KERNEL_SIZE = 3  # of both convolutions, frames
 _EPSILON = 1e-5  # of every layer normalisation, as PyTorch's
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class Whisper(Backbone):
     """Two convolutions, the second of which halves the frames, then blocks of attention and feed-forward.
 
@@ -76,7 +77,8 @@ class Whisper(Backbone):
         hidden = ops.gelu(hidden, approximate=False)
         hidden = hidden if mask is None else hidden * mask
         hidden = self.convolution_2(ops.pad(hidden, ((0, 0), (1, 1), (0, 0))))
-        hidden = ops.gelu(hidden, approximate=False) + positions(ops.shape(hidden)[1], self.size)
+        hidden = ops.gelu(hidden, approximate=False)
+        hidden = hidden + ops.cast(positions(ops.shape(hidden)[1], self.size), hidden.dtype)
         lengths = self.output_lengths(lengths)
         return {"hidden": self.dropout(hidden, training=training), "lengths": lengths,
                 "valid": sequence_mask(lengths, hidden)}
@@ -88,8 +90,10 @@ class Whisper(Backbone):
     def frames(self, number, stream, training):
         frames = stream["hidden"]
         if number < self.num_blocks:
+            frames = ops.cast(frames, "float32")  # what leaves a block is large enough for squares beyond float16
             frames = frames - ops.mean(frames, axis=-1, keepdims=True)
             frames = frames * ops.rsqrt(ops.mean(ops.square(frames), axis=-1, keepdims=True) + _EPSILON)
+        frames = ops.cast(frames, self.compute_dtype)
         return frames if stream["valid"] is None else frames * stream["valid"]
 
     def get_config(self):
@@ -97,6 +101,7 @@ class Whisper(Backbone):
                 "feed_forward_size": self.feed_forward_size, "dropout": self.dropout_rate}
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class WhisperBlock(keras.layers.Layer):
     """Attention, then feed-forward, each behind its layer normalisation; arguments as of `Whisper`."""
 
@@ -132,5 +137,5 @@ def positions(frames, size: int):
         float32 (frames, size).
     """
     frequencies = np.exp(-np.log(10000.0) * np.arange(size // 2) / max(size // 2 - 1, 1)).astype(np.float32)
-    angle = ops.cast(ops.arange(frames), "float32")[:, None] * frequencies[None, :]
+    angle = ops.cast(ops.arange(frames, dtype="int32"), "float32")[:, None] * frequencies[None, :]
     return ops.concatenate([ops.sin(angle), ops.cos(angle)], axis=-1)

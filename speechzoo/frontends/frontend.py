@@ -52,7 +52,7 @@ class Frontend(keras.layers.Layer):
 
     def __init__(self, frequency_masks: int = 0, frequency_mask_width: int = 15, time_masks: int = 0,
                  time_mask_fraction: float = 0.05, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         self._mask_options = (frequency_masks, frequency_mask_width, time_masks, time_mask_fraction)
 
     def make_spec_augment(self) -> SpecAugment:

@@ -10,6 +10,7 @@ from speechzoo.layers.masking import sequence_mask
 from speechzoo.layers.stream_state import pad_time
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class LogMel(Frontend):
     """Waveform -> normalised log-mel features; a frame starts at every hop and looks `window_seconds` ahead.
 

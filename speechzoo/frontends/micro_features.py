@@ -1,5 +1,6 @@
 """The audio front end of TensorFlow Lite Micro, as ESPHome configures it, as a Keras layer."""
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -27,6 +28,7 @@ _CUT = 0.5
 _DOUBLINGS = 10
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class MicroFeatures(Frontend):
     """Waveform -> the 40 features that ESPHome's `micro_wake_word` hears, 10 ms apart, causal.
 

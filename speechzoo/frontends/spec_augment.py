@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class SpecAugment(keras.layers.Layer):
     """Sets random bands and spans of the features to zero, in training only; each row gets its own.
 
@@ -28,7 +29,7 @@ class SpecAugment(keras.layers.Layer):
 
     def __init__(self, frequency_masks: int = 2, frequency_mask_width: int = 15, time_masks: int = 4,
                  time_mask_fraction: float = 0.05, seed: int = 0, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.frequency_masks = frequency_masks
         self.frequency_mask_width = frequency_mask_width
         self.time_masks = time_masks
@@ -50,16 +51,16 @@ class SpecAugment(keras.layers.Layer):
     def _keep(self, batch, masks, size, widest, end):
         """1 where nothing is masked, 0 inside any mask: float (batch, size)."""
         if not masks:
-            return ops.ones((batch, size))
+            return ops.ones((batch, size), self.compute_dtype)
         width = self._draw(batch, masks, ops.floor(widest) + 1.0)
         start = self._draw(batch, masks, end - width + 1.0)
-        position = ops.cast(ops.arange(size), "float32")[None, None, :]
+        position = ops.cast(ops.arange(size, dtype="int32"), "float32")[None, None, :]
         masked = ops.logical_and(position >= start[..., None], position < (start + width)[..., None])
         return ops.cast(ops.logical_not(ops.any(masked, axis=1)), self.compute_dtype)
 
     def _draw(self, batch, masks, bound):
         """Whole numbers from 0 up to but not including `bound`: (batch, masks)."""
-        return ops.floor(keras.random.uniform((batch, masks), seed=self.seed_generator) * bound)
+        return ops.floor(keras.random.uniform((batch, masks), dtype="float32", seed=self.seed_generator) * bound)
 
     def get_config(self):
         return {**super().get_config(), "frequency_masks": self.frequency_masks,

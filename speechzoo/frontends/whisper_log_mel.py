@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 from keras import ops
 
 from speechzoo.frontends.frontend import Frontend
@@ -13,6 +14,7 @@ _RANGE = 8.0  # of the features below the utterance's greatest, powers of ten
 _LOWEST = -1e9  # below every logarithm of an energy
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class WhisperLogMel(Frontend):
     """Waveform -> log-mel features as published Whisper encoders expect them.
 

@@ -8,6 +8,7 @@ from speechzoo.heads.softmax_cross_entropy import SoftmaxCrossEntropy, effective
 from speechzoo.layers.quantizable import Dense
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class ClassifierHead(PooledHead):
     """Attentive statistics pooling, then a softmax over classes.
 
@@ -64,9 +65,10 @@ class ClassifierHead(PooledHead):
         self.soft_bootstrap = soft_bootstrap
         self.hard_bootstrap = hard_bootstrap
         self.class_counts = class_counts
-        self.hidden = Dense(hidden_size, activation="relu", name="hidden") if hidden_size else None
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        self.logits = Dense(len(self.classes), name="logits")
+        options = {"dtype": self.dtype_policy}
+        self.hidden = Dense(hidden_size, activation="relu", name="hidden", **options) if hidden_size else None
+        self.dropout = keras.layers.Dropout(dropout, name="dropout", **options)
+        self.logits = Dense(len(self.classes), name="logits", **options)
 
     def build(self, frames_shape, *_):
         size = frames_shape[-1]

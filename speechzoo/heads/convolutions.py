@@ -6,6 +6,7 @@ from speechzoo.layers.masking import sequence_mask
 from speechzoo.layers.quantizable import Conv1D
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class ConvolutionStack(keras.layers.Layer):
     """Layer normalisation, then convolutions over time with ReLU; the second and later ones are residual.
 
@@ -33,10 +34,12 @@ class ConvolutionStack(keras.layers.Layer):
         self.size = size
         self.num_convolutions = num_convolutions
         self.kernel_size = kernel_size
-        self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")
-        self.convolutions = [Conv1D(size, kernel_size, padding="same", activation="relu", name=f"convolution_{number}")
+        options = {"dtype": self.dtype_policy}
+        self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm", **options)
+        self.convolutions = [Conv1D(size, kernel_size, padding="same", activation="relu", name=f"convolution_{number}",
+                                    **options)
                              for number in range(1, num_convolutions + 1)]
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        self.dropout = keras.layers.Dropout(dropout, name="dropout", **options)
 
     def build(self, frames_shape, *_):
         self.norm.build(frames_shape)

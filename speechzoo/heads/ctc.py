@@ -13,6 +13,7 @@ from speechzoo.layers.quantizable import FrameDense
 from speechzoo.text.units import CHARACTERS, PHONES, UNITS
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class CTCHead(Head):
     """Logits of units at each frame; index 0 is blank.
 
@@ -57,10 +58,11 @@ class CTCHead(Head):
         self.dropout_rate = dropout
         self.num_convolutions = convolutions
         self.hidden_size = hidden_size
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        self.convolutions = ConvolutionStack(hidden_size, convolutions, dropout=dropout,
-                                             name="convolutions") if convolutions else None
-        self.logits = FrameDense(len(self.units) + 1, name="logits")
+        options = {"dtype": self.dtype_policy}
+        self.dropout = keras.layers.Dropout(dropout, name="dropout", **options)
+        self.convolutions = ConvolutionStack(hidden_size, convolutions, dropout=dropout, name="convolutions",
+                                             **options) if convolutions else None
+        self.logits = FrameDense(len(self.units) + 1, name="logits", **options)
 
     def build(self, frames_shape, *_):
         size = frames_shape[-1]

@@ -7,6 +7,7 @@ from keras import ops
 IMPOSSIBLE = -1e9
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class CTCLoss(keras.losses.Loss):
     """Negative log likelihood of the units, nats per example; an example that can't be aligned counts as zero.
 
@@ -23,7 +24,7 @@ class CTCLoss(keras.losses.Loss):
     """
 
     def __init__(self, name="ctc_loss", reduction="mean_with_sample_weight", **kwargs):
-        super().__init__(name=name, reduction=reduction, **kwargs)
+        super().__init__(name=name, reduction=reduction, **{"dtype": "float32", **kwargs})
 
     def call(self, y_true, y_pred):
         """Targets int32 (batch, units), logits (batch, frames, units + 1) -> float32 (batch,), nats."""
@@ -65,8 +66,9 @@ def loss_and_gradient(target, logits):
 
     # The backward recursion is the forward one with time and states reversed.
     skips_back = ops.flip(ops.pad(skips, ((0, 0), (0, 2)))[:, 2:], axis=1)
-    penalty = ops.where(ops.concatenate([skips, skips_back], axis=0), 0.0, IMPOSSIBLE)
-    first = ops.where(ops.concatenate([starts, ops.flip(ends, axis=1)], axis=0), 0.0, IMPOSSIBLE)
+    certain, impossible = ops.cast(0.0, emission.dtype), ops.cast(IMPOSSIBLE, emission.dtype)
+    penalty = ops.where(ops.concatenate([skips, skips_back], axis=0), certain, impossible)
+    first = ops.where(ops.concatenate([starts, ops.flip(ends, axis=1)], axis=0), certain, impossible)
     both = ops.concatenate([emission, ops.flip(emission, axis=(0, 2))], axis=1)
 
     def step(scores, frame):
@@ -82,10 +84,11 @@ def loss_and_gradient(target, logits):
     _, rest = ops.scan(step, scores, ops.pad(both, ((0, 1), (0, 0), (0, 0)))[1:])
     scores = ops.concatenate([scores[None], rest[:-1]], axis=0)
     forward, backward = scores[:, :batch], ops.flip(scores[:, batch:], axis=(0, 2))
-    log_likelihood = ops.logsumexp(ops.where(ends, forward[-1], IMPOSSIBLE), axis=1)
+    log_likelihood = ops.logsumexp(ops.where(ends, forward[-1], impossible), axis=1)
     possible = log_likelihood > IMPOSSIBLE / 2
 
     occupation = ops.exp(ops.minimum(forward + backward - emission - log_likelihood[None, :, None], 0.0))
-    of_units = ops.matmul(ops.transpose(occupation, (1, 0, 2)), ops.one_hot(states, logits.shape[-1]))
-    gradient = ops.where(possible[:, None, None], ops.exp(log_probabilities) - of_units, 0.0)
-    return ops.where(possible, -log_likelihood, 0.0), gradient
+    units = ops.one_hot(states, logits.shape[-1], dtype=logits.dtype)
+    of_units = ops.matmul(ops.transpose(occupation, (1, 0, 2)), units)
+    gradient = ops.where(possible[:, None, None], ops.exp(log_probabilities) - of_units, certain)
+    return ops.where(possible, -log_likelihood, certain), gradient

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class TokenErrorRate(keras.metrics.Metric):
     """Edits (substitutions, insertions, deletions) over reference units, summed over examples.
 
@@ -17,7 +18,7 @@ class TokenErrorRate(keras.metrics.Metric):
     """
 
     def __init__(self, name="token_error_rate", **kwargs):
-        super().__init__(name=name, **kwargs)
+        super().__init__(name=name, **{"dtype": "float32", **kwargs})
         self.edits = self.add_variable(shape=(), initializer="zeros", name="edits")
         self.units = self.add_variable(shape=(), initializer="zeros", name="units")
 
@@ -45,7 +46,8 @@ def collapse(path):
     path = ops.cast(path, "int32")
     previous = ops.pad(path[:, :-1], ((0, 0), (1, 0)), constant_values=0)
     kept = ops.logical_and(path != 0, path != previous)
-    order = ops.argsort(ops.where(kept, 0, 1) * ops.shape(path)[1] + ops.arange(ops.shape(path)[1]), axis=1)
+    positions = ops.arange(ops.shape(path)[1], dtype="int32")
+    order = ops.argsort(ops.where(kept, 0, 1) * ops.shape(path)[1] + positions, axis=1)
     units = ops.take_along_axis(ops.where(kept, path, 0), order, axis=1)
     return units, ops.sum(ops.cast(kept, "int32"), axis=1)
 
@@ -56,7 +58,7 @@ def edit_distance(reference, reference_length, hypothesis, hypothesis_length):
     One row of the table a step; within a row the insertions are a running minimum: d[j] = j + min_{k<=j}(t[k] - k).
     """
     hypothesis = hypothesis[:, :ops.max(hypothesis_length)]
-    columns = ops.cast(ops.arange(ops.shape(hypothesis)[1] + 1), "float32")
+    columns = ops.cast(ops.arange(ops.shape(hypothesis)[1] + 1, dtype="int32"), "float32")
     later = ops.where(columns[:, None] <= columns[None, :], 0.0, 1e9)  # (k, j)
     first = columns[None, :] + 0.0 * ops.cast(reference_length, "float32")[:, None]
 

@@ -1,8 +1,11 @@
 """When something is heard: a label at every frame."""
 
+import keras
+
 from speechzoo.heads.frame_head import FrameHead
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class FrameClassifierHead(FrameHead):
     """Logits of "nothing" and "something" at each frame, such as whether somebody speaks.
 

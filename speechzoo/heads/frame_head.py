@@ -30,8 +30,8 @@ class FrameHead(Head):
         super().__init__(**kwargs)
         self.classes = label_names(classes, f"head '{self.name}': classes")
         self.dropout_rate = dropout
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        self.logits = FrameDense(len(self.classes), name="logits")
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.logits = FrameDense(len(self.classes), dtype=self.dtype_policy, name="logits")
 
     def build(self, frames_shape, *_):
         self.logits.build((None, None, frames_shape[-1]))

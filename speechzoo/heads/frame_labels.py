@@ -48,7 +48,7 @@ def frame_targets(pairs, logits):
     pairs = ops.pad(ops.cast(pairs, "int32"), ((0, 0), (0, 1), (0, 0)))
     numbers, ends = pairs[..., 0], ops.cast(pairs[..., 1], "float32")
     valid = ops.cast(not_padding(logits), "float32")
-    middle = ops.cast(ops.arange(ops.shape(logits)[1]), "float32")[None, :] + 0.5
+    middle = ops.cast(ops.arange(ops.shape(logits)[1], dtype="int32"), "float32")[None, :] + 0.5
     time = middle / ops.maximum(ops.sum(valid, axis=1, keepdims=True), 1.0) * ops.max(ends, axis=1, keepdims=True)
     ended = ops.logical_and(ends[:, None, :] <= time[:, :, None], numbers[:, None, :] > 0)
     pair = ops.sum(ops.cast(ended, "int32"), axis=-1)
@@ -56,6 +56,7 @@ def frame_targets(pairs, logits):
     return ops.maximum(ops.take_along_axis(numbers, pair, axis=1) - 1, 0), valid
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class FrameCrossEntropy(keras.losses.Loss):
     """Cross entropy at each frame, averaged over the frames of an example: nats.
 
@@ -65,7 +66,7 @@ class FrameCrossEntropy(keras.losses.Loss):
     """
 
     def __init__(self, name="frame_cross_entropy", reduction="mean_with_sample_weight", **kwargs):
-        super().__init__(name=name, reduction=reduction, **kwargs)
+        super().__init__(name=name, reduction=reduction, **{"dtype": "float32", **kwargs})
 
     def call(self, y_true, y_pred):
         """Targets int32 (batch, pairs, 2), logits (batch, frames, classes) -> float32 (batch,), nats per frame."""
@@ -74,11 +75,12 @@ class FrameCrossEntropy(keras.losses.Loss):
         return -ops.sum(log_probabilities * valid, axis=-1) / ops.maximum(ops.sum(valid, axis=-1), 1.0)
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class FrameAccuracy(keras.metrics.Metric):
     """Share of the frames whose most likely class is the labelled one; arguments as `FrameCrossEntropy`."""
 
     def __init__(self, name="frame_accuracy", **kwargs):
-        super().__init__(name=name, **kwargs)
+        super().__init__(name=name, **{"dtype": "float32", **kwargs})
         self.right = self.add_variable(shape=(), initializer="zeros", name="right")
         self.frames = self.add_variable(shape=(), initializer="zeros", name="frames")
 

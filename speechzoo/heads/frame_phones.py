@@ -1,9 +1,12 @@
 """Which phone is spoken at each frame: an auxiliary task with a target for every frame."""
 
+import keras
+
 from speechzoo.heads.frame_head import FrameHead
 from speechzoo.text.units import PHONES, SILENCE_PHONE
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class AlignmentHead(FrameHead):
     """Logits of silence and the phones at each frame, for utterances whose phones have times.
 

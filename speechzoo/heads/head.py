@@ -47,7 +47,7 @@ class Head(keras.layers.Layer):
     metrics_in_training = True
 
     def __init__(self, label: str | None = None, name: str | None = None, **kwargs):
-        super().__init__(name=name, **kwargs)
+        super().__init__(name=name, **{"dtype": "float32", **kwargs})
         self.label = label or self.name
 
     def adapt(self, names: list[str] | None = None, class_counts: dict[str, float] | None = None):

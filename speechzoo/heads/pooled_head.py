@@ -31,7 +31,7 @@ class PooledHead(Head):
 
     def make_pooling(self):
         """The layer that makes one vector of all frames; None for a head that does without."""
-        return AttentiveStatisticsPooling(memory=self.memory, name="pooling")
+        return AttentiveStatisticsPooling(memory=self.memory, dtype=self.dtype_policy, name="pooling")
 
     def call(self, frames, lengths=None, training=False, state=None):
         """Frames (batch, frames, channels) -> logits or scores (batch, classes)."""
@@ -46,7 +46,7 @@ class PooledHead(Head):
                          f"{', '.join(self.classes)}")
 
     def metrics_for_fit(self):
-        return [keras.metrics.SparseCategoricalAccuracy(name=f"{self.name}_accuracy")]
+        return [keras.metrics.SparseCategoricalAccuracy(name=f"{self.name}_accuracy", dtype="float32")]
 
     def spec(self):
         return {"type": "classifier", "label": self.label, "classes": self.classes}

@@ -10,6 +10,7 @@ from speechzoo.layers.quantizable import Dense
 from speechzoo.layers.stream_state import part_of
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class SlotsHead(Head):
     """One softmax a slot over its values and "none", all from one pooled vector each.
 
@@ -37,9 +38,10 @@ class SlotsHead(Head):
         self.dropout_rate = dropout
         self.sizes = [len(values) + 1 for values in self.slots.values()]
         self.target_shape = (len(self.slots),)
-        self.pooling = [AttentiveStatisticsPooling(name=f"{name}_pooling") for name in self.slots]
-        self.logits = [Dense(size, name=f"{name}_logits") for name, size in zip(self.slots, self.sizes)]
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        options = {"dtype": self.dtype_policy}
+        self.pooling = [AttentiveStatisticsPooling(name=f"{name}_pooling", **options) for name in self.slots]
+        self.logits = [Dense(size, name=f"{name}_logits", **options) for name, size in zip(self.slots, self.sizes)]
+        self.dropout = keras.layers.Dropout(dropout, name="dropout", **options)
 
     def build(self, frames_shape, *_):
         for pooling, logits in zip(self.pooling, self.logits):
@@ -78,11 +80,12 @@ def segments(logits, sizes):
     return [logits[:, start:end] for start, end in zip(edges, edges[1:])]
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class SlotsLoss(keras.losses.Loss):
     """Cross entropy summed over slots, nats per example."""
 
     def __init__(self, sizes: list[int], name="slots_loss", reduction="mean_with_sample_weight", **kwargs):
-        super().__init__(name=name, reduction=reduction, **kwargs)
+        super().__init__(name=name, reduction=reduction, **{"dtype": "float32", **kwargs})
         self.sizes = sizes
 
     def call(self, y_true, y_pred):
@@ -91,15 +94,22 @@ class SlotsLoss(keras.losses.Loss):
         return sum(ops.sparse_categorical_crossentropy(target[:, index], logits, from_logits=True)
                    for index, logits in enumerate(segments(y_pred, self.sizes)))
 
+    def get_config(self):
+        return {**super().get_config(), "sizes": self.sizes}
 
+
+@keras.saving.register_keras_serializable(package="speechzoo")
 class SlotsAccuracy(keras.metrics.Mean):
     """Share of utterances whose slots are all exactly right."""
 
     def __init__(self, sizes: list[int], name="slots_accuracy", **kwargs):
-        super().__init__(name=name, **kwargs)
+        super().__init__(name=name, **{"dtype": "float32", **kwargs})
         self.sizes = sizes
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         best = ops.stack([ops.argmax(logits, axis=-1) for logits in segments(y_pred, self.sizes)], axis=-1)
         right = ops.all(ops.cast(y_true, "int32") == ops.cast(best, "int32"), axis=-1)
         super().update_state(ops.cast(right, "float32"), sample_weight)
+
+    def get_config(self):
+        return {**super().get_config(), "sizes": self.sizes}

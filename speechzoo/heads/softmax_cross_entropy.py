@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class SoftmaxCrossEntropy(keras.losses.Loss):
     """Cross entropy between class indices (batch,) and logits (batch, classes), nats per example.
 
@@ -28,7 +29,7 @@ class SoftmaxCrossEntropy(keras.losses.Loss):
                  hard_bootstrap: float = 0.0, class_weights: np.ndarray | None = None,
                  logit_offsets: np.ndarray | None = None, name="softmax_cross_entropy",
                  reduction="mean_with_sample_weight", **kwargs):
-        super().__init__(name=name, reduction=reduction, **kwargs)
+        super().__init__(name=name, reduction=reduction, **{"dtype": "float32", **kwargs})
         self.label_smoothing = label_smoothing
         self.focal_gamma = focal_gamma
         self.soft_bootstrap = soft_bootstrap
@@ -55,6 +56,12 @@ class SoftmaxCrossEntropy(keras.losses.Loss):
         if self.class_weights is not None:
             loss = loss * ops.sum(label * ops.cast(self.class_weights, label.dtype), axis=-1)
         return loss
+
+    def get_config(self):
+        names = ("label_smoothing", "focal_gamma", "soft_bootstrap", "hard_bootstrap")
+        arrays = {"class_weights": self.class_weights, "logit_offsets": self.logit_offsets}
+        return {**super().get_config(), **{name: getattr(self, name) for name in names},
+                **{name: None if array is None else array.tolist() for name, array in arrays.items()}}
 
 
 def effective_number_weights(counts: np.ndarray, beta: float) -> np.ndarray:

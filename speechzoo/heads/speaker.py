@@ -11,6 +11,7 @@ from speechzoo.layers.pooling import AttentiveStatisticsPooling
 from speechzoo.layers.quantizable import Dense
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class SpeakerHead(Head):
     """Attentive statistics pooling and a projection onto the unit sphere.
 
@@ -40,8 +41,8 @@ class SpeakerHead(Head):
             self.adapt(speakers)
         self.margin = margin
         self.scale = scale
-        self.pooling = AttentiveStatisticsPooling(name="pooling")
-        self.embedding = Dense(embedding_size, name="embedding")
+        self.pooling = AttentiveStatisticsPooling(dtype=self.dtype_policy, name="pooling")
+        self.embedding = Dense(embedding_size, dtype=self.dtype_policy, name="embedding")
 
     def adapt(self, names=None, class_counts=None):
         if names is not None:
@@ -101,7 +102,7 @@ class AngularMarginLoss(keras.losses.Loss):
 
     def __init__(self, prototypes, margin: float, scale: float, name="aam_softmax", reduction="mean_with_sample_weight",
                  **kwargs):
-        super().__init__(name=name, reduction=reduction, **kwargs)
+        super().__init__(name=name, reduction=reduction, **{"dtype": "float32", **kwargs})
         self.prototypes = prototypes
         self.margin = margin
         self.scale = scale
@@ -122,7 +123,7 @@ class PrototypeAccuracy(keras.metrics.Mean):
     """Share of utterances whose nearest prototype is their speaker's."""
 
     def __init__(self, head: SpeakerHead, name="speaker_accuracy", **kwargs):
-        super().__init__(name=name, **kwargs)
+        super().__init__(name=name, **{"dtype": "float32", **kwargs})
         # Not the prototypes themselves: a metric takes a variable it holds for a state of its own.
         self.head = head
 

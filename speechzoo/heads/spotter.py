@@ -1,5 +1,6 @@
 """A few words in audio that may hold anything else, each frame by its own short past."""
 
+import keras
 from keras import ops
 
 from speechzoo.heads.classifier import ClassifierHead
@@ -9,6 +10,7 @@ from speechzoo.text.units import SILENCE_CLASS, UNKNOWN_CLASS
 _NEVER = -1e9
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class SpotterHead(ClassifierHead):
     """The mean of the last frames, then a softmax over classes, at every frame; the one with the likeliest word counts.
 
@@ -59,7 +61,7 @@ class SpotterHead(ClassifierHead):
         """Frames (batch, frames, channels) -> logits (batch, classes) of the frame that counts."""
         logits = self.window_logits(frames, training, state)
         margins = ops.max(logits + ops.array(self._of_words), -1) - ops.max(logits + ops.array(self._of_background), -1)
-        positions = ops.cast(ops.arange(ops.shape(frames)[1]), margins.dtype)
+        positions = ops.cast(ops.arange(ops.shape(frames)[1], dtype="int32"), margins.dtype)
         if self.memory:
             margins = margins + positions / self.memory
         if lengths is not None:
@@ -77,7 +79,7 @@ class SpotterHead(ClassifierHead):
     def window_logits(self, frames, training=False, state=None):
         """Logits (batch, frames, classes) of the window that ends with each frame; before the first are zeros."""
         frames = pad_time(frames, self.window - 1, state=state, name="window")
-        return self.classify(ops.average_pool(frames, self.window, 1, "valid"), training)
+        return self.classify(ops.average_pool(frames, self.window, 1, "valid", "channels_last"), training)
 
     def _add_to_past(self, logits, margins, state):
         """The answer so far, as one more frame in front."""

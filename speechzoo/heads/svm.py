@@ -11,6 +11,7 @@ from speechzoo.layers.quantizable import Dense
 HINGES = ("crammer_singer", "one_vs_rest")
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class SVMHead(PooledHead):
     """Attentive statistics pooling, then a support vector machine: one hyperplane a class, learnt by a hinge loss.
 
@@ -46,8 +47,9 @@ class SVMHead(PooledHead):
         self.bandwidth = bandwidth
         self.l2 = l2
         self.dropout_rate = dropout
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        self.logits = Dense(len(self.classes), kernel_regularizer=keras.regularizers.L2(l2), name="logits")
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="dropout")
+        self.logits = Dense(len(self.classes), kernel_regularizer=keras.regularizers.L2(l2), dtype=self.dtype_policy,
+                            name="logits")
 
     def build(self, frames_shape, *_):
         self.pooling.build(frames_shape)
@@ -79,11 +81,12 @@ class SVMHead(PooledHead):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}, "dropout": self.dropout_rate}
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class HingeLoss(keras.losses.Loss):
     """How far scores (batch, classes) are from giving class indices (batch,) a margin of one; in margins, not nats."""
 
     def __init__(self, hinge: str = "crammer_singer", name="hinge", reduction="mean_with_sample_weight", **kwargs):
-        super().__init__(name=name, reduction=reduction, **kwargs)
+        super().__init__(name=name, reduction=reduction, **{"dtype": "float32", **kwargs})
         self.hinge = hinge
 
     def call(self, y_true, y_pred):
@@ -94,3 +97,6 @@ class HingeLoss(keras.losses.Loss):
         right = ops.sum(target * y_pred, axis=-1)
         wrong = ops.max(y_pred - 1e9 * target, axis=-1)
         return ops.relu(1.0 + wrong - right)
+
+    def get_config(self):
+        return {**super().get_config(), "hinge": self.hinge}

@@ -5,16 +5,18 @@ import numpy as np
 from keras import ops
 
 from speechzoo.layers.initializers import residual_branch
+from speechzoo.layers.masking import excluding
 from speechzoo.layers.quantizable import FrameDense
 
 
-def sinusoids(frames, size: int):
+def sinusoids(frames, size: int, dtype="float32"):
     """Sine and cosine of each position at `size / 2` frequencies (Vaswani et al. 2017): two (frames, size / 2)."""
     frequency = np.exp(-np.log(10000.0) * np.arange(0, size, 2) / size).astype(np.float32)
-    angle = ops.cast(ops.arange(frames), "float32")[:, None] * frequency[None, :]
-    return ops.sin(angle), ops.cos(angle)
+    angle = ops.cast(ops.arange(frames, dtype="int32"), "float32")[:, None] * frequency[None, :]
+    return ops.cast(ops.sin(angle), dtype), ops.cast(ops.cos(angle), dtype)
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class SelfAttention(keras.layers.Layer):
     """Self-attention whose scores see content alone (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, 3.2.2).
 
@@ -54,7 +56,7 @@ class SelfAttention(keras.layers.Layer):
         key, value = (split_heads(layer(inputs), self.num_heads) for layer in (self.key, self.value))
         scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
         if valid is not None:
-            scores = scores + (ops.transpose(valid, (0, 2, 1)) - 1.0) * 1e9
+            scores = scores + excluding(ops.transpose(valid, (0, 2, 1)))
         return self.output_projection(join_heads(ops.matmul(ops.softmax(scores), value)))
 
     def compute_output_shape(self, inputs_shape, *_):
@@ -64,6 +66,7 @@ class SelfAttention(keras.layers.Layer):
         return {**super().get_config(), "size": self.size, "num_heads": self.num_heads}
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class RelativeAttention(keras.layers.Layer):
     """Self-attention whose scores see content and distance.
 
@@ -125,7 +128,7 @@ class RelativeAttention(keras.layers.Layer):
         own = positions if seen is frames else [position[self.left_context:] for position in positions]
         scores = scores + self._position_scores(query + self.position_bias[:, None] * scale, own, positions)
         if valid is not None:
-            scores = scores + (ops.transpose(valid, (0, 2, 1)) - 1.0) * 1e9
+            scores = scores + excluding(ops.transpose(valid, (0, 2, 1)))
         if reach is not None:
             scores = scores + reach
         return self.output_projection(join_heads(ops.matmul(ops.softmax(scores), value)))

@@ -9,6 +9,7 @@ from speechzoo.layers.quantizable import DepthwiseConv1D, FrameDense
 from speechzoo.layers.stream_state import pad_time
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class ConvolutionModule(keras.layers.Layer):
     """Gated pointwise convolution, depthwise convolution along time, normalisation, swish, pointwise convolution.
 

@@ -9,6 +9,7 @@ from speechzoo.layers.quantizable import FrameDense
 _ACTIVATIONS = {"silu": ops.silu, "gelu": lambda inputs: ops.gelu(inputs, approximate=False)}
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class FeedForward(keras.layers.Layer):
     """Two dense layers with an activation between them, at each frame.
 

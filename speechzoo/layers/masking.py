@@ -1,5 +1,6 @@
 """Masks from lengths."""
 
+import keras
 from keras import ops
 
 
@@ -17,3 +18,13 @@ def sequence_mask(lengths, like):
         return None
     positions = ops.arange(ops.shape(like)[1], dtype="int32")
     return ops.cast(positions[None, :] < ops.cast(lengths, "int32")[:, None], like.dtype)[..., None]
+
+
+def lowest(dtype) -> float:
+    """A number below everything that is compared with it, finite in this type."""
+    return -3e4 if keras.backend.standardize_dtype(dtype) == "float16" else -1e9
+
+
+def excluding(mask):
+    """What is added to scores so that a softmax or maximum leaves nothing of those with mask 0; 0 for those with 1."""
+    return (1.0 - mask) * lowest(mask.dtype)

@@ -9,6 +9,7 @@ def batch_norm(name: str):
     return FrameBatchNormalization(epsilon=1e-5, momentum=0.9, name=name)
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class FrameBatchNormalization(keras.layers.BatchNormalization):
     """Batch normalisation of channels whose statistics leave padding out.
 
@@ -25,20 +26,22 @@ class FrameBatchNormalization(keras.layers.BatchNormalization):
     def call(self, inputs, valid=None, training=False):
         """Inputs (batch, frames, [bins,] channels) -> the same shape."""
         scale, offset = _scale_and_offset(self, inputs, valid, training)
-        return inputs * scale + offset
+        return ops.cast(ops.cast(inputs, scale.dtype) * scale + offset, self.compute_dtype)
 
     def moments(self, inputs, valid):
         """Mean and variance of each channel over the valid positions."""
         weight = ops.ones_like(inputs[..., :1])
         weight = ops.reshape(weight if valid is None else weight * valid, (1, -1))
         # Differences from the running mean are small beside their spread: nothing cancels in the mean of squares.
-        centred = ops.reshape(inputs, (-1, inputs.shape[-1])) - self.moving_mean
+        running = ops.cast(self.moving_mean, inputs.dtype)
+        centred = ops.reshape(inputs, (-1, inputs.shape[-1])) - running
         count = ops.sum(weight)
         mean = ops.matmul(weight, centred)[0] / count
         variance = ops.matmul(weight, ops.square(centred))[0] / count - ops.square(mean)
-        return mean + self.moving_mean, ops.maximum(variance, 0.0)
+        return mean + running, ops.maximum(variance, 0.0)
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class SubSpectralNorm(keras.layers.Layer):
     """Batch normalisation with statistics, scales and offsets of its own for each band of frequencies.
 
@@ -63,19 +66,20 @@ class SubSpectralNorm(keras.layers.Layer):
         if bins % self.bands:
             raise ValueError(f"{self.bands} bands do not divide {bins} bins")
         self.bins = bins
-        shape = (self.bands, channels)
-        self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
-        self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
-        self.moving_mean = self.add_weight(name="moving_mean", shape=shape, initializer="zeros", trainable=False)
-        self.moving_variance = self.add_weight(name="moving_variance", shape=shape, initializer="ones",
-                                               trainable=False)
+        # As in Keras's normalisation, they aren't cast where a layer computes in half precision.
+        options = {"shape": (self.bands, channels), "autocast": False}
+        self.gamma = self.add_weight(name="gamma", initializer="ones", **options)
+        self.beta = self.add_weight(name="beta", initializer="zeros", **options)
+        self.moving_mean = self.add_weight(name="moving_mean", initializer="zeros", trainable=False, **options)
+        self.moving_variance = self.add_weight(name="moving_variance", initializer="ones", trainable=False, **options)
 
     def call(self, inputs, valid=None, training=False):
         """Inputs (batch, frames, bins, channels) -> the same shape."""
         scale, offset = _scale_and_offset(self, inputs, valid, training)
         # One scale per bin: in an exported file these are constants, and the layer is one product and one sum.
         width = self.bins // self.bands
-        return inputs * ops.repeat(scale, width, axis=0) + ops.repeat(offset, width, axis=0)
+        outputs = ops.cast(inputs, scale.dtype) * ops.repeat(scale, width, axis=0) + ops.repeat(offset, width, axis=0)
+        return ops.cast(outputs, self.compute_dtype)
 
     def moments(self, inputs, valid):
         """Mean and variance of each band and channel over the valid positions."""
@@ -99,7 +103,10 @@ def _scale_and_offset(norm, inputs, valid, training):
     """What a normalisation multiplies by and adds: from the batch's moments in training, else from the running ones."""
     mean, variance = norm.moving_mean, norm.moving_variance
     if training and norm.trainable:
-        mean, variance = norm.moments(inputs, valid)
+        # Sums over a batch are too long for half precision.
+        dtype = keras.backend.result_type(norm.variable_dtype, "float32")
+        moments = norm.moments(ops.cast(inputs, dtype), None if valid is None else ops.cast(valid, dtype))
+        mean, variance = (ops.cast(moment, norm.variable_dtype) for moment in moments)
         for moving, value in ((norm.moving_mean, mean), (norm.moving_variance, variance)):
             moving.assign(moving * norm.momentum + value * (1.0 - norm.momentum))
     scale = norm.gamma * ops.rsqrt(variance + norm.epsilon)

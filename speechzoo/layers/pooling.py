@@ -3,10 +3,11 @@
 import keras
 from keras import ops
 
-from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.masking import excluding, sequence_mask
 from speechzoo.layers.quantizable import FrameDense
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class AttentiveStatisticsPooling(keras.layers.Layer):
     """Mean and standard deviation over time, weighted by attention.
 
@@ -27,13 +28,13 @@ class AttentiveStatisticsPooling(keras.layers.Layer):
     """
 
     def __init__(self, hidden_size: int = 64, memory: float = 0.0, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         if memory < 0:
             raise ValueError(f"pooling: memory {memory} is not 0 or more frames")
         self.hidden_size = hidden_size
         self.memory = memory
-        self.hidden = FrameDense(hidden_size, activation="tanh", name="hidden")
-        self.score = FrameDense(1, use_bias=False, name="score")
+        self.hidden = FrameDense(hidden_size, activation="tanh", dtype=self.dtype_policy, name="hidden")
+        self.score = FrameDense(1, use_bias=False, dtype=self.dtype_policy, name="score")
 
     def build(self, frames_shape, *_):
         self.hidden.build((None, None, frames_shape[-1]))
@@ -48,10 +49,11 @@ class AttentiveStatisticsPooling(keras.layers.Layer):
         """The weighted mean and variance over time, (batch, channels) each."""
         scores = self.score(self.hidden(frames))
         if self.memory:
-            scores = scores + ops.cast(ops.arange(ops.shape(frames)[1]), scores.dtype)[:, None] / self.memory
+            positions = ops.arange(ops.shape(frames)[1], dtype="int32")
+            scores = scores + ops.cast(positions, scores.dtype)[:, None] / self.memory
         mask = sequence_mask(lengths, frames)
         if mask is not None:
-            scores = scores + (mask - 1.0) * 1e9
+            scores = scores + excluding(mask)
         # Keras warns of a softmax over one frame, which a step of a stream may well be.
         weights = ops.ones_like(scores) if frames.shape[1] == 1 else ops.softmax(scores, axis=1)
         mean = ops.sum(weights * frames, axis=1, keepdims=True)

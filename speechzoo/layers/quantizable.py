@@ -120,6 +120,7 @@ class Dense(_Product, keras.layers.Dense):
     kernel_axes = (0,)
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class FrameDense(Dense):
     """`keras.layers.Dense` for (batch, frames, channels), as one product of two matrices.
 
@@ -135,29 +136,36 @@ class FrameDense(Dense):
         return ops.reshape(outputs, (batch, -1 if isinstance(batch, int) else frames, self.units))
 
 
+class _Convolution(_Product):
+    """One whose channels come last, whatever a user's keras.json says: all our tensors are so."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **{"data_format": "channels_last", **kwargs})
+
+
 @keras.saving.register_keras_serializable(package="speechzoo")
-class Conv1D(_Product, keras.layers.Conv1D):
+class Conv1D(_Convolution, keras.layers.Conv1D):
     """`keras.layers.Conv1D`."""
 
     kernel_axes = (0, 1)
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
-class Conv2D(_Product, keras.layers.Conv2D):
+class Conv2D(_Convolution, keras.layers.Conv2D):
     """`keras.layers.Conv2D`."""
 
     kernel_axes = (0, 1, 2)
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
-class DepthwiseConv1D(_Product, keras.layers.DepthwiseConv1D):
+class DepthwiseConv1D(_Convolution, keras.layers.DepthwiseConv1D):
     """`keras.layers.DepthwiseConv1D`."""
 
     kernel_axes = (0,)
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
-class DepthwiseConv2D(_Product, keras.layers.DepthwiseConv2D):
+class DepthwiseConv2D(_Convolution, keras.layers.DepthwiseConv2D):
     """`keras.layers.DepthwiseConv2D`."""
 
     kernel_axes = (0, 1)

@@ -6,6 +6,7 @@ from keras import ops
 from speechzoo.layers.quantizable import FrameDense
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class FrameLSTM(keras.layers.Layer):
     """One LSTM layer, forwards or in both directions; backwards it starts at the last real frame.
 
@@ -67,6 +68,7 @@ class FrameLSTM(keras.layers.Layer):
         return ops.stack(outputs, axis=1)
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class LSTMCell(keras.layers.Layer):
     """One step of an LSTM whose inputs have been multiplied with their weights already."""
 

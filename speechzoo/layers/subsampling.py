@@ -9,6 +9,7 @@ from speechzoo.layers.quantizable import Conv2D, DepthwiseConv2D, FrameDense
 from speechzoo.layers.stream_state import pad_time
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class ConvSubsampling(keras.layers.Layer):
     """Strided 3 x 3 convolutions: the first full, the others depthwise separable, then a projection.
 

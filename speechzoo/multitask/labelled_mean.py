@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class LabelledMean(keras.losses.Loss):
     """Another loss, averaged over the rows with weight only, as the heads' own losses are.
 
@@ -14,7 +15,7 @@ class LabelledMean(keras.losses.Loss):
     """
 
     def __init__(self, loss, name="labelled_mean", reduction="mean_with_sample_weight", **kwargs):
-        super().__init__(name=name, reduction=reduction, **kwargs)
+        super().__init__(name=name, reduction=reduction, **{"dtype": "float32", **kwargs})
         self.loss = keras.losses.get(loss)
 
     def call(self, y_true, y_pred):
@@ -22,3 +23,10 @@ class LabelledMean(keras.losses.Loss):
         by_row = self.loss.call if isinstance(self.loss, keras.losses.Loss) else self.loss
         values = by_row(y_true, y_pred)
         return ops.mean(ops.reshape(values, (ops.shape(values)[0], -1)), axis=-1)
+
+    def get_config(self):
+        return {**super().get_config(), "loss": keras.saving.serialize_keras_object(self.loss)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "loss": keras.saving.deserialize_keras_object(config["loss"])})

@@ -9,13 +9,15 @@ from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.decoding.streams.stream import Stream
 from speechzoo.multitask import stream_step
 from speechzoo.multitask.inputs import complete_inputs
+from speechzoo.multitask.serialization import Serializable
 from speechzoo.multitask.sharing import HardSharing, Sharing
 from speechzoo.multitask.task_training import TaskTraining
 from speechzoo.multitask.weighting import StaticWeighting
 from speechzoo.origin import Origin
 
 
-class MultiTaskModel(Recognizer, TaskTraining, keras.Model):
+@keras.saving.register_keras_serializable(package="speechzoo")
+class MultiTaskModel(Serializable, Recognizer, TaskTraining, keras.Model):
     """Waveform in, every head's output out.
 
     Inputs: `{"audio": float32 (batch, samples) in [-1, 1], "audio_length": int32 (batch,)}`, or the audio alone where

@@ -1,11 +1,9 @@
 """Weights that stay as they are while the others train."""
 
-import itertools
-from collections.abc import Iterator
-
 import keras
 
 from speechzoo.config import ConfigError
+from speechzoo.multitask.resting import rest_weights
 from speechzoo.training.patterns import check_patterns, match, network_weights
 
 
@@ -33,15 +31,7 @@ def freeze(model: keras.Model, patterns: list[str]) -> set[str]:
     if not any(weight.trainable for weight in weights if weight.path not in frozen):
         raise ConfigError(f"training.freeze: {', '.join(patterns)} leaves nothing of model '{model.name}' to train")
     _check_statistics(weights, frozen)
-    for weight in weights:
-        if weight.path in frozen:
-            weight.trainable = False
-    for layer in _layers_in(vars(model), {id(model)}):
-        if layer.weights and all(weight.path in frozen for weight in layer.weights):
-            layer.trainable = False
-            for part in itertools.chain([layer], _layers_in(vars(layer), {id(layer)})):
-                if isinstance(part, keras.layers.Dropout):
-                    part.rate = 0.0
+    rest_weights(model, frozen)
     return frozen
 
 
@@ -62,15 +52,3 @@ def _check_statistics(weights, frozen):
 
 def _layer_of(weight):
     return weight.path.rpartition("/")[0]
-
-
-def _layers_in(value, seen: set) -> Iterator[keras.layers.Layer]:
-    """The layers in a layer's attributes, theirs, and so on, each once."""
-    if isinstance(value, keras.layers.Layer):
-        if id(value) not in seen:
-            seen.add(id(value))
-            yield value
-            yield from _layers_in(vars(value), seen)
-    elif isinstance(value, dict | list | tuple):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _layers_in(item, seen)

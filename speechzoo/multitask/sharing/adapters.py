@@ -7,6 +7,7 @@ from speechzoo.multitask.sharing.network import Network, features_stream
 from speechzoo.multitask.sharing.sharing import Sharing
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class AdapterSharing(Sharing):
     """Adapters: all heads run through the same blocks, and after each of them through a bottleneck of their own.
 
@@ -35,6 +36,7 @@ class AdapterSharing(Sharing):
         if not 1 <= first_block <= backbone.num_blocks:
             raise ValueError(f"adapters: first_block {first_block} is not one of the backbone's blocks 1 to "
                              f"{backbone.num_blocks}")
+        self.size = size
         self.first_block = first_block
         self.network = Network(self.copy_of_backbone())
         self.adapters = {task: [Adapter(size, name=f"adapter_{task}_{number}")
@@ -55,7 +57,11 @@ class AdapterSharing(Sharing):
             frames[head] = self.network.frames(block, stream, training)
         return frames, self.backbone.output_lengths(lengths)
 
+    def get_config(self):
+        return {**super().get_config(), "size": self.size, "first_block": self.first_block}
 
+
+@keras.saving.register_keras_serializable(package="speechzoo")
 class Adapter(keras.layers.Layer):
     """A bottleneck beside an identity.
 

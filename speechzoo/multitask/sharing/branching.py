@@ -1,9 +1,12 @@
 """One network up to a block, and a branch for each task or group of tasks from there on."""
 
+import keras
+
 from speechzoo.multitask.sharing.network import Network, features_stream
 from speechzoo.multitask.sharing.sharing import Sharing
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class BranchingSharing(Sharing):
     """Tree sharing: the first blocks are everybody's, the others each branch has for itself.
 
@@ -35,6 +38,7 @@ class BranchingSharing(Sharing):
                 raise ValueError(f"branching: groups must be lists that name every head once ({', '.join(tasks)}), got "
                                  f"{groups!r}")
         self.block = block
+        self.groups = groups
         self.trunk = Network(self.copy_of_backbone())
         self.branches = {}
         for group in groups or [[task] for task in tasks]:
@@ -53,3 +57,6 @@ class BranchingSharing(Sharing):
                 before = network, number
             frames[head] = before[0].frames(last, streams[before], training)
         return frames, self.backbone.output_lengths(lengths)
+
+    def get_config(self):
+        return {**super().get_config(), "block": self.block, "groups": self.groups}

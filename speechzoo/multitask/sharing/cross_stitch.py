@@ -52,7 +52,11 @@ class StitchedSharing(Sharing):
                     frames[task] = network.frames(number, stream, training)
         return {head: frames[head] for head in blocks}, self.backbone.output_lengths(lengths)
 
+    def get_config(self):
+        return {**super().get_config(), "own": self.own}
 
+
+@keras.saving.register_keras_serializable(package="speechzoo")
 class CrossStitchSharing(StitchedSharing):
     """Cross-stitch networks: after each block, linear mixtures of the tasks' channels with learnt weights.
 
@@ -67,6 +71,7 @@ class CrossStitchSharing(StitchedSharing):
     """
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class CrossStitch(keras.layers.Layer):
     """Mixes tensors of one shape into as many, channel by channel.
 

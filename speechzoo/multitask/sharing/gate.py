@@ -7,6 +7,7 @@ from speechzoo.layers.masking import sequence_mask
 from speechzoo.layers.quantizable import Dense
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class ExpertGate(keras.layers.Layer):
     """sum over experts i of softmax(W x)_i y_i, with x the mean of an utterance over time (and bins).
 
@@ -18,8 +19,12 @@ class ExpertGate(keras.layers.Layer):
         lengths: int32 (batch,) in frames of `inputs`, or None when nothing is padded.
     """
 
+    def __init__(self, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+
     def build(self, inputs_shape, experts_shape, *_):
-        self.dense = Dense(len(experts_shape), use_bias=False, kernel_initializer="zeros", name="dense")
+        self.dense = Dense(len(experts_shape), use_bias=False, kernel_initializer="zeros", dtype=self.dtype_policy,
+                           name="dense")
         self.dense.build((None, inputs_shape[-1]))
 
     def call(self, inputs, experts, lengths=None):

@@ -1,8 +1,11 @@
 """One network for all heads."""
 
+import keras
+
 from speechzoo.multitask.sharing.sharing import Sharing
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class HardSharing(Sharing):
     """Hard parameter sharing: every head reads the frames of the same backbone.
 

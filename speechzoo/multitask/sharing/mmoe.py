@@ -1,9 +1,12 @@
 """Experts for all tasks, and a gate for each task."""
 
+import keras
+
 from speechzoo.multitask.sharing.gate import ExpertGate
 from speechzoo.multitask.sharing.sharing import Sharing
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class MMoESharing(Sharing):
     """Multi-gate mixture of experts: each head reads its own mixture of the frames of several backbones.
 
@@ -35,3 +38,6 @@ class MMoESharing(Sharing):
         frames = {head: self.gates[head](features, [outputs[block - 1] for outputs, _ in answers], lengths)
                   for head, block in blocks.items()}
         return frames, answers[0][1]
+
+    def get_config(self):
+        return {**super().get_config(), "experts": len(self.experts)}

@@ -9,6 +9,7 @@ from speechzoo.layers.quantizable import Conv1D, FrameDense
 from speechzoo.multitask.sharing.sharing import Sharing
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class MTANSharing(Sharing):
     """Multi-task attention network: every head reads the shared frames through soft masks of its own.
 
@@ -32,6 +33,7 @@ class MTANSharing(Sharing):
         super().__init__(backbone, tasks)
         if reduction < 1:
             raise ValueError(f"mtan: reduction {reduction} is not 1 or more")
+        self.reduction = reduction
         self.attentions = {task: [BlockAttention(reduction, name=f"attention_{task}_{number}")
                                   for number in range(1, backbone.num_blocks + 1)] for task in tasks}
 
@@ -45,7 +47,11 @@ class MTANSharing(Sharing):
             frames[head] = attended[0]
         return frames, lengths
 
+    def get_config(self):
+        return {**super().get_config(), "reduction": self.reduction}
 
+
+@keras.saving.register_keras_serializable(package="speechzoo")
 class BlockAttention(keras.layers.Layer):
     """Frames times a mask between 0 and 1 that it computes from them, and from what the block before attended to.
 

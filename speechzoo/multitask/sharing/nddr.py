@@ -9,6 +9,7 @@ from speechzoo.layers.pointwise import pointwise
 from speechzoo.multitask.sharing.cross_stitch import StitchedSharing, shares_of_tasks
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class NDDRSharing(StitchedSharing):
     """NDDR-CNN: after each block, a task gets a learnt projection of the channels of all tasks, then batch-normalised.
 
@@ -28,7 +29,11 @@ class NDDRSharing(StitchedSharing):
     def mixer(self, name: str):
         return NDDR(self.own, self.batch_norm, name=name)
 
+    def get_config(self):
+        return {**super().get_config(), "batch_norm": self.batch_norm}
 
+
+@keras.saving.register_keras_serializable(package="speechzoo")
 class NDDR(keras.layers.Layer):
     """Fuses tensors of one shape into as many, each by a product over all channels.
 

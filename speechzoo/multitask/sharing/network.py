@@ -5,6 +5,7 @@ import keras
 from speechzoo.backbones import Backbone
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class Step(keras.layers.Layer):
     """The stem (number 0) or one block of a backbone, with the weights of that step only.
 
@@ -36,6 +37,7 @@ class Step(keras.layers.Layer):
         return self.backbone.stem(stream["hidden"], stream["lengths"], training)
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class Frames(keras.layers.Layer):
     """What leaves a backbone after a block; no weights. Arguments as of `Step`."""
 

@@ -1,5 +1,7 @@
 """Experts for all tasks beside experts of each task."""
 
+import keras
+
 from speechzoo.multitask.sharing.gate import ExpertGate
 from speechzoo.multitask.sharing.network import Network, features_stream
 from speechzoo.multitask.sharing.sharing import Sharing
@@ -7,6 +9,7 @@ from speechzoo.multitask.sharing.sharing import Sharing
 _SHARED = "shared"
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class PLESharing(Sharing):
     """Progressive layered extraction: a task's gate mixes its own experts and the shared ones, level by level.
 
@@ -39,6 +42,7 @@ class PLESharing(Sharing):
             raise ValueError(f"ple: levels {levels} is not between 1 and the backbone's {backbone.num_blocks} blocks")
         if _SHARED in tasks:
             raise ValueError(f"ple: a head can't be named '{_SHARED}', which the experts for all tasks are")
+        self.options = {"shared_experts": shared_experts, "task_experts": task_experts, "levels": levels}
         self.ends = [-(-backbone.num_blocks * level // levels) for level in range(1, levels + 1)]
         self.experts = {owner: [Network(self.copy_of_backbone(f"{owner}_expert_{number}"))
                                 for number in range(1, (shared_experts if owner == _SHARED else task_experts) + 1)]
@@ -69,6 +73,9 @@ class PLESharing(Sharing):
                        for owner in streams}
             start = end + 1
         return {head: frames[head] for head in blocks}, self.backbone.output_lengths(lengths)
+
+    def get_config(self):
+        return {**super().get_config(), **self.options}
 
     def _mix(self, owner, number, streams, looked_at):
         """The stream of an owner after a block, by its gate."""

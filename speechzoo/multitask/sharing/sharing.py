@@ -1,5 +1,7 @@
 """What every sharing has in common."""
 
+import keras
+
 
 class Sharing:
     """Features -> the frames that each head reads: how the heads share networks.
@@ -37,6 +39,15 @@ class Sharing:
     def __call__(self, features, lengths, blocks: dict[str, int], training=None):
         frames, lengths = self.backbone(features, lengths, training=training)
         return {head: frames[block - 1] for head, block in blocks.items()}, lengths
+
+    def get_config(self) -> dict:
+        """The arguments of the constructor, for `.keras` files; a method adds its own options."""
+        return {"backbone": keras.saving.serialize_keras_object(self.backbone), "tasks": self.tasks}
+
+    @classmethod
+    def from_config(cls, config: dict) -> "Sharing":
+        """The sharing that `get_config` describes, with random weights."""
+        return cls(**{**config, "backbone": keras.saving.deserialize_keras_object(config["backbone"])})
 
     def copy_of_backbone(self, suffix: str = ""):
         """A backbone of the same settings with weights of its own; `suffix` goes behind its name."""

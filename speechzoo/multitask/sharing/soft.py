@@ -9,6 +9,7 @@ from speechzoo.multitask.sharing.sharing import Sharing
 _SMALLEST_SQUARE = 1e-7
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class SoftSharing(Sharing):
     """Soft parameter sharing: every head has a backbone of its own, and a penalty on the distance of their parameters.
 
@@ -48,7 +49,12 @@ class SoftSharing(Sharing):
             frames = self.distance(frames, training=training)
         return frames, frame_lengths
 
+    def get_config(self):
+        return {**super().get_config(), "distance": self.distance.distance, "strength": self.distance.strength,
+                "strengths": self.distance.strengths}
 
+
+@keras.saving.register_keras_serializable(package="speechzoo")
 class ParameterDistance(keras.layers.Layer):
     """Passes its input on, and adds a penalty on the distance between networks to the training loss.
 
@@ -62,7 +68,7 @@ class ParameterDistance(keras.layers.Layer):
 
     def __init__(self, networks: dict, distance: str = "l2", strength: float = 1e-4, strengths: dict | None = None,
                  **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         if distance not in _DISTANCES:
             raise ValueError(f"soft sharing: distance '{distance}' is not l2 or trace_norm")
         self.networks = networks

@@ -1,11 +1,13 @@
 """The gradient near the mean one along which the worst-off head gains most."""
 
+import keras
 from keras import ops
 
 from speechzoo.multitask.weighting.gradient import GradientWeighting
 from speechzoo.multitask.weighting.simplex import check_number_of_heads, minimize_on_simplex
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class CAGradWeighting(GradientWeighting):
     """Conflict-averse gradient descent: within `radius` x ||mean|| of the mean gradient, the best for the worst head.
 

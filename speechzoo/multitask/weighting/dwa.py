@@ -1,10 +1,12 @@
 """Weights by how slowly each loss falls."""
 
+import keras
 from keras import ops
 
 from speechzoo.multitask.weighting.weighting import Weighting
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class DWAWeighting(Weighting):
     """Dynamic weight average: heads x softmax(r / temperature), r = mean loss of the last window / of the one before.
 

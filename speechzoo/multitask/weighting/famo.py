@@ -10,6 +10,7 @@ from speechzoo.multitask.weighting.weighting import Weighting, softmax_of_presen
 _SMALLEST_LOSS = 1e-8
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class FAMOWeighting(Weighting):
     """Fast adaptive multitask optimization: weights c x z / loss with z = softmax of learnt logits.
 

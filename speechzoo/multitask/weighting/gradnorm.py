@@ -1,5 +1,6 @@
 """Weights under which the heads' gradients have norms in proportion to how slowly they train."""
 
+import keras
 from keras import ops
 
 from speechzoo.multitask.weighting.adam import Adam
@@ -9,6 +10,7 @@ from speechzoo.multitask.weighting.gradient import GradientWeighting
 _SMALLEST_WEIGHT = 1e-3
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class GradNormWeighting(GradientWeighting):
     """GradNorm: learnt weights w pull each norm ||w x gradient|| towards the mean norm x r ** asymmetry.
 

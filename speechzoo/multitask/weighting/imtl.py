@@ -1,5 +1,6 @@
 """The gradients' combination with the same projection on each, of losses scaled to one size."""
 
+import keras
 from keras import ops
 
 from speechzoo.multitask.weighting.gradient import GradientWeighting
@@ -8,6 +9,7 @@ from speechzoo.multitask.weighting.gradient import GradientWeighting
 _RIDGE = 1e-5
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class IMTLWeighting(GradientWeighting):
     """Impartial multi-task learning: IMTL-L for the heads' own parameters, IMTL-G of its losses for the shared ones.
 

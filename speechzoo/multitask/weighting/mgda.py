@@ -1,11 +1,13 @@
 """The shortest of all mixtures of the gradients."""
 
+import keras
 from keras import ops
 
 from speechzoo.multitask.weighting.gradient import GradientWeighting
 from speechzoo.multitask.weighting.simplex import check_number_of_heads, minimize_on_simplex
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class MGDAWeighting(GradientWeighting):
     """Multiple gradient descent: the minimum-norm point of the gradients' convex hull, so that no head's loss rises.
 

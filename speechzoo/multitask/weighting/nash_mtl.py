@@ -1,5 +1,6 @@
 """The gradients' combination that the heads would bargain for."""
 
+import keras
 from keras import ops
 
 from speechzoo.multitask.weighting.gradient import GradientWeighting
@@ -10,6 +11,7 @@ _RIDGE = 1e-4
 _ITERATIONS = 25
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class NashMTLWeighting(GradientWeighting):
     """Multi-task learning as a bargaining game: factors a with (G^T G) a = 1 / a, element by element.
 

@@ -6,6 +6,7 @@ from keras import ops
 from speechzoo.multitask.weighting.gradient import GradientWeighting
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class PCGradWeighting(GradientWeighting):
     """Projecting conflicting gradients: each head's gradient loses what of it points against another's.
 

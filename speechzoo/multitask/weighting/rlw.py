@@ -5,6 +5,7 @@ import keras
 from speechzoo.multitask.weighting.weighting import Weighting, softmax_of_present
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class RLWWeighting(Weighting):
     """Random loss weighting: softmax of standard normal numbers, drawn anew each step; a baseline that is hard to beat.
 

@@ -1,10 +1,12 @@
 """Weights learnt as task uncertainty."""
 
+import keras
 from keras import ops
 
 from speechzoo.multitask.weighting.weighting import Weighting
 
 
+@keras.saving.register_keras_serializable(package="speechzoo")
 class UncertaintyWeighting(Weighting):
     """Sum of weight x exp(-s) x loss + s / 2 with one learnt log variance s a head.
 

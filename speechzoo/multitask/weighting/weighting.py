@@ -30,7 +30,7 @@ class Weighting(keras.layers.Layer):
     cost = "one backward pass"
 
     def __init__(self, weights: dict[str, float], **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(**{"dtype": "float32", **kwargs})
         self.weights_of_heads = dict(weights)
         self.built = True
 

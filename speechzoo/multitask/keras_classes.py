@@ -1,0 +1,130 @@
+"""Keras' register of classes, so that `keras.models.load_model` opens `.keras` files after `import speechzoo` alone.
+
+Keras opens a file with the classes that are registered, and each of ours registers itself when its module is imported.
+Importing speechzoo imports neither them nor Keras, so until a file asks for them, stand-ins are registered.
+"""
+
+import importlib
+import importlib.abc
+import importlib.util
+import sys
+
+# Module -> its classes that can be in a file.
+CLASSES = {
+    "frontends.log_mel": ["LogMel"],
+    "frontends.micro_features": ["MicroFeatures"],
+    "frontends.spec_augment": ["SpecAugment"],
+    "frontends.whisper_log_mel": ["WhisperLogMel"],
+    "layers.attention": ["RelativeAttention", "SelfAttention"],
+    "layers.convolution": ["ConvolutionModule"],
+    "layers.feed_forward": ["FeedForward"],
+    "layers.normalization": ["FrameBatchNormalization", "SubSpectralNorm"],
+    "layers.pooling": ["AttentiveStatisticsPooling"],
+    "layers.quantizable": ["Conv1D", "Conv2D", "Dense", "DepthwiseConv1D", "DepthwiseConv2D", "FrameDense",
+                           "InputRange"],
+    "layers.recurrence": ["FrameLSTM", "LSTMCell"],
+    "layers.subsampling": ["ConvSubsampling"],
+    "backbones.bc_resnet": ["BCResNet", "BroadcastedBlock"],
+    "backbones.cnn": ["CNN"],
+    "backbones.conformer": ["Conformer", "ConformerBlock"],
+    "backbones.crdnn": ["CRDNN"],
+    "backbones.ds_cnn": ["DSCNN"],
+    "backbones.ecapa_tdnn": ["ECAPATDNN", "Res2NetConvolution", "SERes2Block", "TimeDelayLayer"],
+    "backbones.lstm": ["LSTM"],
+    "backbones.tc_resnet": ["TCResNet", "TemporalBlock"],
+    "backbones.whisper": ["Whisper", "WhisperBlock"],
+    "heads.classifier": ["ClassifierHead"],
+    "heads.convolutions": ["ConvolutionStack"],
+    "heads.ctc": ["CTCHead"],
+    "heads.ctc_loss": ["CTCLoss"],
+    "heads.error_rate": ["TokenErrorRate"],
+    "heads.frame_classifier": ["FrameClassifierHead"],
+    "heads.frame_labels": ["FrameAccuracy", "FrameCrossEntropy"],
+    "heads.frame_phones": ["AlignmentHead"],
+    "heads.slots": ["SlotsAccuracy", "SlotsHead", "SlotsLoss"],
+    "heads.softmax_cross_entropy": ["SoftmaxCrossEntropy"],
+    "heads.speaker": ["SpeakerHead"],
+    "heads.spotter": ["SpotterHead"],
+    "heads.svm": ["HingeLoss", "SVMHead"],
+    "multitask.labelled_mean": ["LabelledMean"],
+    "multitask.model": ["MultiTaskModel"],
+    "multitask.sharing.adapters": ["Adapter", "AdapterSharing"],
+    "multitask.sharing.branching": ["BranchingSharing"],
+    "multitask.sharing.cross_stitch": ["CrossStitch", "CrossStitchSharing"],
+    "multitask.sharing.gate": ["ExpertGate"],
+    "multitask.sharing.hard": ["HardSharing"],
+    "multitask.sharing.mmoe": ["MMoESharing"],
+    "multitask.sharing.mtan": ["BlockAttention", "MTANSharing"],
+    "multitask.sharing.nddr": ["NDDR", "NDDRSharing"],
+    "multitask.sharing.network": ["Frames", "Step"],
+    "multitask.sharing.ple": ["PLESharing"],
+    "multitask.sharing.soft": ["ParameterDistance", "SoftSharing"],
+    "multitask.weighting.cagrad": ["CAGradWeighting"],
+    "multitask.weighting.dwa": ["DWAWeighting"],
+    "multitask.weighting.famo": ["FAMOWeighting"],
+    "multitask.weighting.gradnorm": ["GradNormWeighting"],
+    "multitask.weighting.imtl": ["IMTLWeighting"],
+    "multitask.weighting.mgda": ["MGDAWeighting"],
+    "multitask.weighting.nash_mtl": ["NashMTLWeighting"],
+    "multitask.weighting.pcgrad": ["PCGradWeighting"],
+    "multitask.weighting.rlw": ["RLWWeighting"],
+    "multitask.weighting.static": ["StaticWeighting"],
+    "multitask.weighting.uncertainty": ["UncertaintyWeighting"],
+    "training.rates": ["RatedAdamW"],
+    "training.schedule": ["WarmupCosine", "WarmupLinear"],
+}
+
+
+class StandIn:
+    """Registered in place of a class until a file asks for it.
+
+    Args:
+        module: Module of the class, below `speechzoo`.
+        name: Name of the class.
+    """
+
+    def __init__(self, module: str, name: str):
+        self.module = module
+        self.name = name
+
+    def from_config(self, config: dict):
+        """An object of the class, as Keras asks for it."""
+        module = importlib.import_module(f"speechzoo.{self.module}")
+        return getattr(module, self.name).from_config(config)
+
+
+class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Lets Python find and load Keras as usual, and registers the stand-ins as soon as it is there."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != "keras":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec("keras")
+        if spec is not None:
+            self.loader, spec.loader = spec.loader, self
+        return spec
+
+    def create_module(self, spec):
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module):
+        module.__spec__.loader = module.__loader__ = self.loader
+        self.loader.exec_module(module)
+        register_stand_ins()
+
+
+def register_when_keras_is_imported():
+    """Registers the stand-ins now, or as soon as somebody imports Keras."""
+    if "keras" in sys.modules:
+        register_stand_ins()
+    else:
+        sys.meta_path.insert(0, KerasFinder())
+
+
+def register_stand_ins():
+    """Registers the classes of ours whose modules haven't been imported."""
+    register = sys.modules["keras"].saving.get_custom_objects()
+    for module, names in CLASSES.items():
+        for name in names:
+            register.setdefault(f"speechzoo>{name}", StandIn(module, name))
