@@ -9,6 +9,12 @@ Example:
 """
 
 import importlib
+import os
+import sys
+
+if sys.version_info < (3, 11):
+    raise ImportError("speechzoo needs Python 3.11 or 3.12, and this is "
+                      f"{sys.version_info[0]}.{sys.version_info[1]}: install one of them, and speechzoo in it")
 
 from speechzoo.multitask.keras_classes import register_when_keras_is_imported
 
@@ -37,6 +43,9 @@ _PUBLIC = {
 }
 __all__ = sorted(_PUBLIC)
 
+# TensorFlow writes a dozen lines about the machine when it is imported, with its errors among them. Whoever has set
+# something else keeps it.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 register_when_keras_is_imported()
 
 

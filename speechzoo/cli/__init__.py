@@ -39,7 +39,6 @@ def main(argv: list[str] | None = None):
     Args:
         argv: Arguments without the program's name; those of the process when absent.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's own remarks would stand among our lines
     parser = _Parser(prog="speechzoo", description="Multi-task speech models for smart-speaker hardware.")
     parser.add_argument("--version", action="version", version=f"speechzoo {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

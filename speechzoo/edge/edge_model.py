@@ -7,6 +7,7 @@ import numpy as np
 from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.decoding.streams.stream import Stream
 from speechzoo.edge.artifact import ArtifactError, read_artifact
+from speechzoo.edge.remarks import QuietRunner
 from speechzoo.edge.signatures import RECOGNIZE, STREAM_STEP
 
 
@@ -129,7 +130,7 @@ class EdgeModel(Recognizer):
 
     def _runner(self, signature):
         if signature not in self._runners:
-            self._runners[signature] = self._interpreter.get_signature_runner(signature)
+            self._runners[signature] = QuietRunner(self._interpreter.get_signature_runner(signature))
         return self._runners[signature]
 
     def _cheapest(self, heads):

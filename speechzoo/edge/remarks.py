@@ -1,0 +1,48 @@
+"""What LiteRT's own code writes to standard error, kept from programs that print answers."""
+
+import contextlib
+import os
+
+
+@contextlib.contextmanager
+def without_remarks():
+    """Nothing that is written to standard error in this context gets there; errors are exceptions and do.
+
+    Whoever wants the remarks sets TF_CPP_MIN_LOG_LEVEL=0, as for those of TensorFlow.
+    """
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+        yield
+        return
+    try:
+        kept = os.dup(2)
+    except OSError:  # a service that has no standard error
+        yield
+        return
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+class QuietRunner:
+    """A signature of a file, without the line that LiteRT writes about its delegate in the first run.
+
+    Args:
+        runner: LiteRT's runner of the signature.
+    """
+
+    def __init__(self, runner):
+        self.get_input_details = runner.get_input_details
+        self._runner = runner
+        self._started = False
+
+    def __call__(self, **inputs):
+        if self._started:
+            return self._runner(**inputs)
+        with without_remarks():
+            outputs = self._runner(**inputs)
+        self._started = True
+        return outputs
