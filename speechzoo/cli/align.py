@@ -1,7 +1,8 @@
 """`speechzoo align`: when each phone of a manifest's transcripts is spoken."""
 
-import os
 import sys
+
+from speechzoo.data.workers import available_cores
 
 HELP = "Find out when each phone of a manifest's transcripts is spoken, and write it into the manifest."
 LIST = "manifests"
@@ -12,7 +13,7 @@ def add_arguments(parser):
     parser.add_argument("manifests", nargs="*", metavar="MANIFEST", help="JSONL files; their `alignment` is added")
     parser.add_argument("--lexicon", default="cmudict", metavar="NAME",
                         help="pronunciations of rare words: cmudict, or a lexicon's path (%(default)s)")
-    parser.add_argument("--workers", "--jobs", type=int, default=len(os.sched_getaffinity(0)), metavar="N",
+    parser.add_argument("--workers", "--jobs", type=int, default=available_cores(), metavar="N",
                         help="processes (%(default)s, the cores of this machine)")
 
 

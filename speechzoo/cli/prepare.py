@@ -1,8 +1,9 @@
 """`speechzoo prepare`: a corpus -> manifest and shards."""
 
 import argparse
-import os
 import sys
+
+from speechzoo.data.workers import available_cores
 
 HELP = "Check a corpus and write it as a manifest and TFRecord shards for training."
 
@@ -33,7 +34,7 @@ def add_arguments(parser):
     parser.add_argument("--trim-silence", action="store_true", help="cut silence off both ends of every recording")
     parser.add_argument("--maximum-seconds", type=float, default=600.0, metavar="S",
                         help="skip longer recordings (%(default)g)")
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), metavar="N",
+    parser.add_argument("--workers", type=int, default=available_cores(), metavar="N",
                         help="processes that decode (%(default)s, the cores of this machine)")
 
 

@@ -1,7 +1,8 @@
 """`speechzoo synthesize`: sentences -> manifest and shards of synthetic speech."""
 
-import os
 import sys
+
+from speechzoo.data.workers import available_cores
 
 HELP = "Speak a grammar, a text or a corpus of texts with every voice found, and write it for training."
 
@@ -24,7 +25,7 @@ def add_arguments(parser):
     parser.add_argument("--voice", nargs="+", default=[], metavar="PATTERN",
                         help="only these voices, such as 'flite:*' 'espeak-ng:en-us+f*'")
     parser.add_argument("--piper-voice", nargs="+", default=[], metavar="FILE", help="voices of Piper, .onnx files")
-    parser.add_argument("--workers", "--jobs", type=int, default=len(os.sched_getaffinity(0)), metavar="N",
+    parser.add_argument("--workers", "--jobs", type=int, default=available_cores(), metavar="N",
                         help="processes that speak (%(default)s, the cores of this machine)")
 
 

@@ -1,6 +1,5 @@
 """The same batches as `pipeline`, as a plain generator of NumPy arrays: for machines without TensorFlow."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ import numpy as np
 from speechzoo.data.audio_reader import AudioReader
 from speechzoo.data.augment import SHIFT, Augmenter
 from speechzoo.data.batching import Batch, BatchPlan
+from speechzoo.data.workers import available_cores
 
 
 def make_feed(plan: BatchPlan, epoch: int | None = None, step: int = 0, augmenter: Augmenter | None = None,
@@ -50,7 +50,7 @@ def _feed(plan, epoch, step, augmenter, reader, threads, prefetch):
 
 def in_order(function: Callable, items: Iterable, threads: int | None = None, prefetch: int = 4) -> Iterator:
     """`function(item)` of each item, computed by threads ahead of time and yielded in order; see `make_feed`."""
-    with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(threads or available_cores()) as pool:
         waiting = deque()
         try:
             for item in items:

@@ -13,6 +13,7 @@ from speechzoo.data.augment import SHIFT, Augmenter
 from speechzoo.data.augment_graph import GraphAugmenter
 from speechzoo.data.batching import BatchPlan
 from speechzoo.data.decode_in_graph import read_in_graph, read_with_soundfile
+from speechzoo.data.workers import available_cores
 
 
 def make_dataset(plan: BatchPlan, epoch: int | None = None, step: int = 0, augmenter: Augmenter | None = None,
@@ -97,7 +98,7 @@ def _dataset(plan, batches: Callable[[], Iterator], augmenter, reader=None, deco
         raise ValueError(f"decoder '{decoder}': choose 'soundfile' or 'graph'")
     reader = reader or AudioReader(plan.examples, plan.sample_rate)
     graph_augmenter = GraphAugmenter(augmenter) if augmenter else None
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = threads or available_cores()
 
     def generate():
         for epoch, step, batch in batches():

@@ -2,10 +2,16 @@
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+
+
+def available_cores() -> int:
+    """The cores that this process may use; those of the machine where the system (macOS, Windows) doesn't say."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Workers:
