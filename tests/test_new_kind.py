@@ -178,7 +178,7 @@ def test_it_is_served(model, tmp_path):
     from speechzoo.serving import Client
     from tests.serving.stand_in import StandIn
 
-    folder = export_saved_model(model, tmp_path, "tiny", examples=SOUNDS)
+    folder = export_saved_model(model, tmp_path, SOUNDS, name="tiny").path
     assert {"loudness", "loudness_raw"} <= set(output_names(model.spec))
     with ServedModel(folder) as served:
         audio, length = SOUNDS[0][None], np.array([len(SOUNDS[0])], np.int32)
