@@ -248,7 +248,7 @@ def test_a_network_that_esphome_does_not_load_is_refused(network):
 
 def test_a_network_beyond_tolerance_is_named_and_nothing_is_written(model, network, tmp_path, monkeypatch):
     monkeypatch.setattr("speechzoo.exporters.esphome.esphome_export.write_saved_model", lambda *_: None)
-    monkeypatch.setattr("speechzoo.exporters.esphome.esphome_export.convert", lambda *_: (network, []))
+    monkeypatch.setattr("speechzoo.exporters.esphome.esphome_export.convert", lambda *_, **__: (network, []))
     monkeypatch.setattr(EsphomeModel, "probabilities", lambda self, features: np.ones(len(features) // 4))
     with pytest.raises(ExportError, match="hey_jarvis.tflite: head 'keyword' is too far from the Keras model"):
         export_esphome(model, tmp_path, WORD, SOUNDS)
