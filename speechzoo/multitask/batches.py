@@ -1,4 +1,4 @@
-"""Inputs of `predict` batch by batch, and its outputs as one array a head."""
+"""Inputs of `predict` batch by batch, and its outputs as one array per head."""
 
 from collections.abc import Iterator
 from itertools import islice

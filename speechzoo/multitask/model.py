@@ -21,8 +21,8 @@ class MultiTaskModel(Serializable, Recognizer, TaskTraining, keras.Model):
     """Waveform in, every head's output out.
 
     Inputs: `{"audio": float32 (batch, samples) in [-1, 1], "audio_length": int32 (batch,)}`, or the audio alone where
-    nothing is padded. Outputs: a dict, one entry a head. Targets and sample weights are dicts with the same keys; a row
-    without a label has weight 0 and counts nowhere.
+    nothing is padded. Outputs: a dict, one entry per head. Targets and sample weights are dicts with the same keys; a
+    row without a label has weight 0 and counts nowhere.
 
     Args:
         frontend: Layer (audio, audio_length) -> (features, lengths).
