@@ -9,6 +9,7 @@ from speechzoo.layers.pooling import AttentiveStatisticsPooling
 from speechzoo.layers.quantizable import Dense
 
 
+@keras.saving.register_keras_serializable(package="tests")
 class LoudnessHead(Head):
     """Attentive statistics pooling, then one number: a level, dB below full scale.
 
@@ -24,8 +25,8 @@ class LoudnessHead(Head):
     def __init__(self, scale: float = 60.0, **kwargs):
         super().__init__(**kwargs)
         self.scale = scale
-        self.pooling = AttentiveStatisticsPooling(name="pooling")
-        self.level = Dense(1, name="level")
+        self.pooling = AttentiveStatisticsPooling(dtype=self.dtype_policy, name="pooling")
+        self.level = Dense(1, dtype=self.dtype_policy, name="level")
 
     def build(self, frames_shape, *_):
         self.pooling.build(frames_shape)
@@ -52,12 +53,16 @@ class LoudnessHead(Head):
         return {**super().get_config(), "scale": self.scale}
 
 
+@keras.saving.register_keras_serializable(package="tests")
 class SquaredError(keras.losses.Loss):
     """Squared share of the scale by which levels are wrong."""
 
     def __init__(self, scale: float, name="squared_error", reduction="mean_with_sample_weight", **kwargs):
-        super().__init__(name=name, reduction=reduction, **kwargs)
+        super().__init__(name=name, reduction=reduction, **{"dtype": "float32", **kwargs})
         self.scale = scale
 
     def call(self, y_true, y_pred):
         return ops.square((y_pred[:, 0] - y_true) / self.scale)
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale}
