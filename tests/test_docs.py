@@ -37,6 +37,9 @@ BLOCK = re.compile(r"(?:^<!-- (not run|tested by|needs):? (.+?) -->\n)?^```(\w*)
 SPAN = re.compile(r"`((?:speechzoo [a-z]|python -m )[^`]*)`")
 # Their blocks have a test of their own.
 GRAMMARS, FLOORS = "commands.md", "floors"
+LANGUAGES = ("sh", "console", "python", "yaml", "json", "text", FLOORS)
+# Pages whose Python a test of their own runs.
+RUN_ELSEWHERE = {"keras.md": "tests/test_keras_page.py"}
 # Programs of others, and a word of the shell: what follows them is not looked at.
 FOREIGN = {"apt", "arecord", "brew", "cp", "dnf", "for", "git"}
 # A smaller model and fewer epochs than the page shows, where it trains: the same calls in seconds instead of minutes.
@@ -72,15 +75,39 @@ def of_language(*languages):
 
 
 def test_every_block_says_what_it_is():
+    assert all(page in (ROOT / test).read_text(encoding="utf-8") for page, test in RUN_ELSEWHERE.items())
     assert len(BLOCKS) > 40
     fences = sum(len(re.findall(r"^ *```", page.read_text(encoding="utf-8"), re.MULTILINE)) for page in PAGES)
     assert fences == 2 * len(BLOCKS), "a fence that this test can't read"
     for block in BLOCKS:
-        assert block.language in ("sh", "console", "python", "yaml", "json", "text", FLOORS), f"{block}: name its language"
+        assert block.language in LANGUAGES, f"{block}: name its language"
         if block.note == "not run":
             assert block.language == "python" and len(block.reason) > 10, f"{block}: say why it isn't run"
         if block.note == "tested by":
             assert (ROOT / block.reason).is_file() and block.page.name in (ROOT / block.reason).read_text(), block
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page, as GitHub makes them of its headings."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    text = re.sub(r"^```.*?^```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        path, _, anchor = link.partition("#")
+        if not link.startswith(("http:", "https:")):
+            target = (page.parent / path) if path else page
+            assert target.exists(), f"{page.name}: {link}"
+            assert not anchor or anchor in headings(target), f"{page.name}: {link}"
+
+
+def test_the_index_names_every_page():
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if page.name != "README.md"
+            and f"({page.name})" not in index] == []
 
 
 # ---- commands
@@ -133,7 +160,8 @@ def check(words: list[str], parsed: list):
     elif program == "make":
         folder, targets = (arguments[1], arguments[2:]) if arguments[:1] == ["-C"] else (".", arguments)
         makefile = (ROOT / folder / "Makefile").read_text()
-        assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets if "=" not in target), targets
+        for target in (word for word in targets if "=" not in word):
+            assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make: no target {target}"
     elif Path(program).name == "pip":
         extras = re.findall(r"\[([\w,]+)\]", " ".join(arguments))
         setup = (ROOT / "setup.cfg").read_text()
@@ -270,7 +298,7 @@ def folder(tmp_path, monkeypatch, load):
 
 # What has its answers beside it (>>>) is the business of tests/grammar/test_commands_page.py.
 PYTHON = [block for block in BLOCKS if block.language == "python" and block.note not in ("not run", "tested by")
-          and not block.text.startswith(">>>")]
+          and not block.text.startswith(">>>") and block.page.name not in RUN_ELSEWHERE]
 
 
 @pytest.mark.filterwarnings("ignore:.*shuffle=True", "ignore:.*ran out of data")  # Keras's own of what is shown
