@@ -302,7 +302,7 @@ PYTHON = [block for block in BLOCKS if block.language == "python" and block.note
 
 
 @pytest.mark.filterwarnings("ignore:.*shuffle=True", "ignore:.*ran out of data")  # Keras's own of what is shown
-@pytest.mark.parametrize("page", list({block.page for block in PYTHON}), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", sorted({block.page for block in PYTHON}), ids=lambda page: page.name)
 def test_python_runs(page, folder):
     """The blocks of a page in their order, as one program with their lines where the page has them."""
     program = [""] * (page.read_text(encoding="utf-8").count("\n") + 1)
