@@ -29,7 +29,7 @@ class CRDNN(Backbone):
         dense_layers: Their number.
         subsampling: Feature frames for one output frame: the pooling over time.
         dropout: Dropout rate behind every block and layer.
-        causal: For streams: the convolutions see no later frame, and the LSTM listens forwards only.
+        causal: For streams: the convolutions see no later frame, and the LSTM reads forwards only.
 
     Call arguments:
         features: (batch, frames, bins).

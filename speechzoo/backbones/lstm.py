@@ -25,7 +25,7 @@ class LSTM(Backbone):
     Args:
         size: Units of every layer, and of each direction.
         num_blocks: LSTM layers.
-        bidirectional: Listens backwards too; without it, it hears no more of the future than `context` frames.
+        bidirectional: Reads backwards too; otherwise it sees at most `context` future frames.
         context: Frames on either side that the first layer sees.
         subsampling: Feature frames for one output frame.
         dropout: Dropout rate of every dense layer.

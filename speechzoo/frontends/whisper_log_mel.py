@@ -66,8 +66,8 @@ class WhisperLogMel(Frontend):
         energies = energies / math.log(10.0)
         lengths = None if audio_length is None else ops.cast(audio_length // self.hop_length, "int32")
         mask = sequence_mask(lengths, energies)
-        heard = energies if mask is None else energies * mask + (1.0 - mask) * _LOWEST
-        maximum = ops.max(heard, axis=(1, 2), keepdims=True)
+        unpadded = energies if mask is None else energies * mask + (1.0 - mask) * _LOWEST
+        maximum = ops.max(unpadded, axis=(1, 2), keepdims=True)
         features = (ops.maximum(energies, maximum - _RANGE) + 4.0) / 4.0
         features = self.spec_augment(features, lengths, training=training)
         return (features if mask is None else features * mask), lengths

@@ -1,4 +1,4 @@
-"""When something is heard: a label at every frame."""
+"""One label per frame: when something sounds."""
 
 import keras
 

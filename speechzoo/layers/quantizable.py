@@ -76,9 +76,9 @@ class InputRange(keras.layers.Layer):
             high = seen * high + (1 - seen) * ops.maximum(ops.stop_gradient(ops.max(inputs)), 0.0)
             self.low.assign(low)
             self.high.assign(high)
-        # Nothing is rounded before anything was heard.
-        heard = high > low
-        return ops.where(heard, round_inputs(inputs, low, ops.where(heard, high, 1.0)), inputs)
+        # Nothing is rounded before there is a range.
+        known = high > low
+        return ops.where(known, round_inputs(inputs, low, ops.where(known, high, 1.0)), inputs)
 
     def compute_output_shape(self, inputs_shape):
         return inputs_shape

@@ -67,7 +67,7 @@ def pad_time(inputs, before: int, after: int = 0, bins: tuple = (0, 0), state: S
         inputs: (batch, time, ...).
         before, after: Positions in time that the convolution looks at around an utterance.
         bins: Zeros on both sides of the bins, for (batch, time, bins, channels).
-        state: The state of a stream; None hears a whole utterance.
+        state: The state of a stream; None for a whole utterance.
         name: Name of the past in the state.
     """
     if state is not None and before:
