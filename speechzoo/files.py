@@ -32,35 +32,42 @@ def open_atomically(path: str | Path) -> Iterator[BinaryIO]:
         OSError: It can't be written; the error names `path`.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        with naming(path, path), open(path, "wb") as file:
+            yield file
+        return
     with naming(path):
-        if path.exists() and not path.is_file():
-            with open(path, "wb") as file:
-                yield file
-            return
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with open(descriptor, "wb+") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
+    try:
+        # What fills the file may fail to read another one, which its error names already.
+        with naming(path, temporary), open(descriptor, "wb+") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        with naming(path):
             # mkstemp's files are for their owner alone; this one is as open as any other file the user makes.
             os.chmod(temporary, 0o666 & ~_umask())
             os.replace(temporary, path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-            raise
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
     _sync_folder(path.parent)
 
 
 @contextlib.contextmanager
-def naming(path: str | Path):
-    """Makes an OSError inside name `path`: that of a full disk comes without a file, others with a temporary one's."""
+def naming(path: str | Path, only: str | Path | None = None):
+    """Makes an OSError inside name `path`: that of a full disk comes without a file, others with a temporary one's.
+
+    Args:
+        path: The file that errors shall name.
+        only: Errors that name another file than this one stay as they are; all name `path` when None.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno is None:
+        if error.errno is None or only is not None and error.filename not in (None, str(only), path):
             raise
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from None
 

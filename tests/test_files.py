@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 
@@ -34,6 +35,17 @@ def test_a_file_written_piece_by_piece_appears_at_the_end(tmp_path):
         file.write(b"of it")
         assert (tmp_path / "a").read_bytes() == b"old"
     assert (tmp_path / "a").read_bytes() == b"all of it"
+
+
+def test_what_fills_a_file_may_fail_itself(tmp_path):
+    write_atomically(tmp_path / "a", b"old")
+    with pytest.raises(FileNotFoundError) as error, open_atomically(tmp_path / "a") as file:
+        file.write((tmp_path / "source").read_bytes())
+    assert error.value.filename == str(tmp_path / "source")
+    with pytest.raises(OSError, match="No space left") as error, open_atomically(tmp_path / "a"):
+        raise OSError(errno.ENOSPC, "as `write` says it")
+    assert error.value.filename == str(tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == b"old" and [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_what_is_no_file_is_written_straight(tmp_path):
