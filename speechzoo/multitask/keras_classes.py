@@ -94,13 +94,23 @@ class StandIn:
 
 
 class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Lets Python find and load Keras as usual, and registers the stand-ins as soon as it is there."""
+    """Lets Python find and load Keras as usual, and registers the stand-ins as soon as it is there.
+
+    Whoever only asks whether there is a Keras (`importlib.util.find_spec`) finds it, too, so that it stays until Keras
+    has been imported.
+    """
+
+    def __init__(self):
+        self.asking = False  # the finders behind it
 
     def find_spec(self, name, path=None, target=None):
-        if name != "keras":
+        if name != "keras" or self.asking:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec("keras")
+        self.asking = True
+        try:
+            spec = importlib.util.find_spec("keras")
+        finally:
+            self.asking = False
         if spec is not None:
             self.loader, spec.loader = spec.loader, self
         return spec
@@ -109,8 +119,10 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return self.loader.create_module(spec)
 
     def exec_module(self, module):
-        module.__spec__.loader = module.__loader__ = self.loader
-        self.loader.exec_module(module)
+        loader = self.loader
+        module.__spec__.loader = module.__loader__ = loader
+        loader.exec_module(module)
+        sys.meta_path.remove(self)
         register_stand_ins()
 
 

@@ -164,7 +164,9 @@ def test_parts_in_a_model_of_a_user(tmp_path):
 
 
 @pytest.mark.parametrize("imports", ["import speechzoo, keras", "import keras, speechzoo",
-                                     "import speechzoo.layers.attention, keras"])
+                                     "import speechzoo.layers.attention, keras",
+                                     "import importlib.util, speechzoo; importlib.util.find_spec('keras'); import keras",
+                                     "import tensorflow, speechzoo, keras"])
 def test_importing_speechzoo_is_enough(imports, tmp_path):
     make_model().save(tmp_path / "model.keras")
     code = (f"{imports}; model = keras.models.load_model('model.keras'); print(type(model).__name__, *model.heads); "
