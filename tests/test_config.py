@@ -251,6 +251,39 @@ def test_lists_parts_of_another_type_and_null_replace(tmp_path):
     assert config.data.augment == AugmentConfig(noise_manifest="n.jsonl") and config.data.root == str(tmp_path)
 
 
+@pytest.mark.parametrize("nested", [True, False])
+def test_the_config_of_a_run_and_one_by_hand_merge_alike(tmp_path, nested):
+    """A run's config has options in `options`, and may extend or be extended."""
+    base = {**VALUES, "sharing": "mmoe", "backbone": {"type": "ds_cnn", "channels": 8, "num_blocks": 2}}
+    mine = {"backbone": {"type": "ds_cnn", "channels": 6}, "heads": {"keyword": {"type": "classifier", "dropout": 0.5}}}
+    if nested:
+        base = load_config(write(tmp_path / "by_hand.yaml", base)).to_dict()
+    else:
+        mine = {"backbone": {"type": "ds_cnn", "options": {"channels": 6}},
+                "heads": {"keyword": {"type": "classifier", "options": {"dropout": 0.5}}}}
+    write(tmp_path / "base.yaml", base)
+    values = {"extends": "base.yaml", "sharing": {"experts": 3}, **mine}
+    config = load_config(write(tmp_path / "mine.yaml", values))
+    assert config.backbone == PartConfig("ds_cnn", {"channels": 6, "num_blocks": 2})
+    assert config.heads["keyword"].options == {"classes": ["stop", "go"], "dropout": 0.5}
+    assert config.sharing == PartConfig("mmoe", {"experts": 3})
+    config = load_config(tmp_path / "base.yaml", ["backbone.options.channels=4", "sharing.experts=5"])
+    assert config.backbone.options == {"channels": 4, "num_blocks": 2} and config.sharing.options == {"experts": 5}
+
+
+def test_a_part_may_get_its_type_later(tmp_path):
+    write(tmp_path / "base.yaml", {**VALUES, "backbone": {"num_blocks": 2}})
+    config = load_config(write(tmp_path / "mine.yaml", {"extends": "base.yaml", "backbone": {"type": "ds_cnn"}}))
+    assert config.backbone == PartConfig("ds_cnn", {"num_blocks": 2})
+
+
+def test_rates_of_ones_own_count_after_those_of_what_is_extended(tmp_path):
+    write(tmp_path / "base.yaml", {**VALUES, "training": {"rates": {"backbone/*": 0.5, "frontend/*": 0.1, "a": 1}}})
+    config = load_config(write(tmp_path / "mine.yaml", {
+        "extends": "base.yaml", "training": {"rates": {"backbone/block_1/*": 0.2, "frontend/*": 0.3, "a": None}}}))
+    assert list(config.training.rates.items()) == [("backbone/*", 0.5), ("backbone/block_1/*", 0.2), ("frontend/*", 0.3)]
+
+
 def test_of_several_extended_configs_later_ones_count(tmp_path):
     write(tmp_path / "base.yaml", VALUES)
     write(tmp_path / "slow.yaml", {"training": {"learning_rate": 1e-5, "epochs": 9}})

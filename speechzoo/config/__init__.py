@@ -5,7 +5,7 @@ are the arguments of its constructor and are checked against them when the model
 """
 
 from speechzoo.config.errors import ConfigError
-from speechzoo.config.merging import merge
+from speechzoo.config.merging import flatten_options, merge
 from speechzoo.config.parts import check_options, create, register
 from speechzoo.config.reading import list_configs, load_config
 from speechzoo.config.schema import (AugmentConfig, DataConfig, HeadConfig, PartConfig, RangeConfig, SourceConfig,
@@ -14,5 +14,5 @@ from speechzoo.config.values import from_dict
 from speechzoo.names import nearest
 
 __all__ = ["AugmentConfig", "ConfigError", "DataConfig", "HeadConfig", "PartConfig", "RangeConfig", "SourceConfig",
-           "TrainingConfig", "ZooConfig", "check_options", "create", "from_dict", "list_configs", "load_config",
-           "merge", "nearest", "register"]
+           "TrainingConfig", "ZooConfig", "check_options", "create", "flatten_options", "from_dict", "list_configs",
+           "load_config", "merge", "nearest", "register"]

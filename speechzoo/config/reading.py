@@ -9,7 +9,7 @@ import yaml
 from speechzoo.config.errors import ConfigError
 from speechzoo.config.grammars import fill_in
 from speechzoo.config.limits import check_limits
-from speechzoo.config.merging import merge
+from speechzoo.config.merging import flatten_options, merge
 from speechzoo.config.schema import ZooConfig
 from speechzoo.config.values import from_dict
 from speechzoo.names import nearest
@@ -60,6 +60,7 @@ def load_config(name_or_path: str | Path, overrides: typing.Iterable[str] = ()) 
     values.setdefault("name", path.stem)
     for override in overrides:
         _override(values, override)
+        values = flatten_options(values)
     fill_in(values, path.parent, path.name)
     config = from_dict(ZooConfig, values, path.name)
     check_limits(config, path.name)
@@ -80,7 +81,7 @@ def _find(name_or_path) -> Path:
 
 
 def _read(path: Path) -> dict:
-    """The plain values of one file; what grammars say is filled in."""
+    """The plain values of one file; what grammars say is filled in, and options stand beside types."""
     try:
         values = _UniqueKeys(path.read_text(encoding="utf-8")).get_single_data()
     except _NOT_YAML as error:
@@ -88,7 +89,7 @@ def _read(path: Path) -> dict:
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected a mapping of keys")
     fill_in(values, path.parent, path.name)
-    return values
+    return flatten_options(values)
 
 
 def _with_extended(path: Path, values: dict, names: bool = True) -> dict:
