@@ -128,7 +128,7 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def register_when_keras_is_imported():
     """Registers the stand-ins now, or as soon as somebody imports Keras."""
-    if "keras" in sys.modules:
+    if sys.modules.get("keras") is not None:  # None blocks it, as where it is to be missing
         register_stand_ins()
     else:
         sys.meta_path.insert(0, KerasFinder())
