@@ -17,7 +17,8 @@ from speechzoo.data.utterance_audio import read_utterance_audio
 from speechzoo.decoding.answers import UnknownLabelError, answer_kind
 from speechzoo.decoding.commands.decoder import command_decoder
 from speechzoo.decoding.ctc.greedy import greedy_decode
-from speechzoo.decoding.recognition import decode_words, naming_head, recognize_outputs, select_heads
+from speechzoo.decoding.decoder import naming_head
+from speechzoo.decoding.recognition import decode_words, recognize_outputs, select_heads
 from speechzoo.files import naming
 from speechzoo.metrics.understanding import score_commands
 from speechzoo.opening import open_model

@@ -1,6 +1,7 @@
 """What every decoder has in common: made for a model's spec, it answers labels from the outputs for one utterance."""
 
 import abc
+import contextlib
 
 import numpy as np
 
@@ -26,7 +27,7 @@ class Decoder(abc.ABC):
             outputs: Head -> array without the batch axis; at least those of `heads`.
 
         Raises:
-            ValueError: An output of the wrong shape, or one that isn't finite.
+            ValueError: An output that is missing, of the wrong shape, or not finite.
         """
 
     @abc.abstractmethod
@@ -37,3 +38,25 @@ class Decoder(abc.ABC):
             result: A `Recognition`; the fields of the decoder's labels are changed.
             outputs: As of a call, whose errors it raises too.
         """
+
+
+@contextlib.contextmanager
+def naming_head(name: str):
+    """Makes a ValueError from within say which head it is about."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"head '{name}': {error}") from None
+
+
+@contextlib.contextmanager
+def output_of(outputs: dict[str, np.ndarray], name: str):
+    """A head's output for the block that reads it, whose ValueErrors then name the head.
+
+    Raises:
+        ValueError: It is missing.
+    """
+    if name not in outputs:
+        raise ValueError(f"the outputs lack head '{name}'; they have: {', '.join(outputs)}")
+    with naming_head(name):
+        yield np.asarray(outputs[name])

@@ -1,6 +1,5 @@
 """What a person gets: everything that the heads of a model say about one recording."""
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 
@@ -11,7 +10,7 @@ from speechzoo.decoding.ctc.greedy import greedy_decode
 from speechzoo.decoding.ctc.hypothesis import Hypothesis
 from speechzoo.decoding.ctc.segments import Segment, segments_text
 from speechzoo.decoding.ctc.word import Word
-from speechzoo.decoding.decoder import Decoder
+from speechzoo.decoding.decoder import Decoder, naming_head, output_of
 
 WORD_FIELDS = {"words": "transcript", "phone_times": "phones", "sentence_words": "sentence"}
 """Fields of words with times -> the text that they are the words of."""
@@ -160,10 +159,7 @@ class HeadDecoder(Decoder):
 
     def __call__(self, outputs: dict[str, np.ndarray]) -> np.ndarray | Hypothesis:
         """The head's output, or what the search writes of it."""
-        if self.name not in outputs:
-            raise ValueError(f"the outputs lack head '{self.name}'; they have: {', '.join(outputs)}")
-        output = np.asarray(outputs[self.name])
-        with naming_head(self.name):
+        with output_of(outputs, self.name) as output:
             writes = answer_kind(self.head_spec).writes_words(self.head_spec)
             return self.search(output, self.head_spec) if writes else output
 
@@ -257,15 +253,6 @@ def decode_words(outputs: dict[str, np.ndarray], heads: dict[str, dict], decoder
     if given is not None:
         decoders.update({name: given for name, head_spec in heads.items() if head_spec["label"] in given.labels})
     return {name: each(outputs) for name, each in decoders.items()}
-
-
-@contextlib.contextmanager
-def naming_head(name: str):
-    """Makes a ValueError from within say which head it is about."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"head '{name}': {error}") from None
 
 
 def select_heads(spec: dict, heads: list[str] | None) -> dict:

@@ -58,7 +58,8 @@ class Recognizer:
             AudioError: The audio can't be read, or is longer than `maximum_seconds`.
             TypeError: `audio` is neither a path nor bytes nor an array.
             GrammarError: A grammar that can't be read.
-            ValueError: A head that the model doesn't have, or a grammar that it can't decode.
+            ValueError: A head that the model doesn't have, a grammar that it can't decode, or a decoder that was made
+                for another model.
         """
         return self.recognize_batch([audio], sample_rate, heads, grammar=grammar, decoder=decoder, start=start,
                                     duration=duration, maximum_seconds=maximum_seconds)[0]
@@ -73,6 +74,10 @@ class Recognizer:
         commands = None if grammar is None else command_decoder(grammar, spec)
         decoders = make_decoders(spec, heads, decoder, commands)
         needed = list(dict.fromkeys(head for each in decoders for head in each.heads))
+        for head in needed:
+            if head not in spec["heads"]:
+                raise ValueError(f"a decoder reads head '{head}', which the model doesn't have; it has: "
+                                 f"{', '.join(spec['heads'])}. Make the decoder for this model's spec")
         rate = spec["sample_rate"]
         sources = [(audio, rate if sample_rate is None else sample_rate) if isinstance(audio, np.ndarray) else audio
                    for audio in audios]

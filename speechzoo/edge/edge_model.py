@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from speechzoo.decoding.recognition import select_heads
 from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.decoding.streams.stream import Stream
 from speechzoo.edge.artifact import ArtifactError, read_artifact
@@ -58,9 +59,9 @@ class EdgeModel(Recognizer):
         Where the file has a signature that answers `heads` from fewer layers, the other heads are left out.
 
         Raises:
-            ValueError: A recording of another shape than (samples,).
+            ValueError: A recording of another shape than (samples,), or a head that the model doesn't have.
         """
-        run = self._runner(self._cheapest(heads))
+        run = self._runner(self._cheapest(select_heads(self.spec, heads)["heads"]))
         answers = []
         for audio in audios:
             audio = np.asarray(audio, np.float32)
@@ -136,5 +137,5 @@ class EdgeModel(Recognizer):
     def _cheapest(self, heads):
         """The signature with the fewest outputs that hears an utterance and answers `heads`."""
         able = [name for name, signature in self.signatures.items()
-                if signature["inputs"] == ["audio"] and set(heads or self.spec["heads"]) <= set(signature["outputs"])]
+                if signature["inputs"] == ["audio"] and set(heads) <= set(signature["outputs"])]
         return min(able, key=lambda name: len(self.signatures[name]["outputs"]))

@@ -16,6 +16,7 @@ from speechzoo.exporters.micro import MicroModel, export_micro
 from speechzoo.exporters.tflite import export_tflite
 from speechzoo.grammar.nodes import Choice, Grammar, Sequence, Slot, Value, Words
 from speechzoo.multitask.build import build_model
+from speechzoo.text.units import PHONES
 from tests.helpers import tone, write_wav
 from tests.serving.tiny import CONFIG, tiny_model
 
@@ -122,6 +123,11 @@ def test_the_same_refusals(recognizer):
     if not writes(recognizer):
         with pytest.raises(ValueError, match="commands need a head that writes words or phones"):
             recognizer.recognize(SOUNDS[0], grammar=GRAMMAR)
+    other = {"heads": {"sounds": {"type": "ctc", "label": "phones", "kind": "phones", "units": PHONES,
+                                  "frame_seconds": 0.04}}}
+    for wrong in ({"grammar": CommandDecoder(GRAMMAR, other, LEXICON)}, {"decoder": LexiconSearch(other, LEXICON)}):
+        with pytest.raises(ValueError, match="a decoder reads head 'sounds', which the model doesn't have; it has: .*key"):
+            recognizer.recognize(SOUNDS[0], **wrong)
 
 
 def test_the_same_answers_under_a_grammar(recognizer):

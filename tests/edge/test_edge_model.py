@@ -83,6 +83,8 @@ def test_wrong_input_says_so(path):
     device = EdgeModel(path)
     with pytest.raises(ValueError, match="shape .2, 800."):
         device.batch_outputs([np.zeros((2, 800), np.float32)])
+    with pytest.raises(ValueError, match="no head 'sounds'; it has: "):
+        device.batch_outputs([np.zeros(800, np.float32)], ["keyword", "sounds"])
     with pytest.raises(ValueError, match="longer than 120 s"):
         device.recognize(np.zeros(16000 * 121, np.float32))
     with pytest.raises(ValueError, match="no head 'intent'"):

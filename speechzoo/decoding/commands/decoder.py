@@ -8,7 +8,7 @@ from speechzoo.decoding.commands.compile import compile_grammar
 from speechzoo.decoding.commands.compiled_grammar import CompiledGrammar
 from speechzoo.decoding.commands.decode import grammar_decode
 from speechzoo.decoding.commands.parse import Parse
-from speechzoo.decoding.decoder import Decoder
+from speechzoo.decoding.decoder import Decoder, output_of
 from speechzoo.decoding.heads import find_head, find_heads
 from speechzoo.grammar.nodes import Grammar
 from speechzoo.text.letter_to_sound import default_lexicon
@@ -68,8 +68,12 @@ class CommandDecoder(Decoder):
 
         Args:
             outputs: Head -> array without the batch axis, as `Recognizer.batch_outputs` gives them.
+
+        Raises:
+            ValueError: The output of `head` is missing, of another shape, or not finite.
         """
-        return grammar_decode(outputs[self.head], self.compiled)
+        with output_of(outputs, self.head) as logits:
+            return grammar_decode(logits, self.compiled)
 
     def read(self, result, outputs: dict[str, np.ndarray]):
         """As `Decoder.read`: the command, or the intent "none" and no slots where there was none."""

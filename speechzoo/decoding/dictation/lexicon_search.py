@@ -11,7 +11,7 @@ from speechzoo.decoding.answers import answer_kind
 from speechzoo.decoding.ctc.hypothesis import Hypothesis
 from speechzoo.decoding.ctc.paths import frame_log_probs, make_word, text_confidence, unit_peaks
 from speechzoo.decoding.ctc.viterbi import align
-from speechzoo.decoding.decoder import Decoder
+from speechzoo.decoding.decoder import Decoder, output_of
 from speechzoo.decoding.dictation.pronunciation_tree import PronunciationTree
 from speechzoo.decoding.heads import find_head
 from speechzoo.text.lexicon import load_lexicon
@@ -107,9 +107,10 @@ class LexiconSearch(Decoder):
             fits, as in silence.
 
         Raises:
-            ValueError: Logits of another shape, or not finite.
+            ValueError: The output of `head` is missing, of another shape, or not finite.
         """
-        log_probs = frame_log_probs(np.asarray(outputs[self.head]), len(self._spec["units"]))
+        with output_of(outputs, self.head) as logits:
+            log_probs = frame_log_probs(logits, len(self._spec["units"]))
         start = (SENTENCE_START,) if self.language_model is not None else ()
         # Numbers of histories and what is known of them are kept from call to call only as long as they are few.
         if len(self._histories) > 100_000:

@@ -86,3 +86,12 @@ def test_the_grammar_answers_in_place_of_the_heads():
     assert result.sentence is None and result.sentence_score < commands.compiled.threshold
     assert "sentence_words" not in result.to_dict() and result.to_dict()["sentence_score"] < -0.1
     assert f"(nothing) (score {result.sentence_score:.2f})" in str(result)
+
+
+def test_outputs_that_it_cannot_read_name_the_head():
+    commands = CommandDecoder(GRAMMAR, SPEC, LEXICON)
+    heard = outputs("go up", "G OW AH P")
+    with pytest.raises(ValueError, match="the outputs lack head 'phones'; they have: transcript, intent"):
+        recognize_outputs({name: heard[name] for name in ("transcript", "intent")}, SPEC, ["transcript"], None, commands)
+    with pytest.raises(ValueError, match="head 'phones': the model gave NaN"):
+        commands({**heard, "phones": np.full((4, 8), np.nan)})
