@@ -18,7 +18,8 @@ from speechzoo.decoding.answers import UnknownLabelError, answer_kind
 from speechzoo.decoding.commands.decoder import command_decoder
 from speechzoo.decoding.ctc.greedy import greedy_decode
 from speechzoo.decoding.decoder import naming_head
-from speechzoo.decoding.recognition import decode_words, recognize_outputs, select_heads
+from speechzoo.decoding.recognition import (Recognition, decode_words, make_decoders, read_outputs, recognize_outputs,
+                                            select_heads)
 from speechzoo.files import naming
 from speechzoo.metrics.understanding import score_commands
 from speechzoo.opening import open_model
@@ -87,6 +88,8 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
     if len(snrs) > 1:  # a recording and itself in another noise are no trial of two recordings
         spec = {**spec, "heads": {name: head for name, head in spec["heads"].items()
                                   if not answer_kind(head).compares_recordings}}
+    asked = None if heads is None else list(spec["heads"]) or None
+    decoders = make_decoders(spec, asked, decoder, commands)
     noises = None if noise is None else read_noises(noise, noise_split, spec["sample_rate"])
     utterances = [_Utterance(source, values, ratio) for source in sources
                   for values in read_manifest(source.manifest) if source.split in (None, values.get("split"))
@@ -117,7 +120,9 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
                 except UNREADABLE as error:
                     skipped_audio.append(f"{utterance.id}: {error}")
             for utterance, outputs in zip(usable, model.batch_outputs(audio)):
-                utterance.read(outputs, spec, decoder, commands, file)
+                utterance.read(outputs, spec, decoder, commands)
+                if file:
+                    file.write(utterance.line(read_outputs(outputs, decoders)))
             done += len(batch)
             if progress:
                 progress(done, len(utterances))
@@ -212,8 +217,8 @@ class _Utterance:
         audio = read_utterance_audio(self.values, self.manifest.parent, sample_rate, maximum_seconds)
         return audio if self.snr is None else mix_somewhere(audio, noises, self.snr, self.id)
 
-    def read(self, outputs, spec, decoder, commands, file):
-        """Keeps the answers that there are labels for, and writes all of them to `file`."""
+    def read(self, outputs, spec, decoder, commands):
+        """Keeps the answers that there are labels for."""
         heads = {name: spec["heads"][name] for name in self.references}
         for name, output in decode_words(outputs, heads, decoder).items():
             with naming_head(name):
@@ -221,11 +226,11 @@ class _Utterance:
         if self.command:
             result = recognize_outputs(outputs, {"heads": {}}, commands=commands)
             self.understood = (result.intent, result.slots)
-        if file:
-            heard = {} if self.snr is None else {"snr": self.snr}
-            answers = recognize_outputs(outputs, spec, decoder=decoder, commands=commands).to_dict()
-            line = {"id": self.id, **heard, **answers}
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def line(self, answers: Recognition) -> str:
+        """All answers, for the file of predictions."""
+        heard = {} if self.snr is None else {"snr": self.snr}
+        return json.dumps({"id": self.id, **heard, **answers.to_dict()}, ensure_ascii=False) + "\n"
 
 
 def _gather(utterances, spec, confusions, manifests, skipped_audio, skipped_labels, required) -> dict:

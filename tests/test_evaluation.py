@@ -6,6 +6,7 @@ import pytest
 from speechzoo.config import SourceConfig
 from speechzoo.data.manifest import ManifestError
 from speechzoo.decoding.ctc.hypothesis import Hypothesis
+from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
 from speechzoo.evaluation import evaluate, make_batches, open_model
 from speechzoo.grammar.nodes import Choice, Grammar, Sequence, Slot, Value, Words
 from tests.fake_model import TEXTS, FakeModel
@@ -113,6 +114,16 @@ def test_a_decoder_replaces_greedy_and_progress_is_told(make_manifest):
                       progress=lambda done, total: seen.append((done, total)))
     assert result["overall"]["transcript"]["wer"] == 0
     assert seen == [(1, 2), (2, 2)]
+
+
+def test_predictions_are_of_the_heads_asked_for(make_manifest, tmp_path):
+    manifest, path = make_manifest([{"number": 0, "keyword": "yes"}]), tmp_path / "out.jsonl"
+    search = LexiconSearch(FakeModel.spec, {"go": [["G", "OW"]], "up": [["AH", "P"]]})
+    evaluate(FakeModel(), manifest, heads=["keyword"], decoder=search, predictions=path)
+    line, = map(json.loads, path.read_text().splitlines())
+    assert set(line) == {"id", "keyword", "confidence"} and set(line["confidence"]) == {"keyword"}
+    evaluate(FakeModel(), manifest, heads=["keyword", "transcript"], decoder=search, predictions=path)
+    assert json.loads(path.read_text())["transcript"] == "go up"
 
 
 def test_predictions_and_confusions(make_manifest, tmp_path):
