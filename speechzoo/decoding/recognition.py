@@ -88,8 +88,9 @@ class Recognition:
             elif item.name == "speech" and value is not None:
                 value = [{key: round(number, 4) for key, number in asdict(segment).items()} for segment in value]
             elif item.name == "labels":
-                value = {label: answer if isinstance(answer, str) else round(float(answer), 4)
-                         for label, answer in value.items()} or None
+                # A number's scale is its head's, so that no rounding suits all.
+                value = {label: answer if isinstance(answer, str) else float(answer)
+                         for label, answer in value.items() if answer is not None} or None
             if value is not None:
                 values[item.name] = value
         return values

@@ -108,3 +108,6 @@ def test_labels_may_be_numbers():
     values = json.loads(json.dumps(result.to_dict()))
     assert values["labels"] == {"loudness": -0.5, "mood": "", "level": 0.0}
     assert Recognition.from_dict(values).answer("loudness") == -0.5 and result.answer("event") is None
+    small = Recognition(labels={"pressure": 2.5e-5, "count": np.int64(12345678), "unknown": None}).to_dict()
+    assert small == {"labels": {"pressure": 2.5e-5, "count": 12345678.0}}
+    assert Recognition.from_dict(json.loads(json.dumps(small))).to_dict() == small
