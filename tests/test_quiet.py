@@ -49,3 +49,32 @@ def test_a_python_that_is_too_old_is_told_so():
     code = "import sys; sys.version_info = (3, 10, 4, 'final', 0)\ntry:\n    import speechzoo\nexcept ImportError as e:\n    print(e)"
     assert run(code)[0] == ("speechzoo needs Python 3.11 or 3.12, and this is 3.10: install one of them, and speechzoo "
                             "in it\n")
+
+
+def test_threads_that_are_quiet_at_once_give_standard_error_back():
+    code = """
+import sys, threading
+from speechzoo.edge.remarks import without_remarks
+
+first_in, second_in, first_out = threading.Event(), threading.Event(), threading.Event()
+
+def first():
+    with without_remarks():
+        first_in.set()
+        second_in.wait(1)
+    first_out.set()
+
+def second():
+    first_in.wait()
+    with without_remarks():
+        second_in.set()
+        first_out.wait()
+
+threads = [threading.Thread(target=first), threading.Thread(target=second)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print("seen", file=sys.stderr)
+"""
+    assert run(code)[1] == "seen\n"

@@ -2,6 +2,10 @@
 
 import contextlib
 import os
+import threading
+
+# Standard error belongs to the process: two threads that exchange it at once would not both put it back.
+_EXCHANGED = threading.RLock()
 
 
 @contextlib.contextmanager
@@ -13,18 +17,19 @@ def without_remarks():
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         yield
         return
-    try:
-        kept = os.dup(2)
-    except OSError:  # a service that has no standard error
-        yield
-        return
-    with open(os.devnull, "wb") as nothing:
-        os.dup2(nothing.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+    with _EXCHANGED:
+        try:
+            kept = os.dup(2)
+        except OSError:  # a service that has no standard error
+            yield
+            return
+        with open(os.devnull, "wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
 
 
 class QuietRunner:
