@@ -21,15 +21,21 @@ def decode_outputs(outputs: dict[str, tf.Tensor], spec: dict) -> dict[str, tf.Te
     Raises:
         ValueError: A head of an unknown type, or of one whose answers are not made in graphs.
     """
+    check_servable(spec)
     decoded = {}
     for head, raw in raw_output_names(spec).items():
         head_spec = spec["heads"][head]
-        if head_spec["type"] not in GRAPH_ANSWERS:
-            raise ValueError(f"head '{head}': answers of type '{head_spec['type']}' can't be served; graphs answer "
-                             f"{', '.join(GRAPH_ANSWERS)}: leave the head out")
         decoded[raw] = outputs[head]
         decoded.update(GRAPH_ANSWERS[head_spec["type"]](head, outputs[head], head_spec))
     return decoded
+
+
+def check_servable(spec: dict):
+    """Raises ValueError when graphs can't make the answers of a head."""
+    for head, head_spec in spec["heads"].items():
+        if head_spec["type"] not in GRAPH_ANSWERS:
+            raise ValueError(f"head '{head}': answers of type '{head_spec['type']}' can't be served; graphs answer "
+                             f"{', '.join(GRAPH_ANSWERS)}: leave the head out")
 
 
 def decode_ctc(logits: tf.Tensor, head_spec: dict) -> tuple[tf.Tensor, tf.Tensor]:

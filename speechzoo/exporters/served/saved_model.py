@@ -17,7 +17,7 @@ from speechzoo.exporters.network.tracing import Endpoint, require_tensorflow, wr
 from speechzoo.exporters.parity import HeadParity, check_parity, measure_parity
 from speechzoo.exporters.recordings import read_recordings
 from speechzoo.exporters.selection import keep_heads
-from speechzoo.exporters.served.graph_decoding import check_audio, decode_outputs, decode_wav
+from speechzoo.exporters.served.graph_decoding import check_audio, check_servable, decode_outputs, decode_wav
 from speechzoo.exporters.served.served_model import ServedModel
 from speechzoo.exporters.served.warmup import write_warmup
 from speechzoo.serving import signatures
@@ -71,6 +71,7 @@ def export_saved_model(model, directory: str | Path, representative=None, heads:
 
     Raises:
         ExportError: A head differs from Keras by more than float32 exports may; nothing is written.
+        ValueError: A head whose answers can't be served, or two outputs that would have the same name.
         FileExistsError: That version is there already.
     """
     require_tensorflow("SavedModels")
@@ -108,6 +109,7 @@ def _next_version(folder):
 
 def _endpoints(model, spec) -> list[Endpoint]:
     signatures.output_names(spec)  # refuses names that collide
+    check_servable(spec)  # before tracing, which would hide the reason among its own lines
     minimum = model.minimum_samples
 
     def answers(audio, audio_length):

@@ -72,11 +72,15 @@ def test_every_kind_of_answer_is_made_in_graphs():
     assert set(graph_decoding.GRAPH_ANSWERS) == set(ANSWERS)
 
 
-def test_what_no_graph_can_answer_is_one_clear_line(monkeypatch):
+def test_what_no_graph_can_answer_is_one_clear_line(monkeypatch, tmp_path):
     monkeypatch.delitem(graph_decoding.GRAPH_ANSWERS, "slots")
-    with pytest.raises(ValueError, match="^head 'slots': answers of type 'slots' can't be served; .*: leave the head out"):
+    message = "^head 'slots': answers of type 'slots' can't be served; .*: leave the head out$"
+    with pytest.raises(ValueError, match=message):
         graph_decoding.decode_outputs(dict.fromkeys(tiny_model().heads, np.zeros((1, 2, 6))), {
             "heads": {"slots": tiny_model().spec["heads"]["slots"]}})
+    with pytest.raises(ValueError, match=message):
+        export_saved_model(tiny_model(), tmp_path)
+    assert not list(tmp_path.rglob("*.pb"))
 
 
 def test_layout(folder):
