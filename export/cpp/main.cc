@@ -93,8 +93,10 @@ void Print(const std::string& name, const Json& head, const std::vector<float>& 
     double confidence = 0;
     const std::string segments = Segments(output, head["frame_seconds"].number, &confidence);
     std::printf("%s\t%s\t%.4f\n", name.c_str(), segments.c_str(), confidence);
-  } else {
+  } else if (type == "speaker") {
     std::printf("%s\tvoice embedding of %zu numbers\n", name.c_str(), output.size());
+  } else {
+    throw std::runtime_error("head '" + name + "' is of type '" + type + "', which this program can't read");
   }
 }
 

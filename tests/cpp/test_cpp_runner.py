@@ -75,6 +75,15 @@ def close(line):
     return [*rest, round(float(last), 2)] if last.replace(".", "", 1).isdigit() else [*rest, last]
 
 
+def test_a_head_of_another_kind_is_refused(program, path, tmp_path):
+    # Of the same length, so that the zip around it stays as it is.
+    assert b'"type": "speaker"' in path.read_bytes()
+    (tmp_path / "new.tflite").write_bytes(path.read_bytes().replace(b'"type": "speaker"', b'"type": "prosody"'))
+    done = run(program, tmp_path / "new.tflite", write_wav(tmp_path / "a.wav", tone(0.3)))
+    message = "speechzoo: error: head 'speaker' is of type 'prosody', which this program can't read"
+    assert done.returncode == 2 and done.stderr.splitlines()[-1] == message and "voice" not in done.stdout
+
+
 def test_bad_files_are_one_line(program, path, tmp_path):
     wav = write_wav(tmp_path / "good.wav", tone(0.3))
     slow = write_wav(tmp_path / "slow.wav", tone(0.3), sample_rate=8000)
