@@ -147,7 +147,7 @@ def _show_file(console, path, classes):
 def _print_labels(labels):
     """What each head can answer: one line per head, whatever the width of the terminal, for searching."""
     for head, values in labels.items():
-        print(f"{head} ({len(values)}): {', '.join(values)}" if values else f"{head}: a voice embedding")
+        print(f"{head} ({len(values)}): {', '.join(values)}" if values else f"{head}: numbers without names")
 
 
 def _origin_rows(values):

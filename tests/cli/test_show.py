@@ -34,5 +34,7 @@ def test_what_heads_can_answer(capsys):
     _, shown, _ = show(capsys, "mtl_ds_cnn_micro", "--classes")
     assert shown.splitlines()[1:] == ["gender (2): female, male", "age_group (2): adult, child"]
     assert shown.startswith("keyword (16): yes, no, up, down, ")
+    _, shown, _ = show(capsys, "mtl_conformer_small", "--classes")
+    assert "\nspeaker: numbers without names\n" in shown
     code, _, error = show(capsys, "--classes")
     assert code == 2 and "speechzoo show NAME --classes" in error
