@@ -26,7 +26,7 @@ NEIGHBOURS = {("data", "corpora"), ("corpora", "data")}
 # Rooms that see less than what lies below them: they run where TensorFlow is not installed.
 NARROW = {"edge": {"audio", "decoding", "files", "text"}, "serving": {"audio", "decoding"},
           "decoding": {"audio", "files", "grammar", "metrics", "text"}, "metrics": set(), "text": {"files"},
-          "listening": {"decoding", "text"},
+          "listening": {"decoding", "edge"},
           "published": {"files", "origin", "weights"}, "wyoming": {"decoding", "listening"}}
 # Rooms that import these packages and no others (besides the standard library).
 PACKAGES = {

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from speechzoo.cli.learnt_options import open_owner
-
 HELP = "Adapt an exported model to how somebody speaks, from ten sentences that they are known to have said."
 
 
@@ -18,11 +16,12 @@ def add_arguments(parser):
 
 def run(arguments):
     """Adapts, writes what was learnt and says how far it fits."""
+    from speechzoo.edge.owner import Owner
     from speechzoo.opening import open_model
 
     if any(len(said) < 2 for said in arguments.said):
         raise ValueError("--said takes a text and a recording of it: --said 'turn on the light' light.wav")
-    owner = open_owner(open_model(arguments.model))
+    owner = Owner(open_model(arguments.model))
     if Path(arguments.owner).exists():
         owner.load(arguments.owner)
     before, after = owner.adapt([(text, path) for text, *paths in arguments.said for path in paths])

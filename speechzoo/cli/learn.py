@@ -1,6 +1,6 @@
 """`speechzoo learn`: a new keyword, from a few recordings."""
 
-from speechzoo.cli.learnt_options import add_learning_arguments, open_words, update
+from speechzoo.cli.learnt_options import add_learning_arguments, update
 
 HELP = "Learn a new keyword from 5 recordings, so that recognize and listen hear it; or forget it."
 LIST = "audio"
@@ -16,7 +16,8 @@ def add_arguments(parser):
 
 def run(arguments):
     """Learns or forgets a word and prints which are learnt."""
+    from speechzoo.edge.custom_words import CustomWords
     from speechzoo.opening import open_model
 
-    words = open_words(open_model(arguments.model))
+    words = CustomWords(open_model(arguments.model))
     update(arguments, words, words.add, arguments.word, arguments.keywords)

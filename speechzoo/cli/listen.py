@@ -5,7 +5,7 @@ import sys
 
 from speechzoo.cli import microphone
 from speechzoo.cli.decoder_options import add_grammar_arguments, make_commands
-from speechzoo.cli.learnt_options import adapt_to_owner, add_learnt_arguments, load_voices, load_words
+from speechzoo.cli.learnt_options import add_learnt_arguments
 
 HELP = "Listen to a microphone, a long recording or a pipe, and write what is heard as JSON lines."
 
@@ -31,6 +31,7 @@ def add_arguments(parser):
 def run(arguments):
     """Writes a line for everything that is heard, as soon as it is known."""
     from speechzoo.decoding.heads import find_head
+    from speechzoo.edge.learnt import Learnt
     from speechzoo.listening.listener import Listener
     from speechzoo.listening.stream_listener import StreamListener
     from speechzoo.opening import open_model
@@ -39,13 +40,12 @@ def run(arguments):
         raise ValueError("nothing to listen to; name a recording, - for standard input, or add --microphone")
     model = open_model(arguments.model)
     commands = make_commands(arguments, model)
-    adapt_to_owner(arguments, model)
-    voices, words = load_voices(arguments, model), load_words(arguments, model)
+    learnt = Learnt.open(model, arguments.voices, arguments.keywords, arguments.owner)
     # A model that streams finds utterances by what it reads; one that writes nothing can't. Learnt words need audio.
     writes = find_head(model.spec, type="ctc") is not None
-    kind = StreamListener if "stream" in model.spec and writes and words is None else Listener
+    kind = StreamListener if "stream" in model.spec and writes and learnt.words is None else Listener
     listener = kind(model, commands, arguments.wake_word, arguments.threshold, partials=arguments.partial,
-                    voices=voices, words=words)
+                    learnt=learnt)
     for samples in _blocks(arguments.source, listener.rate, arguments.device):
         _write(listener.feed(samples))
     _write(listener.finish())

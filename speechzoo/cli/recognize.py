@@ -5,7 +5,7 @@ import sys
 
 from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_arguments, make_commands, make_decoder,
                                            positive, split_names)
-from speechzoo.cli.learnt_options import adapt_to_owner, add_learnt_arguments, load_voices, load_words
+from speechzoo.cli.learnt_options import add_learnt_arguments
 from speechzoo.cli.microphone import add_device_argument, record
 
 HELP = "Say what is heard in recordings: transcript, words, speaker and whatever else the model answers."
@@ -34,7 +34,7 @@ def run(arguments):
     """Recognises recording after recording; one that can't be used costs one line, and exit code 2 at the end."""
     from speechzoo.audio import load_audio
     from speechzoo.decoding.recognition import select_heads
-    from speechzoo.listening.learnt import add_learnt
+    from speechzoo.edge.learnt import Learnt
     from speechzoo.opening import open_model
 
     if not arguments.audio and not arguments.microphone:
@@ -43,8 +43,7 @@ def run(arguments):
     decoder = make_decoder(arguments, model)
     select_heads(model.spec, arguments.heads)  # an unknown one is refused before anything is recorded
     commands = make_commands(arguments, model)
-    adapt_to_owner(arguments, model)
-    voices, words = load_voices(arguments, model), load_words(arguments, model)
+    learnt = Learnt.open(model, arguments.voices, arguments.keywords, arguments.owner)
     rate = model.spec["sample_rate"]
     sources = [(path, path) for path in arguments.audio]
     if arguments.microphone:
@@ -55,7 +54,7 @@ def run(arguments):
             audio = load_audio(source, rate, arguments.start, arguments.duration, arguments.maximum_seconds)
             result = model.recognize(audio, heads=arguments.heads, grammar=commands, decoder=decoder,
                                      maximum_seconds=None)
-            add_learnt(result, audio, voices, words)
+            learnt.complete(result, audio)
         except (ValueError, OSError) as error:  # AudioError, and disks that fail while they are read
             print(f"speechzoo: error: {error}", file=sys.stderr)
             failed = True

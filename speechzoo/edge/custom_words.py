@@ -6,6 +6,7 @@ import numpy as np
 
 from speechzoo.decoding.streams.windows import WINDOW_SECONDS
 from speechzoo.edge import signatures
+from speechzoo.edge.edge_model import check_exported
 from speechzoo.edge.examples import read_examples, read_samples
 from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
 
@@ -32,7 +33,7 @@ class CustomWords:
         weights: The layer of detectors, a row per word: `kernel` (words, embedding size) and `bias` (words,).
 
     Raises:
-        ValueError: The file can't learn.
+        ValueError: The model is no exported file, or one that can't learn.
 
     Example:
         words = CustomWords(speechzoo.EdgeModel("model.tflite"))
@@ -43,6 +44,7 @@ class CustomWords:
     maximum_seconds = 5.0
 
     def __init__(self, model, threshold: float = WORD_THRESHOLD, steps: int = STEPS):
+        check_exported(model, "learn words", signatures.WORDS_LEARN)
         self.model, self.threshold, self.steps = model, threshold, steps
         self.sample_rate = model.spec["sample_rate"]
         self._empty = {name: np.zeros_like(value) for name, value in model.run(signatures.WORDS_SAVE).items()}

@@ -139,3 +139,19 @@ class EdgeModel(Recognizer):
         able = [name for name, signature in self.signatures.items()
                 if signature["inputs"] == ["audio"] and set(heads) <= set(signature["outputs"])]
         return min(able, key=lambda name: len(self.signatures[name]["outputs"]))
+
+
+def check_exported(model, purpose: str, signature: str):
+    """Makes sure that a model is an exported file: no other can learn by a signature.
+
+    Args:
+        model: Any `Recognizer`.
+        purpose: What exported files do with the signature, for the message.
+        signature: What the file has to be exported with.
+
+    Raises:
+        ValueError: Another kind of model.
+    """
+    if not isinstance(model, EdgeModel):
+        raise ValueError(f"exported files {purpose}: speechzoo export MODEL --format tflite --signatures {signature} "
+                         "--out DIR")

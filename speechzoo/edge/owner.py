@@ -1,5 +1,6 @@
 """How an owner speaks, learnt on the device from what they are known to have said, with a file's signature `adapt`."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from speechzoo.decoding.ctc.paths import log_softmax
 from speechzoo.decoding.ctc.viterbi import check_room, occupancies
 from speechzoo.decoding.heads import find_head
 from speechzoo.edge import signatures
+from speechzoo.edge.edge_model import check_exported
 from speechzoo.edge.examples import read_samples
 from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
 from speechzoo.text.letter_to_sound import default_lexicon
@@ -44,7 +46,7 @@ class Owner:
         affine: What is tuned: float32 (numbers,).
 
     Raises:
-        ValueError: The file can't adapt.
+        ValueError: The model is no exported file, or one that can't adapt.
 
     Example:
         owner = Owner(speechzoo.EdgeModel("model.tflite"))
@@ -55,12 +57,10 @@ class Owner:
     maximum_seconds = 20.0
 
     def __init__(self, model, lexicon: Lexicon | None = None, language: str = "en"):
-        self.model, self.language = model, language
+        check_exported(model, "adapt to their owners", signatures.OWNER_ADAPT)
+        self.model, self.language, self._lexicon = model, language, lexicon
         self.sample_rate = model.spec["sample_rate"]
         self._original = model.run(signatures.OWNER_SAVE)["original"]
-        head = model.spec["heads"][adapted_head(model.spec)]
-        self._spelling = Spelling(head, default_lexicon() if lexicon is None else lexicon, "what was said")
-        self._units = len(head["units"])
         self._restore(self._original)
 
     def adapt(self, examples: list, sample_rate: int | None = None) -> tuple[float, float]:
@@ -121,6 +121,16 @@ class Owner:
         """
         self._restore(read_learnt(path, "an owner", self._probe(), {"affine": self._original.shape})["affine"])
 
+    @functools.cached_property
+    def _head(self) -> dict:
+        """Spec of the head that learns."""
+        return self.model.spec["heads"][adapted_head(self.model.spec)]
+
+    @functools.cached_property
+    def _spelling(self) -> Spelling:
+        """Made when something is learnt: hearing as adapted takes no lexicon, which would have to be read."""
+        return Spelling(self._head, default_lexicon() if self._lexicon is None else self._lexicon, "what was said")
+
     def _restore(self, affine):
         self.affine = affine
         self.model.run(signatures.OWNER_RESTORE, affine=affine)
@@ -145,7 +155,7 @@ class Owner:
 
     def _run(self, frames, target=None, rate=0.0) -> np.ndarray:
         """Logits (frames, units + 1); and a step towards the target, if there is one."""
-        target = np.zeros((len(frames), self._units + 1), np.float32) if target is None else target
+        target = np.zeros((len(frames), len(self._head["units"]) + 1), np.float32) if target is None else target
         logits = []
         for first in range(0, len(frames), FRAMES_PER_STEP):
             step = slice(first, first + FRAMES_PER_STEP)

@@ -10,7 +10,7 @@ from speechzoo.decoding.recognition import Recognition
 from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, StreamEvent
 from speechzoo.decoding.streams.windows import HOP_SECONDS, WINDOW_SECONDS
-from speechzoo.listening.learnt import add_learnt
+from speechzoo.edge.learnt import Learnt
 from speechzoo.listening.voice_activity import VoiceActivity
 
 LONGEST_SECONDS = 12.0
@@ -30,14 +30,13 @@ class Listener:
     in a row must agree on average. The utterance that follows, in the same breath or within 6 s, is recognised whole.
 
     Args:
-        model: Best an EdgeModel; a wake word needs a `keyword` head, or `words`.
+        model: Best an EdgeModel; a wake word needs a `keyword` head, or a learnt word.
         commands: Decoder of a grammar, which then answers intent and slots.
         wake_word: Class of the `keyword` head or learnt word to wait for, or several of one kind; every utterance is
             recognised when None.
-        threshold: Mean posterior that wakes, 0 to 1; when None, 0.99, or that of `words` for a learnt word.
+        threshold: Mean posterior that wakes, 0 to 1; when None, 0.99, or that of `learnt.words` for a learnt word.
         partials: Has to be False, because utterances are recognised whole; a `StreamListener` gives partial ones.
-        voices: `edge.voices.Voices`, which say who spoke.
-        words: `edge.custom_words.CustomWords`, which are heard too.
+        learnt: What the device has learnt: voices, which say who spoke, and words, which are heard, too.
 
     Raises:
         ValueError: The model doesn't know the wake word, or partial utterances are asked for.
@@ -51,18 +50,19 @@ class Listener:
 
     def __init__(self, model: Recognizer, commands: CommandDecoder | None = None,
                  wake_word: str | list[str] | None = None, threshold: float | None = None, *, partials: bool = False,
-                 voices=None, words=None):
+                 learnt: Learnt = Learnt()):
         if partials:
             raise ValueError("utterances are recognised whole, so nothing is partial; partial ones need a model that "
                              "can stream (its name ends in _streaming), and no learnt words")
-        self.model, self.commands, self.wake_word, self.voices, self.words = model, commands, wake_word, voices, words
+        self.model, self.commands, self.wake_word, self.learnt = model, commands, wake_word, learnt
         self.spec = model.spec
         self._wake_words = [wake_word] if wake_word is None or isinstance(wake_word, str) else wake_word
-        self._learnt = words is not None and set(self._wake_words) <= set(words.names)
-        if not self._learnt:
+        words = learnt.words
+        self._wakes_by_learnt_word = words is not None and set(self._wake_words) <= set(words.names)
+        if not self._wakes_by_learnt_word:
             for word in self._wake_words:
                 check_wake_word(self.spec, word)
-        usual = words.threshold if self._learnt else KEYWORD_THRESHOLD
+        usual = words.threshold if self._wakes_by_learnt_word else KEYWORD_THRESHOLD
         self.threshold = usual if threshold is None else threshold
         self.rate = self.spec["sample_rate"]
         self._activity = VoiceActivity(self.rate)
@@ -121,8 +121,8 @@ class Listener:
             yield StreamEvent("wake_word", start / self.rate, self._heard / self.rate, recognition)
 
     def _posteriors_of(self, window) -> dict[str, float]:
-        if self._learnt:
-            return self.words.scores(window)
+        if self._wakes_by_learnt_word:
+            return self.learnt.words.scores(window)
         head = self.spec["heads"]["keyword"]
         outputs = self.model.batch_outputs([window], ["keyword"])[0]
         return dict(zip(head["classes"], class_probabilities(np.asarray(outputs["keyword"]), head)))
@@ -136,7 +136,7 @@ class Listener:
         self._awake_until = None
         audio = self._cut(begin, self._heard)
         recognition = self.model.recognize(audio, grammar=self.commands)
-        add_learnt(recognition, audio, self.voices, self.words)
+        self.learnt.complete(recognition, audio)
         yield StreamEvent("utterance", begin / self.rate, self._heard / self.rate, recognition)
 
     def _cut(self, start, stop):

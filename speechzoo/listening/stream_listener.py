@@ -7,7 +7,7 @@ import numpy as np
 from speechzoo.decoding.commands.decoder import CommandDecoder
 from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, StreamEvent
 from speechzoo.decoding.recognizer import Recognizer
-from speechzoo.listening.learnt import add_learnt
+from speechzoo.edge.learnt import Learnt
 from speechzoo.listening.listener import PATIENCE_SECONDS, check_wake_word
 
 
@@ -23,21 +23,21 @@ class StreamListener:
         wake_word: Class of the `keyword` head to wait for; every utterance is recognised when None.
         threshold: Mean posterior that wakes, 0 to 1; 0.99 when None.
         partials: Gives the utterance under way, too, whenever its transcript has grown.
-        voices: `edge.voices.Voices`, which say who spoke.
-        words: Has to be None, because learnt words are recognised in whole recordings; a `Listener` takes them.
+        learnt: What the device has learnt: voices, which say who spoke. Words have to be None, because they are
+            recognised in whole recordings; a `Listener` takes them.
 
     Raises:
         ValueError: The model doesn't know the wake word, or can't stream, or learnt words are given.
     """
 
     def __init__(self, model: Recognizer, commands: CommandDecoder | None = None, wake_word: str | None = None,
-                 threshold: float | None = None, *, partials: bool = False, voices=None, words=None):
-        if words is not None:
+                 threshold: float | None = None, *, partials: bool = False, learnt: Learnt = Learnt()):
+        if learnt.words is not None:
             raise ValueError("a stream has no recordings of learnt words; a Listener hears them")
         spec = model.spec
         check_wake_word(spec, wake_word)
         self.rate = spec["sample_rate"]
-        self.wake_word, self.partials, self.voices = wake_word, partials, voices
+        self.wake_word, self.partials, self.learnt = wake_word, partials, learnt
         self._stream = model.stream(commands=commands, threshold=KEYWORD_THRESHOLD if threshold is None else threshold)
         self._step = spec["stream"]["step_samples"]
         self._awake_until = None
@@ -72,8 +72,7 @@ class StreamListener:
         awake = self.wake_word is None or self._awake_until is not None and heard.start <= self._awake_until
         if awake and heard.kind == "utterance":
             self._awake_until = None
-            if self.voices is not None and heard.recognition.speaker is not None:
-                add_learnt(heard.recognition, None, self.voices)
+            self.learnt.complete(heard.recognition)
             yield heard
         elif awake and self.partials:
             yield heard

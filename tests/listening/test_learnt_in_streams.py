@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from speechzoo.edge.learnt import Learnt
 from speechzoo.listening.listener import Listener
 from tests.fake_model import FakeModel
 from tests.listening.test_listener import STREAM, hear, silence, sound
@@ -29,7 +30,7 @@ class FakeWords:
 
 
 def test_voices_and_words_of_utterances():
-    events = hear(Listener(FakeModel(), voices=FakeVoices(), words=FakeWords()), STREAM)
+    events = hear(Listener(FakeModel(), learnt=Learnt(FakeVoices(), FakeWords())), STREAM)
     assert [event.recognition.labels["voice"] for event in events] == ["_unknown_", "anna", "_unknown_", "_unknown_"]
     assert [event.recognition.confidence["voice"] for event in events] == [0.0, 0.9, 0.0, 0.0]
     assert [event.recognition.keyword for event in events] == ["no", "yes", "left", "no"]
@@ -37,11 +38,12 @@ def test_voices_and_words_of_utterances():
 
 
 def test_a_learnt_word_wakes():
+    learnt = Learnt(words=FakeWords())
     stream = np.concatenate([silence(1), sound(1, 0.6), silence(1.2), sound(2, 0.6), silence(1.2), sound(1), silence(1)])
-    events = hear(Listener(FakeModel(), wake_word="left", words=FakeWords()), stream)
+    events = hear(Listener(FakeModel(), wake_word="left", learnt=learnt), stream)
     assert [event.kind for event in events] == ["wake_word", "utterance"]
     assert events[0].recognition.keyword == "left" and 2.8 < events[0].end < 3.6
     assert events[1].recognition.transcript == "stop"
-    assert not hear(Listener(FakeModel(), wake_word="left", threshold=0.9, words=FakeWords()), stream)
+    assert not hear(Listener(FakeModel(), wake_word="left", threshold=0.9, learnt=learnt), stream)
     with pytest.raises(ValueError, match="doesn't know the wake word 'right'"):
-        Listener(FakeModel(), wake_word="right", words=FakeWords())
+        Listener(FakeModel(), wake_word="right", learnt=learnt)

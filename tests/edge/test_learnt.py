@@ -1,0 +1,40 @@
+"""What was learnt, opened together and added to recognitions."""
+
+import numpy as np
+import pytest
+
+from speechzoo.decoding.recognition import Recognition
+from speechzoo.edge.learnt import Learnt
+from speechzoo.edge.voices import Voices
+from tests.fake_model import FakeModel
+from tests.helpers import tone
+
+
+def test_voices_are_opened_and_named_with_and_without_a_recording(tmp_path):
+    voices = Voices(FakeModel())
+    voices.enroll("anna", [0.6 * tone(0.5)])
+    voices.save(tmp_path / "voices.npz")
+    learnt = Learnt.open(FakeModel(), voices=tmp_path / "voices.npz")
+    assert learnt.voices.names == ["anna"] and learnt.words is None
+    embedding = FakeModel().recognize(0.6 * tone(0.5)).speaker
+    for result, audio in ((Recognition(speaker=embedding), None), (Recognition(), 0.6 * tone(0.5))):
+        learnt.complete(result, audio)
+        assert result.labels == {"voice": "anna"} and result.confidence["voice"] == pytest.approx(1.0)
+    nobody = Recognition()
+    learnt.complete(nobody)
+    assert nobody == Recognition()
+
+
+def test_nothing_learnt_completes_nothing():
+    result = Recognition(transcript="go")
+    Learnt.open(FakeModel()).complete(result, np.zeros(16000, np.float32))
+    assert result == Recognition(transcript="go")
+
+
+@pytest.mark.parametrize("files, message", [
+    ({"words": "words.npz"}, "exported files learn words: .*--signatures learn --out DIR"),
+    ({"owner": "owner.npz"}, "exported files adapt to their owners: .*--signatures adapt --out DIR"),
+])
+def test_only_exported_files_learn_words_and_owners(files, message):
+    with pytest.raises(ValueError, match=message):
+        Learnt.open(FakeModel(), **files)
