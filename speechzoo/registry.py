@@ -133,12 +133,13 @@ def load(name: str | Path, weights: str | Path | None = "pretrained", heads: lis
         if folder.suffix in (".yaml", ".yml"):
             raise ConfigError(f"{name}: a config file has no pretrained weights; give weights=None, the name of a zoo "
                               "model, or a weights file")
-        weights = _folder_weights(folder) if folder.is_dir() else checkpoint_weights(config.name)
-    source = None if weights is None else find_weights(weights)
+        weights = folder if folder.is_dir() else config.name
     new_heads = heads if isinstance(heads, dict) else {}
-    model = build_model(_with_heads(config, new_heads) if new_heads else config, heads and list(heads))
-    if source is not None:
-        _load_weights(model, source, new_heads)
+    if new_heads:
+        config = _with_heads(config, new_heads)
+    model = build_model(config, heads and list(heads))
+    if weights is not None:
+        _load_weights(model, weights, new_heads)
     return model
 
 
@@ -280,10 +281,11 @@ def _with_heads(config: ZooConfig, heads: dict[str, dict]) -> ZooConfig:
         name: from_dict(HeadConfig, merge(own.get(name, {}), head), f"heads.{name}") for name, head in heads.items()})
 
 
-def _load_weights(model, source: Path, new_heads: dict):
-    """Reads the weights of a file; those of new heads may be missing there."""
+def _load_weights(model, weights: str | Path, new_heads: dict):
+    """Finds, checks and reads weights; those of new heads may be missing there."""
     from speechzoo.weights import load_weights
 
+    source = find_weights(weights)
     report = load_weights(model, source, strict=False)
     # What is left over belongs to heads that were not asked for, or to training (speaker prototypes).
     optional = {weight.path for part in (model.weighting, *model.heads.values()) for weight in part.optional_weights}

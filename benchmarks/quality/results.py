@@ -27,6 +27,7 @@ from speechzoo.evaluation import evaluate
 from speechzoo.exporters import export
 from speechzoo.registry import checkpoint_weights, list_models, load
 from speechzoo.text.language_model import load_language_model
+from speechzoo.text.lexicon import load_lexicon
 from speechzoo.training.run_log import read_log
 from tools.figures import add_figures_option, write_figures
 from tools.tables.results import ALONE, DICTATION, METRICS, OTHER_METRICS, TOGETHER
@@ -63,7 +64,7 @@ def model_rows(model, data: Path, runs: Path) -> list[dict]:
     """The figures of one model: dictation, and every head together with the others and alone."""
     sources, rows = model.zoo_config.dev_sources(data), []
     if {"transcript", "phones"} <= model.heads.keys():
-        search = LexiconSearch(model.spec, "cmudict", load_language_model("pocketsphinx"))
+        search = LexiconSearch(model.spec, load_lexicon("cmudict"), load_language_model("pocketsphinx"))
         dictated = evaluate(model, sources, heads=["transcript"], decoder=search)
         rows += rows_of(model.name, DICTATION, dictated, None, metrics=("wer",))
     rows += rows_of(model.name, TOGETHER, *scratch_run(runs / f"{model.name}-all", sources))

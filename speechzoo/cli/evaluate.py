@@ -3,8 +3,8 @@
 import json
 import sys
 
-from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_arguments, make_commands, make_decoder,
-                                           positive, split_names, split_numbers)
+from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_arguments, open_decoders, positive,
+                                           split_names, split_numbers)
 
 HELP = "Measure every head of a model on labelled recordings."
 
@@ -58,13 +58,13 @@ def run(arguments):
         sources = model.zoo_config.dev_sources(arguments.dev)
         if not sources:
             raise ValueError(f"{arguments.model}: its config names no dev sources; name recordings with --manifest")
-    decoder = make_decoder(arguments, model)
+    decoder, commands = open_decoders(arguments, model)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("evaluate", total=None)
         result = evaluate(model, sources, arguments.heads, split=arguments.split, decoder=decoder,
                           batch_seconds=arguments.batch_seconds, maximum_seconds=arguments.maximum_seconds,
                           confusions=arguments.confusions, predictions=arguments.predictions,
-                          grammar=make_commands(arguments, model), noise=arguments.noise, snr=arguments.snr,
+                          grammar=commands, noise=arguments.noise, snr=arguments.snr,
                           noise_split=arguments.noise_split,
                           progress=lambda done, total: progress.update(task, completed=done, total=total))
     Console().print(make_table(result, arguments.model))

@@ -3,8 +3,8 @@
 import json
 import sys
 
-from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_arguments, make_commands, make_decoder,
-                                           positive, split_names)
+from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_arguments, open_decoders, positive,
+                                           split_names)
 from speechzoo.cli.learnt_options import add_learnt_arguments
 from speechzoo.cli.microphone import add_device_argument, record
 
@@ -40,10 +40,9 @@ def run(arguments):
     if not arguments.audio and not arguments.microphone:
         raise ValueError("nothing to recognise; name recordings, or add --microphone")
     model = open_model(arguments.model)
-    decoder = make_decoder(arguments, model)
-    select_heads(model.spec, arguments.heads)  # an unknown one is refused before anything is recorded
-    commands = make_commands(arguments, model)
+    decoder, commands = open_decoders(arguments, model)
     learnt = Learnt.open(model, arguments.voices, arguments.keywords, arguments.owner)
+    select_heads(model.spec, arguments.heads)  # an unknown one is refused before anything is recorded
     rate = model.spec["sample_rate"]
     sources = [(path, path) for path in arguments.audio]
     if arguments.microphone:

@@ -2,8 +2,7 @@
 
 import sys
 
-from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_arguments, make_commands, make_decoder,
-                                           split_names)
+from speechzoo.cli.decoder_options import add_decoder_arguments, add_grammar_arguments, open_decoders, split_names
 
 HELP = "Serve an exported model to Home Assistant over the Wyoming protocol: wake word, speech-to-text, intents."
 
@@ -39,7 +38,7 @@ def run(arguments):
         raise ImportError("the server needs the package wyoming: pip install wyoming") from None
     logging.basicConfig(format="speechzoo: %(message)s")
     model = EdgeModel(arguments.model, threads=arguments.threads)
-    voice = Voice(model, make_commands(arguments, model), make_decoder(arguments, model), arguments.wake_word,
-                  arguments.threshold, arguments.language)
+    decoder, commands = open_decoders(arguments, model)
+    voice = Voice(model, commands, decoder, arguments.wake_word, arguments.threshold, arguments.language)
     print(f"speechzoo: {arguments.model} on {arguments.uri}", file=sys.stderr, flush=True)
     asyncio.run(serve(voice, arguments.uri))

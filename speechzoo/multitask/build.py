@@ -6,7 +6,6 @@ from speechzoo.backbones import BACKBONES
 from speechzoo.config import ConfigError, ZooConfig, create
 from speechzoo.frontends import FRONTENDS
 from speechzoo.heads import HEADS
-from speechzoo.layers.quantizable import quantization_aware
 from speechzoo.multitask.model import MultiTaskModel
 from speechzoo.multitask.sharing import SHARINGS
 from speechzoo.multitask.weighting import WEIGHTINGS
@@ -21,7 +20,8 @@ def build_model(config: ZooConfig, heads: list[str] | None = None,
         heads: Names of the heads to build; all of the config's when None, without the auxiliary ones unless training.
         labels: Head -> labels that the training data holds, for heads of open classes, such as the speakers; a head
             without them only embeds.
-        training: The model is going to be trained; if the config says so, aware of how it will be quantized.
+        training: The model is going to be trained, so that auxiliary heads are of use. Whether it is aware of how it
+            will be quantized is for the caller: see `layers.quantizable.quantization_aware`.
 
     Raises:
         ConfigError: A head that the config doesn't have, or a part or option that doesn't exist.
@@ -33,10 +33,7 @@ def build_model(config: ZooConfig, heads: list[str] | None = None,
     if not chosen:
         raise ConfigError(f"model '{config.name}' has no heads")
     try:
-        # It acts on the constructors that run inside: each layer of `layers.quantizable` asks there whether it is on.
-        # So no front end, backbone or head has to hand an option down to its layers.
-        with quantization_aware(training and config.training.quantization_aware):
-            return _build(config, chosen, labels or {})
+        return _build(config, chosen, labels or {})
     except ConfigError:
         raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:

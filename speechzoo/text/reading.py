@@ -40,3 +40,16 @@ def decode_words(data: bytes, path: str | Path) -> str:
 def is_symbol(word: str) -> bool:
     """Whether it stands for no word: `<s>`, `</s>`, `<unk>`, and Kaldi's `!SIL`."""
     return word[0] in "<!" and _SYMBOL.fullmatch(word) is not None
+
+
+def read_words(path: str | Path) -> list[str]:
+    """Reads a word list: any number of words on a line, lower-cased, symbols such as `<unk>` left out.
+
+    Raises:
+        ValueError: Not UTF-8 text, or no words in it.
+        OSError: The file can't be read.
+    """
+    words = sorted({word.lower() for word in read_words_file(path).split() if not is_symbol(word)})
+    if not words:
+        raise ValueError(f"{path}: no words in the file")
+    return words

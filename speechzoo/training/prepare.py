@@ -8,6 +8,7 @@ import keras
 
 from speechzoo.config import ConfigError, ZooConfig
 from speechzoo.data.manifest import read_manifest
+from speechzoo.layers.quantizable import quantization_aware
 from speechzoo.multitask.build import build_model
 from speechzoo.training.batches import TrainingData, open_labels
 from speechzoo.training.features import check_cacheable
@@ -68,7 +69,10 @@ def prepare_run(config: ZooConfig, weights: str | Path | None = None, steps: int
 
     # The model: heads of open classes take their classes from the data before they are built.
     labels = open_labels(config, config.data.train, read)
-    model = build_model(config, labels=labels, training=True)
+    # It acts on the constructors that run inside: each layer of `layers.quantizable` asks there whether it is on. So no
+    # front end, backbone or head has to hand an option down to its layers.
+    with quantization_aware(settings.quantization_aware):
+        model = build_model(config, labels=labels, training=True)
     model.weighting.check_backend()
     model.penalties = make_penalties(settings.penalties)
 

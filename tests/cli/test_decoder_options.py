@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 import pytest
 
-from speechzoo.cli.decoder_options import add_decoder_arguments, make_decoder
+from speechzoo.cli.decoder_options import add_decoder_arguments, add_grammar_arguments, open_decoders
 from speechzoo.decoding.ctc.greedy import greedy_decode
 
 SPEC = {"type": "ctc", "label": "transcript", "kind": "characters", "units": [" ", "a", "e", "h", "y"],
@@ -21,7 +21,8 @@ SPEC = {"type": "ctc", "label": "transcript", "kind": "characters", "units": [" 
 def test_a_phrase_turns_a_close_call(options, text):
     parser = argparse.ArgumentParser()
     add_decoder_arguments(parser)
+    add_grammar_arguments(parser)
     logits = np.full((3, 6), -9.0)
     logits[[0, 1, 1, 2], [4, 2, 3, 5]] = 9.0, 9.0, 7.0, 9.0  # "hay", and "hey" two nats behind
-    decoder = make_decoder(parser.parse_args(options), None) or greedy_decode  # what recognize does without one
-    assert decoder(logits, SPEC).text == text
+    decoder, _ = open_decoders(parser.parse_args(options), None)
+    assert (decoder or greedy_decode)(logits, SPEC).text == text

@@ -120,7 +120,8 @@ def test_a_model_learns_aware_of_its_quantization(backbone):
     config = {**CONFIG, "backbone": {"type": backbone, **BACKBONES[backbone]},
               "heads": {"keyword": CONFIG["heads"]["keyword"]}}
     keras.utils.set_random_seed(1)
-    aware = build_model(from_dict(ZooConfig, {**config, "training": {"quantization_aware": True}}), training=True)
+    with quantization_aware():
+        aware = build_model(from_dict(ZooConfig, config))
     plain = build_model(from_dict(ZooConfig, config))
     ranges = [variable for variable in aware.weights if "/input_range/" in variable.path]
     assert {one.path for one in aware.weights} - {one.path for one in ranges} == {one.path for one in plain.weights}

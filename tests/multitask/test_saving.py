@@ -19,7 +19,7 @@ from speechzoo.heads import ClassifierHead, Head
 from speechzoo.heads.frame_head import FrameHead
 from speechzoo.heads.pooled_head import PooledHead
 from speechzoo.heads.speaker import AngularMarginLoss, PrototypeAccuracy
-from speechzoo.layers.quantizable import FrameDense, InputRange
+from speechzoo.layers.quantizable import FrameDense, InputRange, quantization_aware
 from speechzoo.multitask.build import build_model
 from speechzoo.multitask.frames import HeadsModel
 from speechzoo.multitask.keras_classes import CLASSES, StandIn
@@ -133,7 +133,8 @@ def test_what_rests_goes_on_resting(tmp_path):
 
 
 def test_settings_and_origin_travel_along(tmp_path):
-    model = build_model(from_dict(ZooConfig, {**CONFIG, "training": {"quantization_aware": True}}), training=True)
+    with quantization_aware():
+        model = make_model()
     model.origin = ORIGIN
     model.compile("sgd")
     model.train_on_batch({"audio": AUDIO}, TARGETS)

@@ -3,8 +3,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from speechzoo.config import ConfigError
+from speechzoo.config import ConfigError, load_config
+from speechzoo.layers.quantizable import InputRange
+from speechzoo.multitask.resting import layers_of
 from speechzoo.training.precision import use_precision
+from speechzoo.training.prepare import prepare_run
 from speechzoo.training.trainer import train
 from speechzoo.weights import read_arrays
 from tests.training.tiny_corpus import make_corpus
@@ -25,6 +28,12 @@ def test_a_run_says_how_its_process_multiplies(tmp_path):
         assert tf.config.optimizer.get_experimental_options()[OPTION] == (precision == "bfloat16")
         assert all(np.isfinite(value) for value in result.metrics.values())
         assert {array.dtype for array in read_arrays(result.output / "final.weights.h5").values()} == {np.dtype("float32")}
+
+
+@pytest.mark.parametrize("aware", [True, False])
+def test_a_run_is_aware_of_its_quantization_where_the_config_says_so(aware, tmp_path):
+    run = prepare_run(load_config(make_corpus(tmp_path), [f"training.quantization_aware={str(aware).lower()}"]))
+    assert any(isinstance(layer, InputRange) for layer in layers_of(run.model)) == aware
 
 
 def test_products_are_rounded_no_further_than_bfloat16():

@@ -38,7 +38,8 @@ def compile_grammar(grammar: Grammar, head_spec: dict, lexicon: Lexicon | None =
         >>> len(compiled.node_unit)  # the letters and spaces, and the beginning
         27
     """
-    return compile_graph(grammar_graph(grammar, weighted), grammar.name, head_spec, lexicon, threshold)
+    graph = grammar_graph(grammar, weighted)
+    return compile_graph(graph, grammar.name, head_spec, lexicon, threshold)
 
 
 def compile_graph(graph: WordGraph, name: str, head_spec: dict, lexicon: Lexicon | None = None,

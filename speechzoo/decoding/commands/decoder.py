@@ -57,6 +57,8 @@ class CommandDecoder(Decoder):
                              + ", ".join(spec["heads"]))
         if isinstance(grammar, (str, Path)):
             grammar = _load(grammar)
+        if isinstance(lexicon, (str, Path)) and isinstance(grammar, Grammar):
+            lexicon = load_lexicon(lexicon)
         if isinstance(grammar, CompiledGrammar):
             self.head, self.compiled = _head_of(grammar, heads), grammar
         else:
@@ -111,16 +113,13 @@ def _head_of(compiled, heads):
     compiled.check_head(next(iter(heads.values())))  # says what doesn't fit
 
 
-def _compile(grammar: Grammar, heads: dict, lexicon) -> tuple[str, CompiledGrammar]:
+def _compile(grammar: Grammar, heads: dict, lexicon: Lexicon | None) -> tuple[str, CompiledGrammar]:
     written, spoken = find_head({"heads": heads}, kind=WRITTEN_KINDS), find_head({"heads": heads}, kind="phones")
-    chosen = lexicon is not None
-    if not chosen:
-        lexicon = default_lexicon()
     if spoken:
-        words = load_lexicon(lexicon) if isinstance(lexicon, (str, Path)) else lexicon
+        words = default_lexicon() if lexicon is None else lexicon
         try:
             return spoken, compile_grammar(grammar, heads[spoken], words)
         except ValueError:
-            if chosen or not written:
+            if lexicon is not None or not written:
                 raise
     return written, compile_grammar(grammar, heads[written])

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 
@@ -11,7 +10,6 @@ from speechzoo.decoding.ctc.hypothesis import Hypothesis
 from speechzoo.decoding.ctc.paths import frame_log_probs, make_hypothesis
 from speechzoo.decoding.ctc.viterbi import align
 from speechzoo.text.ngram import SENTENCE_END, SENTENCE_START, NGram
-from speechzoo.text.reading import is_symbol, read_words_file
 from speechzoo.text.units import BLANK_INDEX, units_of
 
 _LEAST_PROBABILITY = 1e-30
@@ -224,16 +222,3 @@ def _make_trie(words):
     if not trie:
         raise ValueError("the word list is empty")
     return trie
-
-
-def read_words(path: str | Path) -> list[str]:
-    """Reads a word list: any number of words on a line, lower-cased, symbols such as `<unk>` left out.
-
-    Raises:
-        ValueError: Not UTF-8 text, or no words in it.
-        OSError: The file can't be read.
-    """
-    words = sorted({word.lower() for word in read_words_file(path).split() if not is_symbol(word)})
-    if not words:
-        raise ValueError(f"{path}: no words in the file")
-    return words

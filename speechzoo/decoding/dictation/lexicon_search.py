@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -14,7 +13,6 @@ from speechzoo.decoding.ctc.viterbi import align
 from speechzoo.decoding.decoder import Decoder, output_of
 from speechzoo.decoding.dictation.pronunciation_tree import PronunciationTree
 from speechzoo.decoding.heads import find_head
-from speechzoo.text.lexicon import load_lexicon
 from speechzoo.text.ngram import SENTENCE_END, SENTENCE_START, UNKNOWN, NGram
 from speechzoo.text.spelling import Lexicon
 from speechzoo.text.units import BLANK_INDEX
@@ -37,8 +35,8 @@ class LexiconSearch(Decoder):
 
     Args:
         spec: The model's spec: `MultiTaskModel.spec`, `EdgeModel.spec`.
-        lexicon: Pronunciations: "cmudict", the path of a lexicon, or word -> pronunciations. Words that the language
-            model doesn't know are left out.
+        lexicon: Word -> pronunciations, as `text.lexicon.load_lexicon` reads them. Words that the language model
+            doesn't know are left out.
         language_model: An `NGram`, or anything with its `log10`, `known` and `order`; None takes every word for
             equally probable.
         lm_weight: Factor of the language model's log-probability.
@@ -50,22 +48,20 @@ class LexiconSearch(Decoder):
         head: Name of the head that is read.
 
     Raises:
-        ImportError: The package `pocketsphinx` is missing.
-        LexiconError: The lexicon can't be read.
         ValueError: The model has no head for phones, or no word of the lexicon can be searched for.
 
     Reference: Ney and Ortmanns 1999, "Dynamic programming search for continuous speech recognition", IEEE Signal
         Processing Magazine 16(5): tree search with a copy for each history, and look-ahead.
 
     Example:
-        search = LexiconSearch(model.spec, "cmudict", load_language_model("pocketsphinx"))
+        search = LexiconSearch(model.spec, load_lexicon("cmudict"), load_language_model("pocketsphinx"))
         model.recognize("note.wav", decoder=search).transcript
     """
 
     labels = ("transcript",)
 
-    def __init__(self, spec: dict, lexicon: str | Path | Lexicon = "cmudict", language_model: NGram | None = None,
-                 lm_weight: float = 1.0, word_bonus: float = 0.0, beam: float = 12.0, maximum_tokens: int = 1000):
+    def __init__(self, spec: dict, lexicon: Lexicon, language_model: NGram | None = None, lm_weight: float = 1.0,
+                 word_bonus: float = 0.0, beam: float = 12.0, maximum_tokens: int = 1000):
         self.head = find_head(spec, type="ctc", kind="phones")
         if self.head is None:
             raise ValueError("a lexicon needs a head that writes phones; the model has: " + ", ".join(spec["heads"]))
@@ -73,10 +69,9 @@ class LexiconSearch(Decoder):
         self._spec = spec["heads"][self.head]
         self.language_model = language_model
         self.lm_weight, self.word_bonus, self.beam, self.maximum_tokens = lm_weight, word_bonus, beam, maximum_tokens
-        words = load_lexicon(lexicon) if isinstance(lexicon, (str, Path)) else lexicon
         units = {unit: index for index, unit in enumerate(self._spec["units"], 1)}
-        self._uniform = -math.log(max(len(words), 1))
-        self.tree = PronunciationTree(self._pronunciations(words, units), len(units))
+        self._uniform = -math.log(max(len(lexicon), 1))
+        self.tree = PronunciationTree(self._pronunciations(lexicon, units), len(units))
         self._unit_cost = np.zeros(len(units) + 1)
         if "log_prior" in self._spec:
             self._unit_cost += DICTATION_PRIOR_SCALE * np.asarray(self._spec["log_prior"])
@@ -84,9 +79,9 @@ class LexiconSearch(Decoder):
         self._numbers: dict[tuple[str, ...], int] = {}
         self._following: dict[tuple[int, int], tuple[float, int]] = {}
 
-    def _pronunciations(self, words, units) -> Iterable[tuple[str, tuple[int, ...], float]]:
+    def _pronunciations(self, lexicon, units) -> Iterable[tuple[str, tuple[int, ...], float]]:
         """Word, units and weighted log-probability of all that can be said."""
-        for word, pronunciations in words.items():
+        for word, pronunciations in lexicon.items():
             log_prob = self._uniform
             if self.language_model is not None:
                 if self.language_model.known(word) == UNKNOWN:

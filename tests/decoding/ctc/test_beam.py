@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from speechzoo.decoding.ctc.beam import BeamSearch, read_words
+from speechzoo.decoding.ctc.beam import BeamSearch
 from speechzoo.decoding.ctc.greedy import greedy_decode
 from speechzoo.decoding.ctc.paths import log_softmax
 from speechzoo.text.ngram import build_ngram
+from speechzoo.text.reading import read_words
 
 SPEC = {"type": "ctc", "label": "transcript", "units": list("ab "), "kind": "characters", "frame_seconds": 0.04}
 PIECES = {**SPEC, "units": ["\u2581a", "\u2581b", "b"], "kind": "pieces"}
