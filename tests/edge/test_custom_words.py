@@ -197,4 +197,4 @@ def test_commands_on_a_device_without_tensorflow(path, tmp_path, capsys):
     assert ended.value.code == 0 and out.split()[-1] == "up"
     with pytest.raises(SystemExit):
         main(["listen", str(path), recordings[0], "--keywords", file, "--partial"])
-    assert "leave out --partial" in capsys.readouterr().err
+    assert "so nothing is partial" in capsys.readouterr().err
