@@ -10,8 +10,8 @@ from pathlib import Path
 
 import yaml
 
-from speechzoo.config import (ConfigError, HeadConfig, PartConfig, ZooConfig, from_dict, list_configs, load_config,
-                              merge, nearest)
+from speechzoo.config import (ConfigError, HeadConfig, PartConfig, ZooConfig, create, flatten_options, from_dict,
+                              list_configs, load_config, merge, nearest)
 from speechzoo.files import write_atomically
 from speechzoo.origin import ORIGIN, Origin, origin_folder, read_origin
 
@@ -19,6 +19,8 @@ from speechzoo.origin import ORIGIN, Origin, origin_folder, read_origin
 WEIGHTS, METRICS, CARD, CONFIG = "model.weights.h5", "metrics.json", "card.md", "config.yaml"
 # Weights of a training run, from the best to load on.
 RUN_WEIGHTS = ("final.weights.h5", "best.weights.h5")
+# What else a training run has in its folder, from its first step on.
+_OF_RUNS = ("checkpoint.h5", "labels.json", "log.jsonl")
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -135,11 +137,16 @@ def load(name: str | Path, weights: str | Path | None = "pretrained", heads: lis
                               "model, or a weights file")
         weights = folder if folder.is_dir() else config.name
     new_heads = heads if isinstance(heads, dict) else {}
+    trained = config
     if new_heads:
         config = _with_heads(config, new_heads)
     model = build_model(config, heads and list(heads))
     if weights is not None:
-        _load_weights(model, weights, new_heads)
+        if new_heads and model.sharing.mixes_tasks and model.sharing.tasks != list(trained.heads):
+            raise ValueError(f"model '{config.name}': sharing '{config.sharing.type}' mixes the networks of all heads, "
+                             "so that trained weights are for these alone; name all of them, in their order: "
+                             f"{', '.join(trained.heads)}")
+        _load_weights(model, weights, trained, new_heads)
     return model
 
 
@@ -151,7 +158,8 @@ def save(model, folder: str | Path):
         folder: Made when it isn't there; what an earlier `save` wrote is replaced.
 
     Raises:
-        ValueError: The folder is that of a training run, or the model wasn't made from a config.
+        ValueError: The folder is that of a training run, the model wasn't made from a config, or it has some of the
+            heads whose networks are mixed.
         OSError: The files can't be written.
 
     Example:
@@ -165,7 +173,11 @@ def save(model, folder: str | Path):
     if model.zoo_config is None:
         raise ValueError(f"model '{model.name}' wasn't made from a config, so that nobody could build it again from "
                          "a folder; make it with speechzoo.load, or save its weights alone (speechzoo.weights)")
-    if any((folder / name).exists() for name in (*RUN_WEIGHTS, "checkpoint.h5")):
+    if model.sharing.mixes_tasks and set(model.heads) != set(model.sharing.tasks):
+        raise ValueError(f"model '{model.name}': sharing '{model.zoo_config.sharing.type}' mixes the networks of all "
+                         "heads, so that some of them can't be saved without the others; load it with "
+                         f"heads={model.sharing.tasks}")
+    if any((folder / name).exists() for name in (*RUN_WEIGHTS, *_OF_RUNS)):
         raise ValueError(f"{folder}: holds a training run; save to another folder")
     save_weights(model, folder / WEIGHTS)
     write_atomically(folder / CONFIG, yaml.safe_dump(model.zoo_config.to_dict(), sort_keys=False).encode())
@@ -272,26 +284,34 @@ def _main_figure(figures: dict) -> dict[str, float]:
 
 def _with_heads(config: ZooConfig, heads: dict[str, dict]) -> ZooConfig:
     """The config with these heads instead of its own, each on top of its own of the same name."""
-    own = config.to_dict()["heads"]
     for name, head in heads.items():
         if not isinstance(head, dict):
             raise ConfigError(f"heads.{name}: expected the config of a head, such as {{'type': 'classifier', "
                               f"'classes': [...]}}, or {{}} for the model's own, got {head!r}")
+    own, heads = (flatten_options({"heads": values})["heads"] for values in (config.to_dict()["heads"], heads))
+    merged = merge({name: head for name, head in own.items() if name in heads}, heads)
     return dataclasses.replace(config, heads={
-        name: from_dict(HeadConfig, merge(own.get(name, {}), head), f"heads.{name}") for name, head in heads.items()})
+        name: from_dict(HeadConfig, head, f"heads.{name}") for name, head in merged.items()})
 
 
-def _load_weights(model, weights: str | Path, new_heads: dict):
-    """Finds, checks and reads weights; those of new heads may be missing there."""
-    from speechzoo.weights import load_weights
+def _load_weights(model, weights: str | Path, trained: ZooConfig, new_heads: dict):
+    """Finds, checks and reads weights of a model of the config `trained`; those of new heads may be missing there."""
+    from speechzoo.weights import assign_values, read_arrays
 
     source = find_weights(weights)
-    report = load_weights(model, source, strict=False)
+    values = read_arrays(source)
+    fitting = {weight.path for weight in model.weights if weight.path in values
+               and values[weight.path].shape == tuple(weight.shape)}
+    for name in _with_other_labels(model, trained, new_heads):
+        own = {weight.path for weight in model.heads[name].weights}
+        if own <= fitting:  # as many labels, and others: the weights would give the old ones new names
+            values = {path: value for path, value in values.items() if path not in own}
+    report = assign_values(model, values, str(source), strict=False)
     # What is left over belongs to heads that were not asked for, or to training (speaker prototypes).
     optional = {weight.path for part in (model.weighting, *model.heads.values()) for weight in part.optional_weights}
     lacking = [path for path in (entry.partition(":")[0] for entry in report.missing + report.mismatched)
                if path not in optional]
-    unexpected = [path for path in lacking if path.partition("/")[0] not in new_heads]
+    unexpected = [path for path in lacking if not any(_belongs_to(path, head) for head in new_heads)]
     if unexpected:
         raise ValueError(f"{source}: {len(unexpected)} weights of the model are not in it, such as {unexpected[0]}; "
                          "name new heads with their configs (heads={...}), or load with weights=None and use "
@@ -300,6 +320,26 @@ def _load_weights(model, weights: str | Path, new_heads: dict):
         _LOGGER.info("%s: %d weights are new and start at random, such as %s", model.name, len(lacking), lacking[0])
     model.new_weights = lacking
     model.origin = _origin(source)
+
+
+def _with_other_labels(model, config: ZooConfig, heads: dict) -> list[str]:
+    """Those of the heads whose outputs stand for other labels than in the config."""
+    from speechzoo.decoding.answers import answer_kind
+    from speechzoo.heads import HEADS
+
+    found = []
+    for name in heads.keys() & config.heads.keys():
+        own = create(HEADS, "head", config.heads[name], name=name, label=config.heads[name].label)
+        if not own.auxiliary:
+            before, now = own.spec(), model.heads[name].spec()
+            if answer_kind(before).labels(before) != answer_kind(now).labels(now):
+                found.append(name)
+    return found
+
+
+def _belongs_to(path: str, head: str) -> bool:
+    """Whether a weight is of a head or of what a sharing has for it alone: `mood/...`, `adapter_mood_1/...`."""
+    return f"_{head}_" in f"_{path.partition('/')[0]}_"
 
 
 def _checkpoint_folder(name: str) -> Path:

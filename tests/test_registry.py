@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from speechzoo import registry
-from speechzoo.config import ConfigError
+from speechzoo.config import ConfigError, HeadConfig, ZooConfig, from_dict
+from speechzoo.multitask.build import build_model
 from speechzoo.origin import Origin
 from speechzoo.registry import (METRICS, WEIGHTS, checkpoint_weights, describe, find_weights, list_models, load, save,
                                 summarize)
 from speechzoo.weights import save_weights, sha256_of
+from tests.helpers import spread_weights
 from tools.figures import FOLDER, read_figures
 from tools.recipes import costs
 
@@ -129,6 +131,57 @@ def test_a_head_with_other_classes_is_new():
     assert model.zoo_config.heads["keyword"].type == "classifier"
 
 
+def test_a_head_with_as_many_other_classes_is_new():
+    model = load("mtl_ds_cnn_micro", heads={"gender": {"classes": ["male", "female"]}, "age_group": {"dropout": 0.5}})
+    assert sorted(model.new_weights) == sorted(weight.path for weight in model.heads["gender"].weights)
+
+
+@pytest.fixture
+def small_run(tmp_path):
+    """Sharing -> folder of a saved small model with two heads, and that model."""
+    def make(sharing):
+        config = {"name": "small", "summary": "For tests.", "frontend": {"type": "log_mel", "num_mel_bins": 12},
+                  "backbone": {"type": "ds_cnn", "channels": 6, "num_blocks": 2}, "sharing": sharing,
+                  "heads": {"keyword": {"type": "classifier", "classes": ["yes", "no"]},
+                            "gender": {"type": "classifier", "classes": ["female", "male"]}}}
+        model = build_model(from_dict(ZooConfig, config))
+        spread_weights(model)
+        save(model, tmp_path / "run")
+        return tmp_path / "run", model
+    return make
+
+
+@pytest.mark.parametrize("sharing, new", [
+    ("soft", {"backbone_mood", "mood"}), ("adapters", {"adapter_mood_1", "adapter_mood_2", "mood"}),
+    ("mmoe", {"gate_mood", "mood"}), ("ple", {"backbone_mood_expert_1", "gate_mood_2", "mood"})])
+def test_new_heads_bring_what_the_sharing_has_for_them(small_run, sharing, new):
+    folder, trained = small_run(sharing)
+    model = load(folder, heads={"mood": MOOD, "keyword": {}})
+    assert {path.partition("/")[0] for path in model.new_weights} == new
+    (outputs,), (expected,) = (each.batch_outputs([AUDIO]) for each in (model, trained))
+    np.testing.assert_allclose(outputs["keyword"], expected["keyword"], atol=1e-5)
+
+
+@pytest.mark.parametrize("sharing", ["cross_stitch", {"type": "ple", "levels": 2}])
+def test_heads_whose_networks_are_mixed_stay_together(small_run, sharing, tmp_path):
+    folder, trained = small_run(sharing)
+    with pytest.raises(ValueError, match="mixes the networks of all heads.*name all of them.*: keyword, gender"):
+        load(folder, heads={"keyword": {}})
+    one = load(folder, heads=["keyword"])
+    np.testing.assert_allclose(one.batch_outputs([AUDIO])[0]["keyword"], trained.batch_outputs([AUDIO])[0]["keyword"],
+                               atol=1e-5)
+    with pytest.raises(ValueError, match=r"can't be saved without the others; load it with heads=\['keyword', 'gender'"):
+        save(one, tmp_path / "one")
+
+
+def test_a_head_may_become_one_of_another_type():
+    model = load("mtl_ds_cnn_micro", heads={"keyword": {"type": "frame_classifier", "classes": ["none", "speech"]},
+                                            "gender": {"options": {"dropout": 0.25}}})
+    assert model.zoo_config.heads["keyword"] == HeadConfig("frame_classifier", options={"classes": ["none", "speech"]})
+    assert model.zoo_config.heads["gender"].options == {"classes": ["female", "male"], "dropout": 0.25}
+    assert model.heads["gender"].dropout_rate == 0.25
+
+
 @pytest.mark.parametrize("heads, message", [
     ({"keywrod": {}}, "heads.keywrod: missing key 'type'"),
     ({"mood": None}, "heads.mood: expected the config of a head"),
@@ -171,9 +224,11 @@ def test_a_saved_model_loads_by_its_folder(tmp_path):
 
 def test_what_can_not_be_saved(tmp_path):
     model = load("mtl_ds_cnn_micro", weights=None, heads=["gender"])
-    (tmp_path / "final.weights.h5").touch()
-    with pytest.raises(ValueError, match="holds a training run; save to another folder"):
-        save(model, tmp_path)
+    for name in ("final.weights.h5", "labels.json"):  # the latter of a run that has no weights yet
+        (tmp_path / name).touch()
+        with pytest.raises(ValueError, match="holds a training run; save to another folder"):
+            save(model, tmp_path)
+        (tmp_path / name).unlink()
     model.zoo_config = None
     with pytest.raises(ValueError, match="wasn't made from a config"):
         save(model, tmp_path / "new")

@@ -24,6 +24,7 @@ class StitchedSharing(Sharing):
     """
 
     cost = "a backbone for each task of the config, and a mixture after each block; all run for one head"
+    mixes_tasks = True
 
     def __init__(self, backbone, tasks: list[str], own: float = 0.9):
         super().__init__(backbone, tasks)

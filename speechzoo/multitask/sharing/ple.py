@@ -43,6 +43,7 @@ class PLESharing(Sharing):
         if _SHARED in tasks:
             raise ValueError(f"ple: a head can't be named '{_SHARED}', which the experts for all tasks are")
         self.options = {"shared_experts": shared_experts, "task_experts": task_experts, "levels": levels}
+        self.mixes_tasks = levels > 1
         self.ends = [-(-backbone.num_blocks * level // levels) for level in range(1, levels + 1)]
         self.experts = {owner: [Network(self.copy_of_backbone(f"{owner}_expert_{number}"))
                                 for number in range(1, (shared_experts if owner == _SHARED else task_experts) + 1)]

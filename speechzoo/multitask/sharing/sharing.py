@@ -27,10 +27,12 @@ class Sharing:
     Attributes:
         cost: Parameters and computing beyond those of one backbone, in words.
         one_network: Whether all heads read frames of the backbone itself.
+        mixes_tasks: Whether what a head reads depends on which other tasks there are, and on their order.
     """
 
     cost = "one backbone"
     one_network = False
+    mixes_tasks = False
 
     def __init__(self, backbone, tasks: list[str]):
         self.backbone = backbone
