@@ -68,6 +68,7 @@ class Recognizer:
                         grammar=None, decoder=None, start: float = 0.0, duration: float | None = None,
                         maximum_seconds: float | None = MAXIMUM_SECONDS) -> list[Recognition]:
         """Several recordings at once, of any lengths: each as `recognize` answers it; arguments and errors are its."""
+        audios = list(audios)  # of an array, its rows
         if not audios:
             return []
         spec = self.spec

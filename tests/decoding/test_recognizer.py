@@ -102,6 +102,8 @@ def test_a_batch_of_unequal_lengths_is_each_of_them_alone(recognizer):
         if writes(recognizer):
             assert_same(answer, tiny_model().recognize(sound))
     assert recognizer.recognize_batch([]) == [] and recognizer.batch_outputs([]) == []
+    rows = recognizer.recognize_batch(np.stack([SOUNDS[0], SOUNDS[0]]))  # an array is its rows
+    assert_same(rows[0], rows[1])
 
 
 def test_the_same_limit(recognizer, tmp_path):
