@@ -42,7 +42,8 @@ class TaskTraining:
         kwargs.setdefault("jit_compile", keras.backend.backend() == "jax")
         super().compile(optimizer=optimizer, loss=None, **kwargs)
         self.given_to_compile = CompileArguments(loss, metrics, loss_weights)
-        self.weighting.weights_of_heads.update({name: float(factor) for name, factor in loss_weights.items()})
+        self.weighting.weights_of_heads = self.weighting.initial_weights | {
+            name: float(factor) for name, factor in loss_weights.items()}
         self.head_losses = {}
         for name, head in self.heads.items():
             if loss.get(name) is not None:

@@ -188,6 +188,7 @@ def test_rows_of_full_length_need_no_lengths():
 def test_losses_weights_and_metrics_given_to_compile():
     inputs, targets, weights = make_arrays()
     model = make_model()
+    factors = dict(model.weighting.weights_of_heads)
     model.compile(loss={"keyword": keras.losses.SparseCategoricalCrossentropy(from_logits=True)},
                   loss_weights={"gender": 3}, metrics={
                       "keyword": [keras.metrics.SparseTopKCategoricalAccuracy(2, name="top_2"), "accuracy"],
@@ -204,7 +205,8 @@ def test_losses_weights_and_metrics_given_to_compile():
     right = outputs["gender"].argmax(axis=1) == targets["gender"]
     assert values["gender_accuracy"] == pytest.approx(right[:4].mean())
 
-    model.compile()  # nothing is left of the metrics before
+    model.compile()  # nothing is left of what was given before
+    assert model.weighting.weights_of_heads == factors
     assert model.metrics_names == ["loss", "keyword_loss", "gender_loss", "keyword_accuracy", "gender_accuracy"]
 
 

@@ -31,7 +31,8 @@ class Weighting(keras.layers.Layer):
 
     def __init__(self, weights: dict[str, float], **kwargs):
         super().__init__(**{"dtype": "float32", **kwargs})
-        self.weights_of_heads = dict(weights)
+        self.initial_weights = dict(weights)
+        self.weights_of_heads = dict(weights)  # those that `compile` was given count
         self.built = True
 
     def task_weights(self, losses, present):
@@ -96,7 +97,7 @@ class Weighting(keras.layers.Layer):
             variable.assign(values[index])
 
     def get_config(self):
-        return {**super().get_config(), "weights": self.weights_of_heads}
+        return {**super().get_config(), "weights": self.initial_weights}
 
 
 def softmax_of_present(logits, present):
