@@ -54,7 +54,7 @@ def test_a_python_that_is_too_old_is_told_so():
 def test_threads_that_are_quiet_at_once_give_standard_error_back():
     code = """
 import sys, threading
-from speechzoo.edge.remarks import without_remarks
+from speechzoo.remarks import without_remarks
 
 first_in, second_in, first_out = threading.Event(), threading.Event(), threading.Event()
 

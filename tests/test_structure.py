@@ -24,7 +24,7 @@ FLOORS.append({"__main__"})
 # Rooms of one floor that may import each other: a corpus is read into manifests, a manifest is a corpus.
 NEIGHBOURS = {("data", "corpora"), ("corpora", "data")}
 # Rooms that see less than what lies below them: they run where TensorFlow is not installed.
-NARROW = {"edge": {"audio", "decoding", "files", "text"}, "serving": {"audio", "decoding"},
+NARROW = {"edge": {"audio", "decoding", "files", "remarks", "text"}, "serving": {"audio", "decoding"},
           "decoding": {"audio", "files", "grammar", "metrics", "text"}, "metrics": set(), "text": {"files"},
           "listening": {"decoding", "edge"},
           "published": {"files", "origin", "weights"}, "wyoming": {"decoding", "listening"}}

@@ -4,10 +4,14 @@ Keras opens a file with the classes that are registered, and each of ours regist
 Importing speechzoo imports neither them nor Keras, so until a file asks for them, stand-ins are registered.
 """
 
+import contextlib
 import importlib
 import importlib.abc
 import importlib.util
+import os
 import sys
+
+from speechzoo.remarks import without_remarks
 
 # Module -> its classes that can be in a file.
 CLASSES = {
@@ -121,7 +125,9 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module):
         loader = self.loader
         module.__spec__.loader = module.__loader__ = loader
-        loader.exec_module(module)
+        # TensorFlow 2.21 writes before it reads TF_CPP_MIN_LOG_LEVEL.
+        with without_remarks() if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "3" else contextlib.nullcontext():
+            loader.exec_module(module)
         sys.meta_path.remove(self)
         register_stand_ins()
 
