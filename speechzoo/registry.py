@@ -200,10 +200,10 @@ def find_weights(source: str | Path) -> Path:
     path = Path(source)
     if path.is_dir():
         return _folder_weights(path)
+    if str(source) in list_configs():  # before files: one may be called as a model is
+        return checkpoint_weights(str(source))
     if path.is_file():
         return path
-    if str(source) in list_configs():
-        return checkpoint_weights(str(source))
     raise FileNotFoundError(f"{source}: no such weights file, folder of a run, or model of the zoo; "
                             f"{nearest(str(source), list_models(pretrained=True))}")
 

@@ -235,9 +235,12 @@ def test_what_can_not_be_saved(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def test_weights_are_found_by_name_folder_and_file(tmp_path):
+def test_weights_are_found_by_name_folder_and_file(tmp_path, monkeypatch):
     file = registry._checkpoint_folder("mtl_ds_cnn_micro") / WEIGHTS
     assert find_weights("mtl_ds_cnn_micro") == find_weights(file) == find_weights(str(file)) == file
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mtl_ds_cnn_micro").write_text("a file of a model's name is not its weights")
+    assert find_weights("mtl_ds_cnn_micro") == file
     for name in (WEIGHTS, "best.weights.h5", "final.weights.h5"):
         shutil.copy(file, tmp_path / name)
         assert find_weights(tmp_path) == tmp_path / name
