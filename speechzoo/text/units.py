@@ -1,5 +1,7 @@
 """The units that heads write: characters, ARPAbet phones, byte-pair-encoding pieces; and the names of what is none."""
 
+import functools
+
 BLANK_INDEX = 0
 """`BLANK_INDEX` is the output of a `ctc` head for "no unit here"; its units are numbered from 1."""
 
@@ -24,7 +26,6 @@ class Units:
 
     Attributes:
         names: The same.
-        index: Unit -> its index.
         spelt: Words are spelt in them; otherwise a lexicon says which of them a word sounds like.
         separator: Unit that stands between words, or None where there is none.
     """
@@ -34,7 +35,11 @@ class Units:
 
     def __init__(self, names: list[str]):
         self.names = list(names)
-        self.index = {name: number for number, name in enumerate(self.names, 1)}
+
+    @functools.cached_property
+    def index(self) -> dict[str, int]:
+        """Unit -> its index; what only reads outputs never asks for it."""
+        return {name: number for number, name in enumerate(self.names, 1)}
 
     def split(self, text: str) -> list[str]:
         """Text as units, whether or not they are among `names`."""

@@ -19,6 +19,11 @@ class ChoiceAnswer(Answer):
     def decisions(self, output: np.ndarray, head_spec: dict) -> list[np.ndarray]:
         """Logits as rows of one decision each: arrays (rows, classes), several where their classes differ."""
 
+    def served_outputs(self, head, head_spec):
+        """The logits, the answer (of frames: the probability of the second class at each, 0 in the padding), and its
+        confidence."""
+        return [self.raw_output(head), head, f"{head}_score"]
+
     def distance(self, pairs, head_spec):
         lost = [self._probability_lost(expected, got) for expected, got in self._rows(pairs, head_spec)]
         lost = np.concatenate(lost)

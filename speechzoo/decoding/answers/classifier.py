@@ -39,10 +39,6 @@ class ClassifierAnswer(ChoiceAnswer):
     def describe(self, head_spec):
         return f"{len(head_spec['classes'])} values"
 
-    def served_outputs(self, head, head_spec):
-        """The logits, the class and its confidence."""
-        return [self.raw_output(head), head, f"{head}_score"]
-
     def decisions(self, output, head_spec):
         return [output[None]]
 

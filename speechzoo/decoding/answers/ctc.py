@@ -53,10 +53,6 @@ class CTCAnswer(ChoiceAnswer):
     def describe(self, head_spec):
         return f"{len(head_spec['units'])} values"
 
-    def served_outputs(self, head, head_spec):
-        """The logits, the text and its confidence."""
-        return [self.raw_output(head), head, f"{head}_score"]
-
     def decisions(self, output, head_spec):
         return [output]
 

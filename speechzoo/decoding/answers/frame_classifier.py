@@ -37,9 +37,5 @@ class FrameClassifierAnswer(ChoiceAnswer):
     def describe(self, head_spec):
         return f"{len(head_spec['classes'])} values"
 
-    def served_outputs(self, head, head_spec):
-        """The logits, the probability of the second class at each frame (0 in the padding), and the confidence."""
-        return [self.raw_output(head), head, f"{head}_score"]
-
     def decisions(self, output, head_spec):
         return [output]
