@@ -10,12 +10,13 @@ import argparse
 import csv
 import datetime
 import io
-import os
 import platform
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+from speechzoo.data.workers import available_cores
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "figures"
@@ -96,7 +97,7 @@ def machine() -> str:
         found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
     except OSError:
         found = None
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = available_cores()
     return f"{found[1] if found else platform.machine()}, {cores} core{'s' if cores != 1 else ''}"
 
 

@@ -32,6 +32,7 @@ from speechzoo.data.feed import make_feed
 from speechzoo.data.manifest import write_manifest
 from speechzoo.data.pipeline import make_dataset
 from speechzoo.data.records import RecordWriter, encode_example
+from speechzoo.data.workers import available_cores
 from tools.figures import add_figures_option, write_figures
 from tools.tables.plain import plain
 
@@ -158,7 +159,7 @@ def main():
         config = DataConfig(train=[SourceConfig(str(path.resolve())) for path in manifests])
         plan = BatchPlan(config.train, config, {"transcript": Words()}, seed=1)
         print(f"{', '.join(map(str, manifests))}: {len(plan.examples)} utterances, "
-              f"{plan.examples.seconds.sum() / 3600:.2f} h, {len(os.sched_getaffinity(0))} cores; "
+              f"{plan.examples.seconds.sum() / 3600:.2f} h, {available_cores()} cores; "
               f"TensorFlow {tf.__version__}")
         results = {"pipelines": pipelines(config, noises, arguments.seconds)}
         results["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
