@@ -21,6 +21,7 @@ class VoiceActivity:
         frame: Samples of a frame.
         hangover_seconds: Silence after which speech is over; `speaking` lasts so much longer than speech.
         speaking: Whether somebody speaks now.
+        above_floor: How much louder than the noise floor the last frame was, dB.
     """
 
     hangover_seconds = 0.6
@@ -28,6 +29,7 @@ class VoiceActivity:
     def __init__(self, sample_rate: int = 16000):
         self.frame = round(FRAME_SECONDS * sample_rate)
         self.speaking = False
+        self.above_floor = 0.0
         self._floor = None
         self._loud = self._quiet = 0
 
@@ -37,7 +39,8 @@ class VoiceActivity:
         if self._floor is None:
             self._floor = level
         self._floor = min(level, self._floor + _FLOOR_RISE * FRAME_SECONDS)
-        loud = level > self._floor + _ABOVE_FLOOR
+        self.above_floor = level - self._floor
+        loud = self.above_floor > _ABOVE_FLOOR
         self._loud, self._quiet = (self._loud + 1, 0) if loud else (0, self._quiet + 1)
         if self._loud >= _FRAMES_TO_BEGIN:
             self.speaking = True

@@ -84,6 +84,9 @@ COLUMNS: dict[str, tuple[int, dict[str, str]]] = {
         "threshold": "{threshold:.3f}", "commands": "{commands}", "understood": "{understood:.1%}",
         "rejected": "{rejected:.1%}", "other speech": "{others}", "accepted": "{accepted:.1%}",
         "of": "{other_recordings}"}),
+    "speech": (2, {
+        "condition": "{condition}", "detector": "{detector}", "hours": "{hours:.2f}", "area under the curve": "{auc:.1%}",
+        "speech missed at 5 % false alarms": "{missed:.1%}"}),
     "unit_bonus": (1, {
         "sentences": "{manifest}, {sentences}", "bonus": "{bonus:g}", "noise, dB": "{snr}", "put in": "{put_in}",
         "left out": "{left_out}", "confused": "{confused}"}),
