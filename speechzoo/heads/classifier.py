@@ -6,6 +6,10 @@ import numpy as np
 from speechzoo.heads.pooled_head import PooledHead
 from speechzoo.heads.softmax_cross_entropy import SoftmaxCrossEntropy, effective_number_weights, log_priors
 from speechzoo.layers.quantizable import Dense
+from speechzoo.metrics.calibration import find_temperature
+
+CALIBRATION_ROWS = 50
+"""`CALIBRATION_ROWS` held-out recordings are needed to say how sure a head may be."""
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
@@ -85,6 +89,20 @@ class ClassifierHead(PooledHead):
         if self.hidden is not None:
             pooled = self.hidden(pooled)
         return self.logits(self.dropout(pooled, training=training))
+
+    @property
+    def calibrated_weights(self) -> list:
+        return [self.logits.kernel, self.logits.bias]
+
+    def calibrate(self, heard):
+        """Divides the logits by the temperature at which the head is as sure as it is right; the weights hold it."""
+        logits, targets = (np.concatenate(parts) for parts in zip(*heard))
+        if len(targets) < CALIBRATION_ROWS:
+            return False
+        temperature = find_temperature(logits, targets)
+        for weight in self.calibrated_weights:
+            weight.assign(weight / temperature)
+        return True
 
     @property
     def needs_class_counts(self) -> bool:

@@ -4,11 +4,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from speechzoo.decoding.commands.decode import prior_cost
+from speechzoo.decoding.ctc.paths import log_softmax
 from speechzoo.heads.convolutions import ConvolutionStack
 from speechzoo.heads.ctc_loss import CTCLoss
 from speechzoo.heads.error_rate import TokenErrorRate
 from speechzoo.heads.head import Head
-from speechzoo.heads.padding import mark_padding
+from speechzoo.heads.padding import mark_padding, not_padding
 from speechzoo.layers.quantizable import FrameDense
 from speechzoo.text.units import CHARACTERS, PHONES, UNITS
 
@@ -30,7 +32,7 @@ class CTCHead(Head):
 
     Attributes:
         log_prior: Weight (units + 1,): logarithm of each unit's mean probability over speech, nats, for decoding under
-            a grammar. Zeros until `speechzoo.training.priors.measure_priors` has measured it; it is not trained.
+            a grammar. Zeros until `calibrate` has measured it; it is not trained.
 
     Returns:
         Logits (batch, frames, units + 1).
@@ -87,6 +89,16 @@ class CTCHead(Head):
     @property
     def optional_weights(self) -> list:
         return [self.log_prior]  # units without a measured prior are decoded without
+
+    @property
+    def calibrated_weights(self) -> list:
+        return [self.log_prior]
+
+    def calibrate(self, heard):
+        """Measures `log_prior` over the frames that are no padding."""
+        log_probs = [log_softmax(logits[not_padding(logits)]) for logits, _ in heard]
+        self.log_prior.assign(prior_cost([frames for frames in log_probs if len(frames)]))
+        return True
 
     def split(self, text: str) -> list[str]:
         """A transcript as units."""

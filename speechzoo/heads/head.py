@@ -1,6 +1,7 @@
 """What every head has in common."""
 
 import keras
+import numpy as np
 
 
 class Head(keras.layers.Layer):
@@ -57,6 +58,22 @@ class Head(keras.layers.Layer):
             names: Labels that the training data holds, sorted, for a head of open classes; before it is built.
             class_counts: Class -> number of examples that an epoch draws, for a head that `needs_class_counts`.
         """
+
+    @property
+    def calibrated_weights(self) -> list:
+        """The weights that `calibrate` sets; a head that has none can't be calibrated."""
+        return []
+
+    def calibrate(self, heard: list[tuple[np.ndarray, np.ndarray]]) -> bool:
+        """Sets `calibrated_weights` from what the trained head says of recordings that it was not trained on.
+
+        Args:
+            heard: Outputs and targets of the labelled rows, batch by batch, one batch at least.
+
+        Returns:
+            Whether it did: there may be too little to go by.
+        """
+        return False
 
     @property
     def optional_weights(self) -> list:

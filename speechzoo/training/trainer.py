@@ -20,6 +20,7 @@ from speechzoo.files import write_atomically
 from speechzoo.origin import carry_origin
 from speechzoo.registry import find_weights
 from speechzoo.training.averaging import average_files, averaged_weights
+from speechzoo.training.calibration import calibrate
 from speechzoo.training.checkpoint import RunState, load_checkpoint, remove_checkpoints, save_checkpoint
 from speechzoo.training.core_hours import CoreHours
 from speechzoo.training.dev import evaluate_on_dev, is_better
@@ -29,7 +30,6 @@ from speechzoo.training.interruption import Interruption
 from speechzoo.training.meter import Meter
 from speechzoo.training.penalties.making import check_penalties, describe_penalties
 from speechzoo.training.prepare import prepare_run
-from speechzoo.training.priors import measure_priors
 from speechzoo.training.run_log import RunLog, plot_curves
 from speechzoo.training.step import make_train_step
 from speechzoo.weights import LoadReport, load_weights, save_weights
@@ -233,11 +233,10 @@ class _Run:
         final = self.output / "final.weights.h5"
         average_files([self._evaluated(evaluation["step"]) for evaluation in averaged], final)
         load_weights(self.model, final)
-        if self.data.dev_steps and measure_priors(self.trained, self.data.dev_batches(), self.frozen):
+        calibrated = calibrate(self.trained, self.data.dev_batches(), self.frozen) if self.data.dev_steps else []
+        if calibrated:
             save_weights(self.model, final)
-        values = averaged[0]
-        if len(averaged) > 1:
-            values = self._measure()
+        values = self._measure() if calibrated or len(averaged) > 1 else averaged[0]
         metrics = {name: value for name, value in values.items() if name not in ("step", "epoch")}
         self._record("final", metrics, averaged[-1]["epoch"])
         return self._result(ended, metrics)

@@ -1,3 +1,5 @@
+"""What a finished run's heads know of how sure they may be."""
+
 import json
 
 import keras
@@ -6,7 +8,7 @@ import numpy as np
 from speechzoo.config import ZooConfig, from_dict
 from speechzoo.multitask.build import build_model
 from speechzoo.registry import load
-from speechzoo.training.priors import measure_priors
+from speechzoo.training.calibration import calibrate
 from speechzoo.training.trainer import train
 from tests.helpers import tone, write_wav
 
@@ -27,13 +29,40 @@ def test_the_mean_over_what_is_labelled_and_no_padding():
     inputs = {"audio": padded, "audio_length": np.array([len(sound) for sound in audio], np.int32)}
     weights = {"transcript": np.array([1, 1, 0], np.float32), "keyword": np.ones(3, np.float32)}
     assert "log_prior" not in model.spec["heads"]["transcript"]
-    assert measure_priors(model, [(inputs, {}, weights)]) == ["transcript"]
+    targets = dict.fromkeys(weights, np.zeros((3, 1), np.int32))
+    assert calibrate(model, [(inputs, targets, weights)]) == ["transcript"]  # three are too few for a temperature
     outputs = [model.batch_outputs([sound])[0] for sound in audio[:2]]
     alone = [keras.ops.convert_to_numpy(keras.ops.softmax(each["transcript"])) for each in outputs]
     expected = np.log(np.concatenate(alone).mean(axis=0))
     np.testing.assert_allclose(model.heads["transcript"].log_prior.numpy(), expected, atol=1e-5)
     np.testing.assert_allclose(model.spec["heads"]["transcript"]["log_prior"], expected, atol=1e-4)
-    assert measure_priors(model, [(inputs, {}, {"keyword": weights["keyword"]})]) == []
+    assert calibrate(model, [(inputs, targets, {"keyword": weights["keyword"]})]) == []
+
+
+def test_a_classifier_is_as_sure_as_it_is_right():
+    """Logits of a classifier, twice too sure and right as often as half of them say."""
+    keras.utils.set_random_seed(1)
+    model = build_model(from_dict(ZooConfig, CONFIG))
+    model.heads["keyword"].logits.kernel.assign(30 * model.heads["keyword"].logits.kernel)
+    audio = np.stack([tone(0.4, 200.0 + 40 * number, seed=number) for number in range(120)])
+    inputs = {"audio": audio, "audio_length": np.full(len(audio), audio.shape[1], np.int32)}
+    before = model.predict_on_batch(inputs)["keyword"].astype(np.float64)
+    chance = 1 / (1 + np.exp((before[:, 0] - before[:, 1]) / 2))
+    targets = (np.random.default_rng(1).random(120) < chance).astype(np.int32)
+    batch = inputs, {"keyword": targets}, {"keyword": np.ones(120, np.float32)}
+    assert calibrate(model, [batch], frozen={"keyword/logits/bias"}) == []
+    assert calibrate(model, [batch]) == ["keyword"]
+    after = model.predict_on_batch(inputs)["keyword"]
+    tried = np.exp(np.linspace(-1, 2, 3001))
+    best = tried[np.argmin([cross_entropy(before / temperature, targets) for temperature in tried])]
+    np.testing.assert_allclose(after, before / best, rtol=2e-3, atol=1e-3)
+    assert 1.3 < best < 3
+
+
+def cross_entropy(logits, targets):
+    """Of targets with probability (n + 1) / (n + 2)."""
+    smooth = np.where(np.eye(2)[targets] > 0, 1 - 1 / (len(targets) + 2), 1 / (len(targets) + 2))
+    return -(smooth * (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))).sum(axis=1).mean()
 
 
 def test_a_finished_run_knows_its_priors(tmp_path):
