@@ -3,14 +3,13 @@
 import dataclasses
 import fnmatch
 import json
-import logging
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 import yaml
 
-from speechzoo.config import (ConfigError, HeadConfig, PartConfig, ZooConfig, create, flatten_options, from_dict,
+from speechzoo.config import (ConfigError, HeadConfig, PartConfig, ZooConfig, flatten_options, from_dict,
                               list_configs, load_config, merge, nearest)
 from speechzoo.files import write_atomically
 from speechzoo.origin import ORIGIN, Origin, origin_folder, read_origin
@@ -21,8 +20,6 @@ WEIGHTS, METRICS, CARD, CONFIG = "model.weights.h5", "metrics.json", "card.md", 
 RUN_WEIGHTS = ("final.weights.h5", "best.weights.h5")
 # What else a training run has in its folder, from its first step on.
 _OF_RUNS = ("checkpoint.h5", "labels.json", "log.jsonl")
-
-_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass
@@ -126,6 +123,7 @@ def load(name: str | Path, weights: str | Path | None = "pretrained", heads: lis
         (['mood', 'keyword'], ['mood/logits/kernel', 'mood/logits/bias'])
     """
     from speechzoo.multitask.build import build_model
+    from speechzoo.trained import assign_trained
 
     folder = Path(name)
     if folder.is_dir() and not (folder / CONFIG).is_file():
@@ -136,17 +134,16 @@ def load(name: str | Path, weights: str | Path | None = "pretrained", heads: lis
             raise ConfigError(f"{name}: a config file has no pretrained weights; give weights=None, the name of a zoo "
                               "model, or a weights file")
         weights = folder if folder.is_dir() else config.name
+    source = None if weights is None else find_weights(weights)
+    origin = Origin() if source is None else _origin(source)
     new_heads = heads if isinstance(heads, dict) else {}
     trained = config
     if new_heads:
         config = _with_heads(config, new_heads)
     model = build_model(config, heads and list(heads))
-    if weights is not None:
-        if new_heads and model.sharing.mixes_tasks and model.sharing.tasks != list(trained.heads):
-            raise ValueError(f"model '{config.name}': sharing '{config.sharing.type}' mixes the networks of all heads, "
-                             "so that trained weights are for these alone; name all of them, in their order: "
-                             f"{', '.join(trained.heads)}")
-        _load_weights(model, weights, trained, new_heads)
+    model.origin = origin
+    if source is not None:
+        model.new_weights = assign_trained(model, source, trained, new_heads)
     return model
 
 
@@ -292,54 +289,6 @@ def _with_heads(config: ZooConfig, heads: dict[str, dict]) -> ZooConfig:
     merged = merge({name: head for name, head in own.items() if name in heads}, heads)
     return dataclasses.replace(config, heads={
         name: from_dict(HeadConfig, head, f"heads.{name}") for name, head in merged.items()})
-
-
-def _load_weights(model, weights: str | Path, trained: ZooConfig, new_heads: dict):
-    """Finds, checks and reads weights of a model of the config `trained`; those of new heads may be missing there."""
-    from speechzoo.weights import assign_values, read_arrays
-
-    source = find_weights(weights)
-    values = read_arrays(source)
-    fitting = {weight.path for weight in model.weights if weight.path in values
-               and values[weight.path].shape == tuple(weight.shape)}
-    for name in _with_other_labels(model, trained, new_heads):
-        own = {weight.path for weight in model.heads[name].weights}
-        if own <= fitting:  # as many labels, and others: the weights would give the old ones new names
-            values = {path: value for path, value in values.items() if path not in own}
-    report = assign_values(model, values, str(source), strict=False)
-    # What is left over belongs to heads that were not asked for, or to training (speaker prototypes).
-    optional = {weight.path for part in (model.weighting, *model.heads.values()) for weight in part.optional_weights}
-    lacking = [path for path in (entry.partition(":")[0] for entry in report.missing + report.mismatched)
-               if path not in optional]
-    unexpected = [path for path in lacking if not any(_belongs_to(path, head) for head in new_heads)]
-    if unexpected:
-        raise ValueError(f"{source}: {len(unexpected)} weights of the model are not in it, such as {unexpected[0]}; "
-                         "name new heads with their configs (heads={...}), or load with weights=None and use "
-                         "speechzoo.weights.load_weights(model, path, strict=False) to start from what fits")
-    if lacking:
-        _LOGGER.info("%s: %d weights are new and start at random, such as %s", model.name, len(lacking), lacking[0])
-    model.new_weights = lacking
-    model.origin = _origin(source)
-
-
-def _with_other_labels(model, config: ZooConfig, heads: dict) -> list[str]:
-    """Those of the heads whose outputs stand for other labels than in the config."""
-    from speechzoo.decoding.answers import answer_kind
-    from speechzoo.heads import HEADS
-
-    found = []
-    for name in heads.keys() & config.heads.keys():
-        own = create(HEADS, "head", config.heads[name], name=name, label=config.heads[name].label)
-        if not own.auxiliary:
-            before, now = own.spec(), model.heads[name].spec()
-            if answer_kind(before).labels(before) != answer_kind(now).labels(now):
-                found.append(name)
-    return found
-
-
-def _belongs_to(path: str, head: str) -> bool:
-    """Whether a weight is of a head or of what a sharing has for it alone: `mood/...`, `adapter_mood_1/...`."""
-    return f"_{head}_" in f"_{path.partition('/')[0]}_"
 
 
 def _checkpoint_folder(name: str) -> Path:

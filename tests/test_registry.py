@@ -113,7 +113,7 @@ AUDIO = np.random.default_rng(0).standard_normal(8000).astype(np.float32) / 10
 
 def test_new_heads_stand_on_trained_weights(caplog):
     trained = load("mtl_ds_cnn_micro")
-    with caplog.at_level(logging.INFO, "speechzoo.registry"):
+    with caplog.at_level(logging.INFO, "speechzoo.trained"):
         model = load("mtl_ds_cnn_micro", heads={"mood": MOOD, "keyword": {}})
     assert list(model.heads) == list(model.zoo_config.heads) == ["mood", "keyword"]
     new = [weight.path for weight in model.heads["mood"].weights]

@@ -24,36 +24,40 @@ def add_decoder_arguments(parser):
                             "repeated. It turns close calls, and can put the phrase where it wasn't said")
 
 
-def open_decoders(arguments, model):
-    """The decoders that the options ask for: of transcripts, None for the greedy one, and of commands, or None.
+def read_decoder_options(arguments):
+    """The options of the decoders as `DecoderSettings`: files are read, before a model is waited for.
 
     Raises:
         ImportError: A package is missing that the options need.
         ValueError, OSError: An option or a file can't be used.
     """
-    from speechzoo.decoding.ctc.beam import BeamSearch
-    from speechzoo.decoding.ctc.boosting import PhraseBoost
-    from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
+    from speechzoo.decoding.settings import DecoderSettings
     from speechzoo.text.language_model import load_language_model
     from speechzoo.text.lexicon import load_lexicon
     from speechzoo.text.reading import read_words
 
     _check_decoder(arguments)
-    commands = make_commands(arguments, model)
-    # All that is read of transcripts, and then what is made of it.
     lm = arguments.lm or ("pocketsphinx" if arguments.dictation else None)
     language_model = load_language_model(lm) if lm else None
-    lexicon = load_lexicon(arguments.lexicon or "cmudict") if arguments.dictation else None
-    words = read_words(arguments.words) if arguments.words else language_model.words if arguments.lm_words else None
-    if arguments.dictation:
-        lm_weight = 1.0 if arguments.lm_weight is None else arguments.lm_weight
-        return LexiconSearch(model.spec, lexicon, language_model, lm_weight, arguments.word_bonus or 0.0), commands
-    if arguments.beam is None and not (arguments.lm or arguments.words or arguments.boost):
-        return None, commands
-    boost = PhraseBoost(arguments.boost) if arguments.boost else None
-    return BeamSearch(16 if arguments.beam is None else arguments.beam, language_model,
-                      0.5 if arguments.lm_weight is None else arguments.lm_weight, arguments.word_bonus, words,
-                      boost=boost), commands
+    return DecoderSettings(
+        grammar=arguments.grammar, lexicon=arguments.lexicon,
+        dictation=load_lexicon(arguments.lexicon or "cmudict") if arguments.dictation else None,
+        language_model=language_model,
+        words=read_words(arguments.words) if arguments.words else language_model.words if arguments.lm_words else None,
+        boost=arguments.boost or (), beam_width=arguments.beam, lm_weight=arguments.lm_weight,
+        word_bonus=arguments.word_bonus)
+
+
+def read_grammar_options(arguments):
+    """The options of spoken commands as `DecoderSettings`, for a command that has no others.
+
+    Raises:
+        ValueError: An option is of no use without another.
+    """
+    from speechzoo.decoding.settings import DecoderSettings
+
+    _check_lexicon(arguments)
+    return DecoderSettings(grammar=arguments.grammar, lexicon=arguments.lexicon)
 
 
 def _check_decoder(arguments):
@@ -66,6 +70,12 @@ def _check_decoder(arguments):
         raise ValueError("--lm-words needs a language model that lists its words: give --lm an ARPA file")
     if arguments.lm_words and arguments.words:
         raise ValueError("--words and --lm-words exclude each other")
+    _check_lexicon(arguments, arguments.dictation)
+
+
+def _check_lexicon(arguments, dictation=False):
+    if arguments.lexicon and not (arguments.grammar or dictation):
+        raise ValueError("--lexicon says how words sound: add --grammar FILE or --dictation")
 
 
 def add_grammar_arguments(group):
@@ -74,21 +84,6 @@ def add_grammar_arguments(group):
                        help="the commands: grammar of the zoo (smart_speaker), YAML file, or compiled .npz file")
     group.add_argument("--lexicon", metavar="FILE",
                        help="how its words sound: cmudict, or a lexicon's path (CMUdict if installed, and guesses)")
-
-
-def make_commands(arguments, model):
-    """The decoder of commands that the options ask for, or None.
-
-    Raises:
-        ValueError, OSError: An option or a file can't be used.
-    """
-    if arguments.lexicon and not (arguments.grammar or getattr(arguments, "dictation", False)):
-        raise ValueError("--lexicon says how words sound: add --grammar FILE or --dictation")
-    if not arguments.grammar:
-        return None
-    from speechzoo.decoding.commands.decoder import CommandDecoder
-
-    return CommandDecoder(arguments.grammar, model.spec, arguments.lexicon)
 
 
 def split_numbers(text: str) -> list[float]:

@@ -3,8 +3,8 @@
 import json
 import sys
 
-from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_arguments, open_decoders, positive,
-                                           split_names, split_numbers)
+from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_arguments, positive,
+                                           read_decoder_options, split_names, split_numbers)
 
 HELP = "Measure every head of a model on labelled recordings."
 
@@ -51,6 +51,7 @@ def run(arguments):
 
     for path in filter(None, (arguments.json, arguments.predictions)):
         check_writable(path)
+    decoding = read_decoder_options(arguments)
     model, sources = open_model(arguments.model), arguments.manifest
     if arguments.dev:
         if model.zoo_config is None:
@@ -58,7 +59,7 @@ def run(arguments):
         sources = model.zoo_config.dev_sources(arguments.dev)
         if not sources:
             raise ValueError(f"{arguments.model}: its config names no dev sources; name recordings with --manifest")
-    decoder, commands = open_decoders(arguments, model)
+    decoder, commands = decoding.transcripts(model.spec), decoding.commands(model.spec)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("evaluate", total=None)
         result = evaluate(model, sources, arguments.heads, split=arguments.split, decoder=decoder,

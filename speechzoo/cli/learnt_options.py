@@ -1,9 +1,10 @@
 """Options of the commands that learn somebody's voice or a word, and of those that make use of it."""
 
+import sys
 from pathlib import Path
 
 from speechzoo.cli.decoder_options import positive
-from speechzoo.cli.microphone import record
+from speechzoo.microphone import record
 
 
 def add_learning_arguments(parser, what: str):
@@ -24,7 +25,10 @@ def update(arguments, learnt, add, name: str, path: str):
         learnt.forget(name)
     else:
         rate = learnt.sample_rate
-        recorded = [record(arguments.seconds, rate) for _ in range(arguments.microphone or 0)]
+        recorded = []
+        for _ in range(arguments.microphone or 0):
+            print(f"recording {arguments.seconds:g} s ...", file=sys.stderr, flush=True)
+            recorded.append(record(arguments.seconds, rate))
         add(name, [*arguments.audio, *recorded])
     learnt.save(path)
     print(f"{path}: {', '.join(learnt.names) or 'empty'}")

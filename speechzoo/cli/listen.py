@@ -3,9 +3,10 @@
 import json
 import sys
 
-from speechzoo.cli import microphone
-from speechzoo.cli.decoder_options import add_grammar_arguments, make_commands
+from speechzoo import microphone
+from speechzoo.cli.decoder_options import add_grammar_arguments, read_grammar_options
 from speechzoo.cli.learnt_options import add_learnt_arguments
+from speechzoo.cli.microphone_options import add_device_argument
 
 HELP = "Listen to a microphone, a long recording or a pipe, and write what is heard as JSON lines."
 
@@ -18,7 +19,7 @@ def add_arguments(parser):
     parser.add_argument("source", nargs="?", metavar="FILE",
                         help="recording of any length; - for raw 16-bit samples at the model's rate on standard input")
     parser.add_argument("--microphone", action="store_true", help="listen to the microphone until Ctrl-C")
-    microphone.add_device_argument(parser)
+    add_device_argument(parser)
     parser.add_argument("--wake-word", metavar="WORD", help="say nothing before this keyword is heard")
     parser.add_argument("--threshold", type=float, metavar="P",
                         help="mean posterior of the wake word that wakes (0.99; 0.8 for a learnt word)")
@@ -38,14 +39,14 @@ def run(arguments):
 
     if bool(arguments.source) == arguments.microphone:
         raise ValueError("nothing to listen to; name a recording, - for standard input, or add --microphone")
+    decoding = read_grammar_options(arguments)
     model = open_model(arguments.model)
-    commands = make_commands(arguments, model)
     learnt = Learnt.open(model, arguments.voices, arguments.keywords, arguments.owner)
     # A model that streams finds utterances by what it reads; one that writes nothing can't. Learnt words need audio.
     writes = find_head(model.spec, type="ctc") is not None
     kind = StreamListener if "stream" in model.spec and writes and learnt.words is None else Listener
-    listener = kind(model, commands, arguments.wake_word, arguments.threshold, partials=arguments.partial,
-                    learnt=learnt)
+    listener = kind(model, decoding.commands(model.spec), arguments.wake_word, arguments.threshold,
+                    partials=arguments.partial, learnt=learnt)
     for samples in _blocks(arguments.source, listener.rate, arguments.device):
         _write(listener.feed(samples))
     _write(listener.finish())

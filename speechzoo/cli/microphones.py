@@ -1,6 +1,6 @@
 """`speechzoo microphones`: what `--device` may name."""
 
-from speechzoo.cli.microphone import devices
+from speechzoo.microphone import devices
 
 HELP = "List the microphones."
 

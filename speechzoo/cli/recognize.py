@@ -3,10 +3,10 @@
 import json
 import sys
 
-from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_arguments, open_decoders, positive,
-                                           split_names)
+from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_arguments, positive,
+                                           read_decoder_options, split_names)
 from speechzoo.cli.learnt_options import add_learnt_arguments
-from speechzoo.cli.microphone import add_device_argument, record
+from speechzoo.cli.microphone_options import add_device_argument
 
 HELP = "Say what is heard in recordings: transcript, words, speaker and whatever else the model answers."
 LIST = "audio"
@@ -35,17 +35,20 @@ def run(arguments):
     from speechzoo.audio import load_audio
     from speechzoo.decoding.recognition import select_heads
     from speechzoo.edge.learnt import Learnt
+    from speechzoo.microphone import record
     from speechzoo.opening import open_model
 
     if not arguments.audio and not arguments.microphone:
         raise ValueError("nothing to recognise; name recordings, or add --microphone")
+    decoding = read_decoder_options(arguments)
     model = open_model(arguments.model)
-    decoder, commands = open_decoders(arguments, model)
     learnt = Learnt.open(model, arguments.voices, arguments.keywords, arguments.owner)
+    decoder, commands = decoding.transcripts(model.spec), decoding.commands(model.spec)
     select_heads(model.spec, arguments.heads)  # an unknown one is refused before anything is recorded
     rate = model.spec["sample_rate"]
     sources = [(path, path) for path in arguments.audio]
     if arguments.microphone:
+        print(f"recording {arguments.seconds:g} s ...", file=sys.stderr, flush=True)
         sources.append(("microphone", (record(arguments.seconds, rate, arguments.device), rate)))
     failed = False
     for name, source in sources:

@@ -2,7 +2,8 @@
 
 import sys
 
-from speechzoo.cli.decoder_options import add_decoder_arguments, add_grammar_arguments, open_decoders, split_names
+from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_arguments, read_decoder_options,
+                                           split_names)
 
 HELP = "Serve an exported model to Home Assistant over the Wyoming protocol: wake word, speech-to-text, intents."
 
@@ -37,8 +38,9 @@ def run(arguments):
             raise
         raise ImportError("the server needs the package wyoming: pip install wyoming") from None
     logging.basicConfig(format="speechzoo: %(message)s")
+    decoding = read_decoder_options(arguments)
     model = EdgeModel(arguments.model, threads=arguments.threads)
-    decoder, commands = open_decoders(arguments, model)
-    voice = Voice(model, commands, decoder, arguments.wake_word, arguments.threshold, arguments.language)
+    voice = Voice(model, decoding.commands(model.spec), decoding.transcripts(model.spec), arguments.wake_word,
+                  arguments.threshold, arguments.language)
     print(f"speechzoo: {arguments.model} on {arguments.uri}", file=sys.stderr, flush=True)
     asyncio.run(serve(voice, arguments.uri))

@@ -5,7 +5,7 @@ import argparse
 import numpy as np
 import pytest
 
-from speechzoo.cli.decoder_options import add_decoder_arguments, add_grammar_arguments, open_decoders
+from speechzoo.cli.decoder_options import add_decoder_arguments, add_grammar_arguments, read_decoder_options
 from speechzoo.decoding.ctc.greedy import greedy_decode
 
 SPEC = {"type": "ctc", "label": "transcript", "kind": "characters", "units": [" ", "a", "e", "h", "y"],
@@ -24,5 +24,5 @@ def test_a_phrase_turns_a_close_call(options, text):
     add_grammar_arguments(parser)
     logits = np.full((3, 6), -9.0)
     logits[[0, 1, 1, 2], [4, 2, 3, 5]] = 9.0, 9.0, 7.0, 9.0  # "hay", and "hey" two nats behind
-    decoder, _ = open_decoders(parser.parse_args(options), None)
-    assert (decoder or greedy_decode)(logits, SPEC).text == text
+    settings = read_decoder_options(parser.parse_args(options))
+    assert (settings.transcripts({"heads": {"transcript": SPEC}}) or greedy_decode)(logits, SPEC).text == text

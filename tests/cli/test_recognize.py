@@ -99,3 +99,10 @@ def test_commands(recordings, tmp_path, capsys):
     assert run("recognize", "fake", recordings[0], recordings[2], "--json", "--grammar", tmp_path / "moves.yaml") == 0
     up, stop = (json.loads(line) for line in capsys.readouterr().out.splitlines())
     assert (up["intent"], up["slots"], stop["intent"], stop["slots"]) == ("move", {"way": "up"}, "none", {})
+
+
+def test_no_model_is_waited_for_where_a_file_is_missing(recordings, monkeypatch, capsys):
+    monkeypatch.setattr("speechzoo.opening.open_model", lambda source: pytest.fail("opened"))
+    for options in (["--lm", "missing.arpa"], ["--words", "missing.txt"], ["--lexicon", "cmudict"]):
+        assert run("recognize", "fake", recordings[0], *options) == 2
+    assert capsys.readouterr().err.count("missing.") == 2

@@ -1,27 +1,36 @@
 """The microphone, through the package sounddevice."""
 
 import contextlib
-import sys
-
-
-def add_device_argument(parser):
-    """Adds the choice of a microphone to a command's parser."""
-    parser.add_argument("--device", metavar="NAME",
-                        help="the microphone: its number, or part of its name, from 'speechzoo microphones'; the "
-                             "system's own choice if absent")
 
 
 def devices() -> list[tuple[int, str, int]]:
-    """Number, name and channels of each microphone."""
+    """Number, name and channels of each microphone.
+
+    Raises:
+        ImportError: The package `sounddevice` is missing.
+        OSError: No microphone can be used.
+    """
     with _sounddevice() as sounddevice:
         return [(number, device["name"], device["max_input_channels"])
                 for number, device in enumerate(sounddevice.query_devices()) if device["max_input_channels"]]
 
 
 def record(seconds: float, sample_rate: int, device: str | None = None):
-    """float32 (samples,) from a microphone, the default one when None is named."""
+    """Records from a microphone.
+
+    Args:
+        seconds: How long.
+        sample_rate: Hz.
+        device: The microphone's number, or part of its name; the system's own choice when None.
+
+    Returns:
+        float32 (samples,).
+
+    Raises:
+        ImportError: The package `sounddevice` is missing.
+        OSError: The microphone can't be used.
+    """
     with _sounddevice() as sounddevice:
-        print(f"recording {seconds:g} s ...", file=sys.stderr, flush=True)
         audio = sounddevice.rec(int(seconds * sample_rate), samplerate=sample_rate, channels=1, dtype="float32",
                                 device=_number(device))
         sounddevice.wait()
@@ -29,7 +38,8 @@ def record(seconds: float, sample_rate: int, device: str | None = None):
 
 
 def blocks(block_seconds: float, sample_rate: int, device: str | None = None):
-    """float32 (samples,) again and again, from a microphone, until interrupted."""
+    """float32 (samples,) of `block_seconds` each, from a microphone, until interrupted; arguments and errors as of
+    `record`."""
     with _sounddevice() as sounddevice:
         with sounddevice.InputStream(samplerate=sample_rate, channels=1, dtype="float32",
                                      device=_number(device)) as stream:
