@@ -27,5 +27,9 @@ def find_heads(spec: dict, type: str | None = None, label: str | None = None,
 
 def find_head(spec: dict, type: str | None = None, label: str | None = None,
               kind: str | tuple[str, ...] | None = None) -> str | None:
-    """Name of the first head that fits, or None; arguments as of `find_heads`."""
-    return next(iter(find_heads(spec, type, label, kind)), None)
+    """Name of the head that fits, or None: of several, the one that is named as the label, or else the first.
+
+    Arguments as of `find_heads`.
+    """
+    found = find_heads(spec, type, label, kind)
+    return label if label in found else next(iter(found), None)

@@ -11,6 +11,7 @@ from speechzoo.decoding.ctc.hypothesis import Hypothesis
 from speechzoo.decoding.ctc.segments import Segment, segments_text
 from speechzoo.decoding.ctc.word import Word
 from speechzoo.decoding.decoder import Decoder, naming_head, output_of
+from speechzoo.decoding.heads import find_head
 
 WORD_FIELDS = {"words": "transcript", "phone_times": "phones", "sentence_words": "sentence"}
 """Fields of words with times -> the text that they are the words of."""
@@ -41,7 +42,7 @@ class Recognition:
         sentence_words: The sentence's words with times.
         sentence_score: Under a grammar, how well its best sentence matches, nats a unit, at most 0; the sentence is
             rejected below the grammar's threshold. See `grammar_decode`.
-        labels: Answers of any other head, by label: text, or a number.
+        labels: Answers of any other head, by label: text, a number, slots, or an embedding as of `speaker`.
         confidence: Label -> 0 to 1, for every answer but the speaker's and numbers. For slots it is that of all of them
             together.
         slot_confidence: Slot name -> 0 to 1, for the filled slots.
@@ -62,7 +63,7 @@ class Recognition:
     sentence: str | None = None
     sentence_words: list[Word] = field(default_factory=list)
     sentence_score: float | None = None
-    labels: dict[str, str | float] = field(default_factory=dict)
+    labels: dict[str, str | float | dict[str, str] | np.ndarray] = field(default_factory=dict)
     confidence: dict[str, float] = field(default_factory=dict)
     slot_confidence: dict[str, float] = field(default_factory=dict)
 
@@ -84,12 +85,13 @@ class Recognition:
             elif item.name in ("confidence", "slot_confidence"):
                 value = {key: round(float(number), 4) for key, number in value.items()} or None
             elif item.name == "speaker" and value is not None:
-                value = [round(float(number), 6) for number in value]
+                value = _numbers(value)
             elif item.name == "speech" and value is not None:
                 value = [{key: round(number, 4) for key, number in asdict(segment).items()} for segment in value]
             elif item.name == "labels":
                 # A number's scale is its head's, so that no rounding suits all.
-                value = {label: answer if isinstance(answer, str) else float(answer)
+                value = {label: _numbers(answer) if isinstance(answer, np.ndarray) else
+                         answer if isinstance(answer, str | dict) else float(answer)
                          for label, answer in value.items() if answer is not None} or None
             if value is not None:
                 values[item.name] = value
@@ -112,6 +114,9 @@ class Recognition:
             values["speech"] = [Segment(**segment) for segment in values["speech"]]
         if "speaker" in values:
             values["speaker"] = np.asarray(values["speaker"], np.float32)
+        if "labels" in values:
+            values["labels"] = {label: np.asarray(answer, np.float32) if isinstance(answer, list) else answer
+                                for label, answer in values["labels"].items()}
         return cls(**values)
 
     def __str__(self) -> str:
@@ -126,6 +131,8 @@ class Recognition:
                 continue
             if isinstance(value, dict):
                 value = ", ".join(f"{name}: {text}" for name, text in value.items()) or "none"
+            elif isinstance(value, np.ndarray):
+                value = _embedding_text(value)
             elif not isinstance(value, str):
                 value = f"{value:g}"
             share = self.confidence.get(label)
@@ -133,9 +140,17 @@ class Recognition:
         if self.sentence_score is not None:
             rows.append(("sentence", f"{self.sentence or '(nothing)'} (score {self.sentence_score:.2f})", ""))
         if self.speaker is not None:
-            rows.append(("speaker", f"voice embedding of {len(self.speaker)} numbers", ""))
+            rows.append(("speaker", _embedding_text(self.speaker), ""))
         width = max((len(label) for label, _, _ in rows), default=0)
         return "\n".join(f"{label:<{width}}  {share:>4}  {value}" for label, value, share in rows)
+
+
+def _numbers(embedding: np.ndarray) -> list[float]:
+    return [round(float(number), 6) for number in embedding]
+
+
+def _embedding_text(embedding: np.ndarray) -> str:
+    return f"voice embedding of {len(embedding)} numbers"
 
 
 @dataclass
@@ -197,10 +212,8 @@ def make_decoders(spec: dict, heads: list[str] | None = None, decoder=None,
         decoder = None
     answered = {label for each in given for label in each.labels}
     chosen = {name: head_spec for name, head_spec in chosen.items() if head_spec["label"] not in answered}
-    owner = {}
-    for name, head_spec in chosen.items():
-        if name == head_spec["label"] or head_spec["label"] not in owner:
-            owner[head_spec["label"]] = name
+    labels = {head_spec["label"] for head_spec in chosen.values()}
+    owner = {label: find_head({"heads": chosen}, label=label) for label in labels}
     return [HeadDecoder(name, head_spec["label"] if owner[head_spec["label"]] == name else name, head_spec,
                         decoder or greedy_decode) for name, head_spec in chosen.items()] + given
 

@@ -30,7 +30,7 @@ class Voices:
 
     def __init__(self, model, threshold: float = VOICE_THRESHOLD):
         spec = model.spec
-        self._head = find_head(spec, type="speaker")
+        self._head = find_head(spec, type="speaker", label="speaker") or find_head(spec, type="speaker")
         if self._head is None:
             raise ValueError(f"model '{spec['name']}' has no speaker head; it has: {', '.join(spec['heads'])}")
         self.model, self.threshold = model, threshold
@@ -106,7 +106,8 @@ class Voices:
         self._voices = dict(zip(map(str, arrays["names"]), arrays["voices"]))
 
     def _embed(self, audio, sample_rate=None) -> np.ndarray:
-        return self.model.recognize(audio, sample_rate, heads=[self._head]).speaker
+        result = self.model.recognize(audio, sample_rate, heads=[self._head])
+        return result.answer(self.model.spec["heads"][self._head]["label"])
 
     def _known(self, name):
         if name not in self._voices:

@@ -111,3 +111,32 @@ def test_labels_may_be_numbers():
     small = Recognition(labels={"pressure": 2.5e-5, "count": np.int64(12345678), "unknown": None}).to_dict()
     assert small == {"labels": {"pressure": 2.5e-5, "count": 12345678.0}}
     assert Recognition.from_dict(json.loads(json.dumps(small))).to_dict() == small
+
+
+@pytest.mark.parametrize("names, owner", [
+    (("near", "far"), "near"), (("far", "near"), "far"), (("near", "own"), "own")])
+def test_of_two_heads_for_one_label_one_fills_the_field(names, owner):
+    """The one that is named as the label, or else the first, whatever the type; the other has an entry in `labels`."""
+    outputs = make_outputs()
+    for label in ("speaker", "slots", "speech", "transcript"):
+        spec, first = SPEC["heads"][label], outputs[label]
+        heads = {label if name == "own" else name: spec for name in names}
+        owning, other = sorted(heads, key=[label if owner == "own" else owner].count, reverse=True)
+        given = {owning: first, other: first[::-1]}
+        result = recognize_outputs(given, {**SPEC, "heads": heads})
+        alone = [recognize_outputs({label: given[name]}, {**SPEC, "heads": {label: spec}}) for name in (owning, other)]
+        kept, left = (each.to_dict() for each in alone)
+        assert kept[label] != left[label]
+        values = result.to_dict()
+        assert values[label] == kept[label] and values.get("slot_confidence") == kept.get("slot_confidence")
+        shown = left[label] if label != "speech" else "0.00-0.04, 0.08-0.16 s"
+        assert values["labels"] == {other: shown}
+        assert Recognition.from_dict(json.loads(json.dumps(values))).to_dict() == values
+        assert len(str(result).splitlines()) == 2
+
+
+def test_an_embedding_of_another_label_is_no_speaker():
+    spec = {**SPEC, "heads": {"owner": {"type": "speaker", "label": "owner", "embedding_size": 3}}}
+    result = recognize_outputs({"owner": np.array([0.6, 0.8, 0.0])}, spec)
+    assert result.speaker is None and result.answer("owner").tolist() == pytest.approx([0.6, 0.8, 0])
+    assert str(result) == "owner        voice embedding of 3 numbers"

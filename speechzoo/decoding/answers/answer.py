@@ -128,9 +128,10 @@ class Answer(abc.ABC):
         """Share of the answers that are not the same, 0 to 1; 0 where answers are never quite the same. Arguments as of
         `distance`."""
 
-    def _keep(self, result, label, value, confidence):
+    def _keep(self, result, label, value, confidence=None):
         if label in self.fields:
             setattr(result, label, value)
         else:
             result.labels[label] = value
-        result.confidence[label] = confidence
+        if confidence is not None:
+            result.confidence[label] = confidence

@@ -9,8 +9,13 @@ from speechzoo.decoding.ctc.paths import log_softmax
 class SlotsAnswer(ChoiceAnswer):
     """The filled slots; output (sum over slots of values + 1,) logits, a segment per slot, "none" first in each."""
 
+    fields = ("slots",)
+
     def read(self, result, label, output, head_spec):
-        result.slots, result.slot_confidence, result.confidence[label] = read_slots(output, head_spec)
+        slots, confidence, together = read_slots(output, head_spec)
+        self._keep(result, label, slots, together)
+        if label in self.fields:
+            result.slot_confidence = confidence
 
     def answer(self, output, head_spec):
         slots, _, together = read_slots(output, head_spec)

@@ -8,11 +8,12 @@ from speechzoo.decoding.answers.answer import Answer
 class SpeakerAnswer(Answer):
     """An embedding; output (embedding size,), L2-normalised. The cosine of two compares voices."""
 
+    fields = ("speaker",)
     compares_recordings = True
     metric_units = {"min_dcf": ""}
 
     def read(self, result, label, output, head_spec):
-        result.speaker, _ = self.answer(output, head_spec)
+        self._keep(result, label, self.answer(output, head_spec)[0])
 
     def answer(self, output, head_spec):
         """The embedding, float32 (embedding size,); it has no confidence of its own."""
