@@ -18,8 +18,7 @@ from speechzoo.decoding.answers import UnknownLabelError, answer_kind
 from speechzoo.decoding.commands.decoder import command_decoder
 from speechzoo.decoding.ctc.greedy import greedy_decode
 from speechzoo.decoding.decoder import naming_head
-from speechzoo.decoding.recognition import (Recognition, decode_words, make_decoders, read_outputs, recognize_outputs,
-                                            select_heads)
+from speechzoo.decoding.recognition import Recognition, head_decoders, make_decoders, select_heads
 from speechzoo.files import naming
 from speechzoo.metrics.understanding import score_commands
 from speechzoo.opening import open_model
@@ -90,6 +89,7 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
                                   if not answer_kind(head).compares_recordings}}
     asked = None if heads is None else list(spec["heads"]) or None
     decoders = make_decoders(spec, asked, decoder, commands)
+    measured = head_decoders(spec["heads"], decoder, decoders)
     noises = None if noise is None else read_noises(noise, noise_split, spec["sample_rate"])
     utterances = [_Utterance(source, values, ratio) for source in sources
                   for values in read_manifest(source.manifest) if source.split in (None, values.get("split"))
@@ -120,9 +120,10 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
                 except UNREADABLE as error:
                     skipped_audio.append(f"{utterance.id}: {error}")
             for utterance, outputs in zip(usable, model.batch_outputs(audio)):
-                utterance.read(outputs, spec, decoder, commands)
+                meaning = _decode_once(outputs)
+                utterance.keep(meaning, spec, measured, commands)
                 if file:
-                    file.write(utterance.line(read_outputs(outputs, decoders)))
+                    file.write(utterance.line(meaning, decoders))
             done += len(batch)
             if progress:
                 progress(done, len(utterances))
@@ -217,20 +218,36 @@ class _Utterance:
         audio = read_utterance_audio(self.values, self.manifest.parent, sample_rate, maximum_seconds)
         return audio if self.snr is None else mix_somewhere(audio, noises, self.snr, self.id)
 
-    def read(self, outputs, spec, decoder, commands):
-        """Keeps the answers that there are labels for."""
-        heads = {name: spec["heads"][name] for name in self.references}
-        for name, output in decode_words(outputs, heads, decoder).items():
+    def keep(self, meaning, spec, measured, commands):
+        """Keeps the answers that there are labels for, given what each decoder makes of the outputs."""
+        for name in self.references:
             with naming_head(name):
-                self.answers[name] = answer_kind(heads[name]).answer(output, heads[name])
+                self.answers[name] = answer_kind(spec["heads"][name]).answer(meaning(measured[name]),
+                                                                             spec["heads"][name])
         if self.command:
-            result = recognize_outputs(outputs, {"heads": {}}, commands=commands)
+            result = Recognition()
+            commands.write(result, meaning(commands))
             self.understood = (result.intent, result.slots)
 
-    def line(self, answers: Recognition) -> str:
+    def line(self, meaning, decoders) -> str:
         """All answers, for the file of predictions."""
+        answers = Recognition()
+        for decoder in decoders:
+            decoder.write(answers, meaning(decoder))
         heard = {} if self.snr is None else {"snr": self.snr}
         return json.dumps({"id": self.id, **heard, **answers.to_dict()}, ensure_ascii=False) + "\n"
+
+
+def _decode_once(outputs):
+    """Decoder -> what it makes of the outputs for one utterance, however often that is asked for."""
+    meanings = {}
+
+    def meaning(decoder):
+        if id(decoder) not in meanings:
+            meanings[id(decoder)] = decoder(outputs)
+        return meanings[id(decoder)]
+
+    return meaning
 
 
 def _gather(utterances, spec, confusions, manifests, skipped_audio, skipped_labels, required) -> dict:

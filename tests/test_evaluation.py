@@ -5,6 +5,7 @@ import pytest
 
 from speechzoo.config import SourceConfig
 from speechzoo.data.manifest import ManifestError
+from speechzoo.decoding.commands.decoder import CommandDecoder
 from speechzoo.decoding.ctc.hypothesis import Hypothesis
 from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
 from speechzoo.evaluation import evaluate, make_batches, open_model
@@ -124,6 +125,25 @@ def test_predictions_are_of_the_heads_asked_for(make_manifest, tmp_path):
     assert set(line) == {"id", "keyword", "confidence"} and set(line["confidence"]) == {"keyword"}
     evaluate(FakeModel(), manifest, heads=["keyword", "transcript"], decoder=search, predictions=path)
     assert json.loads(path.read_text())["transcript"] == "go up"
+
+
+def test_nothing_is_decoded_twice(make_manifest, tmp_path, monkeypatch):
+    calls = []
+
+    def search(logits, spec):
+        calls.append("transcript")
+        return Hypothesis("go up")
+
+    decode = CommandDecoder.__call__
+    monkeypatch.setattr(CommandDecoder, "__call__",
+                        lambda self, outputs: calls.append("command") or decode(self, outputs))
+    manifest = make_manifest([{"number": 0, "transcript": "go up", "intent": "go"}, {"number": 1}])
+    path = tmp_path / "out.jsonl"
+    grammar = Grammar("moves", {"go": Words("go up")})
+    result = evaluate(FakeModel(), manifest, decoder=search, grammar=grammar, predictions=path)
+    assert sorted(calls) == ["command", "command", "transcript", "transcript"]
+    assert result["overall"]["command"]["n"] == 1 and result["overall"]["transcript"]["wer"] == 0
+    assert [json.loads(line)["intent"] for line in path.read_text().splitlines()] == ["go", "go"]
 
 
 def test_predictions_and_confusions(make_manifest, tmp_path):

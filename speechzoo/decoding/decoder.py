@@ -21,7 +21,7 @@ class Decoder(abc.ABC):
 
     @abc.abstractmethod
     def __call__(self, outputs: dict[str, np.ndarray]):
-        """What the outputs for one utterance mean: a `Hypothesis`, a `Parse`, or whatever `read` reads.
+        """What the outputs for one utterance mean: a `Hypothesis`, a `Parse`, or whatever `write` writes.
 
         Args:
             outputs: Head -> array without the batch axis; at least those of `heads`.
@@ -31,13 +31,20 @@ class Decoder(abc.ABC):
         """
 
     @abc.abstractmethod
-    def read(self, result, outputs: dict[str, np.ndarray]):
-        """Writes the answers for one utterance into `result`.
+    def write(self, result, meaning):
+        """Writes the answers for one utterance.
 
         Args:
             result: A `Recognition`; the fields of the decoder's labels are changed.
-            outputs: As of a call, whose errors it raises too.
+            meaning: What a call gave.
+
+        Raises:
+            ValueError: An output that can't be read.
         """
+
+    def read(self, result, outputs: dict[str, np.ndarray]):
+        """A call and `write` in one."""
+        self.write(result, self(outputs))
 
 
 @contextlib.contextmanager

@@ -179,11 +179,10 @@ class HeadDecoder(Decoder):
             writes = answer_kind(self.head_spec).writes_words(self.head_spec)
             return self.search(output, self.head_spec) if writes else output
 
-    def read(self, result: Recognition, outputs: dict[str, np.ndarray]):
-        """As `Decoder.read`; its errors name the head."""
-        output = self(outputs)
+    def write(self, result: Recognition, meaning: np.ndarray | Hypothesis):
+        """As `Decoder.write`; its errors name the head."""
         with naming_head(self.name):
-            answer_kind(self.head_spec).read(result, self.label, output, self.head_spec)
+            answer_kind(self.head_spec).read(result, self.label, meaning, self.head_spec)
 
 
 def make_decoders(spec: dict, heads: list[str] | None = None, decoder=None,
@@ -248,25 +247,22 @@ def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[st
     return read_outputs(outputs, make_decoders(spec, heads, decoder, commands))
 
 
-def decode_words(outputs: dict[str, np.ndarray], heads: dict[str, dict], decoder=None) -> dict:
-    """What kinds of answers read: outputs, or what a decoder has written where a head writes words.
+def head_decoders(heads: dict[str, dict], decoder=None, among: list[Decoder] = ()) -> dict[str, Decoder]:
+    """What decodes each head by itself, whichever head owns its label: for measuring them.
 
     Args:
-        outputs: Of one utterance, as of `recognize_outputs`.
-        heads: Head -> its spec, of the heads that are needed.
-        decoder: As of `make_decoders`.
+        heads: Head -> its spec.
+        decoder: As of `make_decoders`. A `Decoder` stands for the heads of the labels that it answers.
+        among: Decoders that are there already, from `make_decoders`: those that read one of `heads` are taken.
 
     Returns:
-        Head -> its output, or a Hypothesis, for each of `heads`.
-
-    Raises:
-        ValueError: An output is missing, or can't be decoded.
+        Head -> a decoder, whose call gives what the head's kind of answer reads.
     """
     given, search = (decoder, None) if isinstance(decoder, Decoder) else (None, decoder)
-    decoders = {name: HeadDecoder(name, name, head_spec, search or greedy_decode) for name, head_spec in heads.items()}
-    if given is not None:
-        decoders.update({name: given for name, head_spec in heads.items() if head_spec["label"] in given.labels})
-    return {name: each(outputs) for name, each in decoders.items()}
+    own = {each.name: each for each in among if isinstance(each, HeadDecoder)}
+    return {name: given if given is not None and head_spec["label"] in given.labels
+            else own.get(name) or HeadDecoder(name, name, head_spec, search or greedy_decode)
+            for name, head_spec in heads.items()}
 
 
 def select_heads(spec: dict, heads: list[str] | None) -> dict:

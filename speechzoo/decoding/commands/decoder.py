@@ -77,9 +77,9 @@ class CommandDecoder(Decoder):
         with output_of(outputs, self.head) as logits:
             return grammar_decode(logits, self.compiled)
 
-    def read(self, result, outputs: dict[str, np.ndarray]):
-        """As `Decoder.read`: the command, or the intent "none" and no slots where there was none."""
-        parse = self(outputs)
+    def write(self, result, meaning: Parse):
+        """As `Decoder.write`: the command, or the intent "none" and no slots where there was none."""
+        parse = meaning
         result.sentence_score = parse.score
         if parse.accepted:
             result.intent, result.slots, result.slot_confidence = parse.intent, parse.slots, parse.slot_confidence

@@ -118,9 +118,9 @@ class LexiconSearch(Decoder):
         trace, score = self._finish(tokens)
         return self._hypothesis(log_probs, traces, trace, score)
 
-    def read(self, result, outputs: dict[str, np.ndarray]):
-        """As `Decoder.read`: the transcript and its words."""
-        answer_kind(self._spec).read(result, "transcript", self(outputs), self._spec)
+    def write(self, result, meaning: Hypothesis):
+        """As `Decoder.write`: the transcript and its words."""
+        answer_kind(self._spec).read(result, "transcript", meaning, self._spec)
 
     def _advance(self, tokens, row):
         """One frame: every token stays in its unit, goes into the blank after it, or goes on to the next unit. Returns

@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from speechzoo.decoding.ctc.paths import log_softmax
 from speechzoo.decoding.dictation.lexicon_search import DICTATION_PRIOR_SCALE, LexiconSearch
-from speechzoo.decoding.recognition import decode_words, recognize_outputs
+from speechzoo.decoding.recognition import head_decoders, recognize_outputs
 from speechzoo.text.language_model import load_language_model
 from speechzoo.text.ngram import NGram, build_ngram
 
@@ -107,8 +107,8 @@ def test_a_recognition_takes_its_transcript_from_the_phones():
     assert result.transcript == "cub" and result.phones == "K AH B" and result.words[0].text == "cub"
     assert recognize_outputs(outputs, spec_of(), heads=["transcript"], decoder=search).phones is None
     assert recognize_outputs(outputs, spec_of(), heads=["phones"], decoder=search).transcript is None  # nobody asked
-    decoded = decode_words(outputs, spec_of()["heads"], search)
-    assert decoded["transcript"].text == "cub" and decoded["phones"] is outputs["phones"]
+    decoders = head_decoders(spec_of()["heads"], search)
+    assert decoders["transcript"](outputs).text == "cub" and decoders["phones"](outputs) is outputs["phones"]
 
 
 def test_words_that_the_language_model_does_not_know_are_left_out():
