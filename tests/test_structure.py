@@ -101,6 +101,26 @@ def test_rooms_import_only_rooms_below_them():
     assert not wrong, "\n".join(wrong)
 
 
+def test_the_page_names_every_room_and_what_the_narrow_ones_see():
+    page = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    house = page[page.index("```text"):page.index("```floors")]
+    listed = re.findall(r"^  ([a-z]\w*)(?:/|\.py) ", house, re.MULTILINE)
+    assert sorted(listed) == sorted({room_of(path) for path in FILES} - {"__init__", "__main__"} | {"checkpoints"})
+    narrow = {room: set(re.findall(r"`(\w+)`", seen)) for room, seen in
+              re.findall(r"`(\w+)`\s+only\s+((?:`\w+`(?!\s+only)(?:,\s+|\s+and\s+)?)+)", page)}
+    assert {room: narrow.get(room, set()) for room in NARROW} == NARROW
+
+
+def test_tensorflow_is_where_the_page_says():
+    """Inside of functions, too."""
+    page = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/.]+)`", re.search(r"TensorFlow lives in (.*?\.)\n", page, re.DOTALL)[1])
+    for path in FILES:
+        place = str(path.relative_to(PACKAGE))
+        if any(module.split(".")[0] == "tensorflow" for _, module in imports(path)):
+            assert any(place == name or place.startswith(f"{name}/") for name in named), f"{place} imports TensorFlow"
+
+
 def test_rooms_use_only_their_packages():
     wrong = []
     for path in FILES:
