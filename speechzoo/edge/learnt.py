@@ -43,14 +43,14 @@ class Learnt:
             OSError: A file can't be read.
         """
         learnt_voices = learnt_words = None
-        if owner:
-            Owner(model).load(owner)
         if words:
             learnt_words = CustomWords(model)
             learnt_words.load(words)
         if voices:
             learnt_voices = Voices(model)
             learnt_voices.load(voices)
+        if owner:  # last, because voices and words know the model that they were learnt with by how it hears
+            Owner(model).load(owner)
         return cls(learnt_voices, learnt_words)
 
     def complete(self, result: Recognition, audio: np.ndarray | None = None):

@@ -38,3 +38,14 @@ def test_nothing_learnt_completes_nothing():
 def test_only_exported_files_learn_words_and_owners(files, message):
     with pytest.raises(ValueError, match=message):
         Learnt.open(FakeModel(), **files)
+
+
+def test_voices_and_words_are_read_before_the_model_hears_as_adapted(monkeypatch):
+    """They are known by how the model heard when they were learnt, as the commands on docs/learning.md learn them."""
+    read = []
+    for name in ("Voices", "CustomWords", "Owner"):
+        learnt = type(name, (), {"__init__": lambda self, model: None,
+                                 "load": lambda self, path: read.append(type(self).__name__)})
+        monkeypatch.setattr(f"speechzoo.edge.learnt.{name}", learnt)
+    Learnt.open(FakeModel(), voices="voices.npz", words="words.npz", owner="owner.npz")
+    assert sorted(read[:2]) == ["CustomWords", "Voices"] and read[2] == "Owner"
