@@ -1,12 +1,14 @@
 """Every block of code in README.md, docs/ and checkpoints' lineages runs, is parsed, or says why not.
 
-A block is marked by its language: `sh` and `console` (after `$ `) are commands, `python` runs, `yaml` is a config,
+A block is marked by its language: `sh` and `console` (after `$ `) are commands, all of which are parsed, and of which
+those of README.md and docs/ run that `NOT_RUN` gives no reason against; `python` runs, `yaml` is a config,
 `json` has one object per line, `text` is what a program printed. A comment on the line above says why a Python block
 isn't run (`<!-- not run: ... -->`), or where it is tested (`<!-- tested by tests/... -->`).
 """
 
 import ast
 import functools
+import glob
 import gzip
 import importlib
 import itertools
@@ -42,6 +44,22 @@ LANGUAGES = ("sh", "console", "python", "yaml", "json", "text", FLOORS)
 RUN_ELSEWHERE = {"keras.md": "tests/test_keras_page.py"}
 # Programs of others, and a word of the shell: what follows them is not looked at.
 FOREIGN = {"apt", "arecord", "brew", "cp", "dnf", "for", "git"}
+# Commands of ours that no test runs as the pages show them: what they look like, and why.
+NOT_RUN = {
+    r"speechzoo .*--microphone\b|speechzoo listen \S+ - ":
+        "somebody must speak; tests/cli/test_recognize.py has a microphone",
+    r"speechzoo train ": "takes hours and corpora; tests/training/test_trainer.py trains on tones",
+    r"speechzoo (evaluate|prepare) ":
+        "takes corpora; tests/cli/test_evaluate.py and tests/cli/test_cli_prepare.py have small ones",
+    r"speechzoo synthesize ": "takes hours and synthesizers; tests/corpora/synthesis has a synthesizer of its own",
+    r"speechzoo import ": "takes weights of others; tests/published writes such a file",
+    r"speechzoo export ": "takes minutes; tests/exporters and tests/cli/test_export.py export small models",
+    r"speechzoo benchmark ": "measures for half a minute; tests/cli/test_benchmark.py measures for less",
+    r"speechzoo recognize .*--dictation": "searches 130,000 words; tests/decoding/dictation searches a few",
+    r"speechzoo recognize runs/": "takes a run; tests/compatibility/test_fixtures.py opens one",
+    r"python -m (benchmarks|tools)\.": "takes corpora or hours; tests/benchmarks and tests/tools have their parts",
+    r"python -m venv |python (-c|examples/)": "is about the machine, or takes corpora; parsed above",
+}
 # A smaller model and fewer epochs than the page shows, where it trains: the same calls in seconds instead of minutes.
 SMALLER = {"mtl_conformer_small": "mtl_ds_cnn_micro", "epochs=20": "epochs=1"}
 
@@ -231,6 +249,41 @@ def test_commands_in_the_text_exist(page):
         assert [option for option in options if f'"{option}"' not in text_of] == [], f"{page.name}: `{span}`"
 
 
+def ours(page: Path) -> list[list[str]]:
+    """The commands of a page that are this repository's."""
+    scripts = [block.text for block in BLOCKS if block.page == page and block.language in ("sh", "console")]
+    lines = [line for script in scripts for line in commands(re.sub(r"^\$ ", "", script, flags=re.MULTILINE))]
+    return [words for words in lines if words[0] == "speechzoo" or Path(words[0]).name.startswith("python")]
+
+
+def reasons(words: list[str]) -> list[str]:
+    """The patterns of `NOT_RUN` that fit."""
+    return [pattern for pattern in NOT_RUN if re.match(pattern, " ".join(words) + " ")]
+
+
+def test_every_reason_not_to_run_a_command_is_one():
+    shown = [words for page in PAGES for words in ours(page)]
+    used = {pattern for words in shown for pattern in reasons(words)}
+    assert used == set(NOT_RUN)
+    for reason in NOT_RUN.values():
+        assert all((ROOT / path).exists() for path in re.findall(r"tests/[\w/.]*\w", reason)), reason
+
+
+RUN = {page: found for page in PAGES if page.name != "lineage.md"
+       and (found := [words for words in ours(page) if not reasons(words)])}
+
+
+@pytest.mark.parametrize("page", RUN, ids=lambda page: page.name)
+def test_commands_run(page, folder, capfd):
+    """The others, in the order of the page, as a shell would call them."""
+    for words in RUN[page]:
+        arguments = [name for word in words[1:] for name in (sorted(glob.glob(word)) or [word])]
+        with pytest.raises(SystemExit) as ended:
+            cli.main(arguments)
+        assert ended.value.code == 0, (words, capfd.readouterr().err)
+    keras.backend.clear_session()
+
+
 # ---- configs and manifests
 
 
@@ -276,14 +329,16 @@ def folder(tmp_path, monkeypatch, load):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(speechzoo.registry, "load", load)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
-    for name in ("1", "2", "3", "4", "5", "again", "order", "calm"):
+    for name in ("1", "2", "3", "4", "5", "again", "order", "calm", *(f"word_{number}" for number in range(1, 6))):
         recording(f"{name}.wav", "stop", tmp_path)
-    for name in ("anna_1", "anna_2", "anna_3", "who"):
+    for name in ("anna_1", "anna_2", "anna_3", "who", "a", "evening"):
         recording(f"{name}.wav", "sentence", tmp_path)
     exported = gzip.decompress((FIXTURES / "tiny_streaming.tflite.gz").read_bytes())
     (tmp_path / "exported").mkdir()
     for name in ("mtl_conformer_small", "mtl_conformer_small_dynamic", "mtl_conformer_small_streaming"):
         (tmp_path / "exported" / f"{name}.tflite").write_bytes(exported)
+    (tmp_path / "model.tflite").write_bytes(exported)
+    shutil.copy(FIXTURES / "grammar.npz", tmp_path / "home.npz")
     labels = {"my_words": {"keyword": "lights"}, "moods": {"mood": "calm", "keyword": "stop"}}
     for name, label in labels.items():
         prepared = tmp_path / "prepared" / name
