@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import keras
+from keras import ops
 
 
 class TotalLoss(keras.metrics.Mean):
@@ -12,15 +13,29 @@ class TotalLoss(keras.metrics.Mean):
     with the size of the batches.
 
     Args:
-        total_of_heads: () -> scalar, from the heads' trackers.
+        losses_of_heads: () -> (head -> mean loss so far, head -> 1.0 if it had labels, else 0.0).
+        weighting: The `Weighting` that combines them. What it learns is copied with every batch: where JAX asks for the
+            result, it knows the variables of metrics alone, and would take all others as they were when it compiled.
     """
 
-    def __init__(self, total_of_heads: Callable, name="loss", **kwargs):
+    def __init__(self, losses_of_heads: Callable, weighting: keras.layers.Layer, name="loss", **kwargs):
         super().__init__(name=name, **{"dtype": "float32", **kwargs})
-        self.total_of_heads = total_of_heads
+        self.losses_of_heads = losses_of_heads
+        self.weighting = weighting
+        self.learnt = [self.add_variable(variable.shape, "zeros", dtype=variable.dtype, name=f"learnt_{number}")
+                       for number, variable in enumerate(weighting.trainable_variables)]
+
+    def update_state(self, values, sample_weight=None):
+        super().update_state(values, sample_weight)
+        for copy, variable in zip(self.learnt, self.weighting.trainable_variables):
+            copy.assign(variable)
 
     def result(self):
-        return self.total_of_heads() + super().result()
+        losses, labelled = self.losses_of_heads()
+        learnt = [ops.convert_to_tensor(copy) for copy in self.learnt]
+        with keras.StatelessScope(state_mapping=list(zip(self.weighting.trainable_variables, learnt))):
+            total = self.weighting(losses, labelled, training=False)
+        return total + super().result()
 
 
 class HeadMetric(keras.metrics.Metric):

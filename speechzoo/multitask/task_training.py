@@ -50,7 +50,7 @@ class TaskTraining:
                 self.head_losses[name] = LabelledMean(loss[name], name=f"{name}_loss")
             elif head.has_loss:
                 self.head_losses[name] = head.loss()
-        self.total_tracker = TotalLoss(self._total_of_heads)
+        self.total_tracker = TotalLoss(self._losses_of_heads, self.weighting)
         if self.penalties:
             self.penalty_tracker = keras.metrics.Mean(name="penalty", dtype="float32")
         self.loss_trackers = {name: keras.metrics.Mean(name=f"{name}_loss", dtype="float32")
@@ -164,11 +164,11 @@ class TaskTraining:
                 metric.update_state(y[name], y_pred[name], sample_weight=rows[name])
         self.total_tracker.update_state(sum(extras, ops.zeros(())))
 
-    def _total_of_heads(self):
-        """The heads' losses so far, combined as the weighting combines them in evaluation."""
+    def _losses_of_heads(self):
+        """The heads' losses so far, and which heads have any."""
         losses = {name: tracker.result() for name, tracker in self.loss_trackers.items()}
         labelled = {name: ops.cast(tracker.count > 0, "float32") for name, tracker in self.loss_trackers.items()}
-        return self.weighting(losses, labelled, training=False)
+        return losses, labelled
 
     def train_step(self, *arguments):
         """One training step: Keras's own, unless the weighting needs more than the total loss."""

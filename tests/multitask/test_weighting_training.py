@@ -147,6 +147,15 @@ model = make_model("famo")
 model.compile(keras.optimizers.AdamW(3e-3), run_eagerly=True)
 losses = [model.train_on_batch(*batch, return_dict=True)["loss"] for batch in (first, second)]
 print(np.isfinite(losses).all(), any(float(np.array(variable)) for variable in model.weighting.weights))
+model = make_model("uncertainty")
+model.compile(keras.optimizers.SGD(0.3))
+for _ in range(3):
+    model.reset_metrics()
+    learnt = {name: float(np.array(value)) for name, value in model.weighting.log_variance.items()}
+    shown = model.train_on_batch(*first, return_dict=True)
+    total = sum(model.weighting.weights_of_heads[name] * np.exp(-value) * shown[f"{name}_loss"] + value / 2
+                for name, value in learnt.items())
+    print(abs(shown["loss"] - total) < 1e-4, any(learnt.values()))
 model = make_model("pcgrad")
 model.compile(run_eagerly=True)
 model.evaluate(first[0], first[1], verbose=0)
@@ -163,7 +172,7 @@ def test_losses_are_weighed_on_jax_and_gradients_say_what_they_need():
                             cwd=Path(__file__).parents[2], env={**os.environ, "KERAS_BACKEND": "jax"})
     assert result.returncode == 0, result.stderr
     *trained, message = result.stdout.splitlines()
-    assert trained == ["True True"]
+    assert trained == ["True True", "True False", "True True", "True True"]
     assert message.startswith("PCGradWeighting takes the heads' gradients one by one, which needs the TensorFlow "
                               "backend, not 'jax'; set KERAS_BACKEND=tensorflow, or take a weighting of losses: static,")
     assert all(name in message for name, method in WEIGHTINGS.items() if not issubclass(method, GradientWeighting))
