@@ -32,8 +32,14 @@ class TaskTraining:
             **kwargs: As `keras.Model.compile`.
 
         Raises:
-            ValueError: An argument names a head that the model doesn't have, or no head where there are several.
+            ValueError: An argument names a head that the model doesn't have, or no head where there are several; or
+                Keras computes in another type than float32 throughout, or did when the model was built.
         """
+        for dtype in (keras.config.floatx(), self.dtype_policy.variable_dtype):
+            if dtype != "float32":
+                raise ValueError(f"models don't train throughout in {dtype}: call keras.config.set_floatx('float32') "
+                                 "and keras.config.set_dtype_policy('mixed_float16'), 'mixed_bfloat16' or 'float32', "
+                                 "then build the model anew")
         if kwargs.pop("weighted_metrics", None):
             raise ValueError("weighted_metrics: every metric counts rows by their weights here; give it as metrics")
         loss, metrics = by_head("loss", loss, self.heads), by_head("metrics", metrics, self.heads)

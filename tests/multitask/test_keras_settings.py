@@ -84,6 +84,21 @@ def test_a_model_answers_and_trains(settings, tolerance):
         assert model.evaluate(inputs, TARGETS, verbose=0, return_dict=True)["loss"] == pytest.approx(expected, rel=0.1)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_only_weights_in_float32_train(dtype):
+    """With `floatx`, with a policy, and with a model that was built under it."""
+    config = from_dict(ZooConfig, {**CONFIG, "backbone": {"type": "ds_cnn", "channels": 4, "num_blocks": 1}})
+    models = []
+    for settings in ({"floatx": dtype}, {"policy": dtype}, {"policy": dtype, "floatx": dtype}):
+        with keras_settings(**settings):
+            models.append(build_model(config))
+            with pytest.raises(ValueError, match=f"don't train throughout in {dtype}.*policy.'mixed_float16'"):
+                models[-1].compile()
+    models[0].compile()
+    with pytest.raises(ValueError, match=f"in {dtype}"):
+        models[1].compile()
+
+
 @pytest.mark.parametrize("weighting", [name for name in WEIGHTINGS if name in ("uncertainty", "famo", "pcgrad")])
 def test_weightings_in_half_precision(weighting):
     with keras_settings("mixed_float16"):
