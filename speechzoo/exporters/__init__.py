@@ -82,6 +82,7 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
         speechzoo.export(speechzoo.load("mtl_ds_cnn_micro"), "exported", format="tflite", quantize="int8")
     """
     from speechzoo.config import nearest
+    from speechzoo.multitask.model import MultiTaskModel
 
     if format not in FORMATS:
         raise ValueError(f"unknown format '{format}'; {nearest(format, FORMATS)}")
@@ -94,7 +95,7 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
         if "card" in options_of(format):
             options.setdefault("card", _card_of(model))
         model = open_model(model)
-    if not hasattr(model, "forward_unpadded"):
+    if not isinstance(model, MultiTaskModel):
         raise ValueError("the model is an exported file already; export a zoo model or a training run")
     return FORMATS[format]()(model, directory, **options).path
 

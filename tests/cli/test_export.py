@@ -4,6 +4,7 @@ import pytest
 
 from speechzoo.cli import main
 from speechzoo.edge.artifact import read_artifact
+from tests.fake_model import FakeModel
 from tests.helpers import tone, write_wav
 
 
@@ -52,6 +53,6 @@ def test_mistakes_are_one_line(zoo, tmp_path, monkeypatch, capsys, arguments, me
 
 
 def test_a_file_that_was_exported_already(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("speechzoo.opening.open_model", lambda source: object())
+    monkeypatch.setattr("speechzoo.opening.open_model", lambda source: FakeModel())
     assert run("x.tflite", "--format", "tflite", "--out", tmp_path) == 2
     assert "an exported file already" in capsys.readouterr().err
