@@ -39,7 +39,9 @@ class ModelSummary:
         parameters: Number of weights.
         macs_per_second: Multiply-accumulates for one second of audio.
         corpora: Corpora that it was trained on, or that its config names for it.
-        figures: Head -> {metric: value}: the main metric of each on speakers held out of training.
+        figures: Head -> {metric: value}: the main metric of each on speakers held out of training. Where one corpus
+            alone has labels of its own for a head, and others only default ones (speech, which is no sound event), it
+            is that corpus's figure: the others would hide it.
     """
 
     name: str
@@ -236,7 +238,9 @@ def summarize(name: str) -> ModelSummary:
     pretrained = metrics is not None and weights.is_file()
     known = metrics if pretrained else {}
     sources = known.get("training", {}).get("data") or [dataclasses.asdict(source) for source in config.data.train]
-    figures = {head: _main_figure(values) for head, values in known.get("results", {}).get("overall", {}).items()}
+    results = known.get("results", {})
+    figures = {head: _main_figure(results[_main_scope(config, head, results)][head])
+               for head in results.get("overall", {})}
     return ModelSummary(
         name=config.name, summary=config.summary, backbone=config.backbone.type,
         # What only teaches in training is in the config, too, and answers nothing.
@@ -272,6 +276,15 @@ def describe(name: str) -> ModelDescription:
         labels={head: answer_kind(spec).labels(spec) for head, spec in specs.items()},
         hard_parameters=hard_cost[0], hard_macs_per_second=hard_cost[1], metrics=_metrics(config.name),
         card=card.read_text(encoding="utf-8") if card.is_file() else None)
+
+
+def _main_scope(config: ZooConfig, head: str, results: dict) -> str:
+    """The corpus that alone has labels of its own for a head, or "overall"."""
+    label = config.heads[head].label or head
+    folders = {Path(source.manifest).parts[0] for source in config.data.dev if label not in source.default_labels}
+    labelled = [corpus for corpus, heads in results.items() if head in heads
+                and any(corpus == folder or corpus.startswith(f"{folder}_") for folder in folders)]
+    return labelled[0] if len(labelled) == 1 else "overall"
 
 
 def _main_figure(figures: dict) -> dict[str, float]:

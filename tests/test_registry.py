@@ -268,6 +268,11 @@ def test_the_index_knows_what_is_trained():
     assert whisper.licence == "MIT" and whisper.derived_from[0]["name"] == "Whisper tiny.en" and not whisper.streaming
     assert whisper.size_bytes == (registry._checkpoint_folder("mtl_whisper_tiny") / WEIGHTS).stat().st_size
     assert "alignment" not in whisper.heads and set(whisper.heads) == set(whisper.figures)
+    results = registry._metrics("mtl_whisper_tiny")["results"]
+    # Sound events are those of ESC-10, not the speech beside them; keywords are named by two corpora.
+    assert whisper.figures["event"] == {"accuracy": results["esc10"]["event"]["accuracy"]}
+    assert whisper.figures["intent"] == {"accuracy": results["smart_speaker_synthetic"]["intent"]["accuracy"]}
+    assert whisper.figures["keyword"] == {"accuracy": results["overall"]["keyword"]["accuracy"]}
     assert list(whisper.figures["transcript"]) == ["wer"] and list(whisper.figures["slots"]) == ["f1"]
     assert "librispeech" in whisper.corpora and summarize("mtl_conformer_small_streaming").streaming
 
