@@ -16,16 +16,9 @@ from speechzoo.data.examples import Examples
 from speechzoo.data.prepare import prepare
 from tests.bad_recordings import RECORDINGS, make, make_all
 from tests.helpers import tone
+from tests.tiny_models import tiny
 
-CONFIG = {
-    "name": "tiny",
-    "summary": "Keyword and speaker.",
-    "frontend": {"type": "log_mel", "num_mel_bins": 8},
-    "backbone": {"type": "ds_cnn", "channels": 4, "num_blocks": 1},
-    "heads": {"keyword": {"type": "classifier", "classes": ["yes", "no"]},
-              "speaker": {"type": "speaker", "embedding_size": 4}},
-    "data": {"train": [{"manifest": "train.jsonl"}]},
-}
+CONFIG = tiny(heads={"keyword": {"classes": ["yes", "no"]}, "speaker": {}}, data={"train": [{"manifest": "train.jsonl"}]})
 
 
 @pytest.fixture(scope="module")

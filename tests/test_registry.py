@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from speechzoo import registry
-from speechzoo.config import ConfigError, HeadConfig, ZooConfig, from_dict
-from speechzoo.multitask.build import build_model
+from speechzoo.config import ConfigError, HeadConfig
 from speechzoo.origin import Origin
 from speechzoo.registry import (METRICS, WEIGHTS, checkpoint_weights, describe, find_weights, list_models, load, save,
                                 summarize)
 from speechzoo.weights import save_weights, sha256_of
-from tests.helpers import spread_weights
+from tests.tiny_models import build, tiny
 from tools.figures import FOLDER, read_figures
 from tools.recipes import costs
 
@@ -140,12 +139,7 @@ def test_a_head_with_as_many_other_classes_is_new():
 def small_run(tmp_path):
     """Sharing -> folder of a saved small model with two heads, and that model."""
     def make(sharing):
-        config = {"name": "small", "summary": "For tests.", "frontend": {"type": "log_mel", "num_mel_bins": 12},
-                  "backbone": {"type": "ds_cnn", "channels": 6, "num_blocks": 2}, "sharing": sharing,
-                  "heads": {"keyword": {"type": "classifier", "classes": ["yes", "no"]},
-                            "gender": {"type": "classifier", "classes": ["female", "male"]}}}
-        model = build_model(from_dict(ZooConfig, config))
-        spread_weights(model)
+        model = build(tiny(heads=["keyword", "gender"], sharing=sharing))
         save(model, tmp_path / "run")
         return tmp_path / "run", model
     return make

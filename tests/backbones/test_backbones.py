@@ -6,15 +6,16 @@ import pytest
 from speechzoo.backbones import BACKBONES
 from speechzoo.layers.convolution import ConvolutionModule
 from speechzoo.layers.subsampling import ConvSubsampling
+from tests import tiny_parts
 from tests.helpers import check_backbone, run_layer
 
-CONFORMER = {"size": 8, "num_heads": 2, "feed_forward_size": 12, "kernel_size": 5, "subsampling_channels": 4}
+CONFORMER = tiny_parts.BACKBONES["conformer"]
 # Adding the same number to the score of every key leaves the softmax as it is.
 NO_EFFECT = ("attention/key/bias",)
 # Name in a zoo config -> (options, blocks, subsampling, channels, weights without effect), at least one each.
 CASES = {
     "bc_resnet": [
-        ({"width": 4, "stage_blocks": [1, 2, 1, 1], "bands": 2}, 4, 1, [4, 6, 8, 16], ()),
+        (tiny_parts.BACKBONES["bc_resnet"], 4, 1, [4, 6, 8, 16], ()),
         ({"width": 2, "stage_blocks": [1, 1, 1, 1], "bands": 1, "dropout": 0.0}, 4, 1, [2, 3, 4, 8], ()),
         ({"width": 4, "stage_blocks": [1, 1, 1, 1], "bands": 2, "causal": True}, 4, 1, [4, 6, 8, 16], ()),
     ],
@@ -23,10 +24,10 @@ CASES = {
         ({"channels": 4, "num_blocks": 1, "subsampling": 1, "dropout": 0.0}, 1, 1, 4, ()),
     ],
     "conformer": [
-        ({**CONFORMER, "num_blocks": 2, "subsampling": 4}, 2, 4, 8, NO_EFFECT),
+        (CONFORMER, 2, 4, 8, NO_EFFECT),
         ({**CONFORMER, "num_blocks": 1, "subsampling": 8, "num_heads": 4, "dropout": 0.0, "normalization": "layer"},
          1, 8, 8, NO_EFFECT),
-        ({**CONFORMER, "num_blocks": 2, "kernel_size": 4, "causal": True, "chunk": 2, "left_context": 3}, 2, 4, 8,
+        ({**CONFORMER, "kernel_size": 4, "causal": True, "chunk": 2, "left_context": 3}, 2, 4, 8,
          NO_EFFECT),
     ],
     "crdnn": [
@@ -36,11 +37,11 @@ CASES = {
         ({"channels": [3], "lstm_size": 5, "num_blocks": 2, "dense_size": 6, "causal": True}, 2, 4, [5, 6], ()),
     ],
     "ds_cnn": [
-        ({"channels": 6, "num_blocks": 2}, 2, 2, 6, ()),
+        (tiny_parts.BACKBONES["ds_cnn"], 2, 2, 6, ()),
         ({"channels": 5, "num_blocks": 1, "kernel_frames": 7, "kernel_bins": 3, "stride_frames": 3, "stride_bins": 1},
          1, 3, 5, ()),
         ({"channels": 4, "num_blocks": 1, "kernel_frames": 3, "stride_frames": 1, "dropout": 0.0}, 1, 1, 4, ()),
-        ({"channels": 6, "num_blocks": 2, "causal": True}, 2, 2, 6, ()),
+        ({**tiny_parts.BACKBONES["ds_cnn"], "causal": True}, 2, 2, 6, ()),
     ],
     "ecapa_tdnn": [
         ({"size": 16, "num_blocks": 3, "scale": 4, "squeeze_size": 5, "aggregation_size": 10}, 3, 1, [16, 16, 10], ()),
@@ -57,7 +58,7 @@ CASES = {
         ({"channels": [4, 6, 8, 8], "dropout": 0.0}, 3, 8, [6, 8, 8], ()),
     ],
     "whisper": [
-        ({"size": 8, "num_blocks": 2, "num_heads": 2, "dropout": 0.1}, 2, 2, 8, ()),
+        ({**tiny_parts.BACKBONES["whisper"], "dropout": 0.1}, 2, 2, 8, ()),
         ({"size": 12, "num_blocks": 1, "num_heads": 3, "feed_forward_size": 10}, 1, 2, 12, ()),
     ],
 }
@@ -116,7 +117,7 @@ def test_wrong_options(name, options, message):
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_batch_statistics_leave_padding_out(name):
-    options = {**CASES[name][0][0], "dropout": 0.0}
+    options = {**tiny_parts.BACKBONES[name], "dropout": 0.0}
     random = np.random.default_rng(0)
     features = random.standard_normal((3, 24, 16))
     moved = []

@@ -11,7 +11,7 @@ from speechzoo.exporters.network.macs import count_tflite_macs
 from speechzoo.multitask.macs import count_macs
 from speechzoo.profiling.operators import operators_of
 from tests.exporters.tiny_tflite import tiny_tflite
-from tests.serving.tiny import tiny_model
+from tests.tiny_models import tiny_model
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ def run(*arguments):
 @pytest.fixture
 def zoo(monkeypatch):
     """The zoo with one model, the tiny one."""
-    from tests.serving.tiny import tiny_model
+    from tests.tiny_models import tiny_model
 
     def open_model(source):
         if source != "tiny":

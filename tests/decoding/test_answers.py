@@ -12,7 +12,7 @@ from speechzoo.decoding.answers import ANSWERS, Answer, UnknownLabelError, answe
 from speechzoo.decoding.heads import find_head, find_heads
 from speechzoo.decoding.recognition import recognize_outputs
 from speechzoo.heads import HEADS
-from tests.serving.tiny import CONFIG, tiny_model
+from tests.tiny_models import EXPORTED, tiny_model
 
 CLASSES = {"type": "classifier", "label": "keyword", "classes": ["yes", "no", "_unknown_"]}
 FRAMES = {"type": "frame_classifier", "label": "speech", "classes": ["none", "speech"]}
@@ -23,7 +23,7 @@ def test_the_tiny_model_has_a_head_of_every_kind():
     # Of the types of heads in configs, the others give outputs of one of these kinds, or are for training only.
     kinds = {"svm": "classifier", "spotter": "classifier"}
     assert {kinds.get(name, name) for name, head in HEADS.items() if not head.auxiliary} == set(ANSWERS)
-    assert set(CONFIG["heads"]) == set(tiny_model().spec["heads"])
+    assert set(EXPORTED["heads"]) == set(tiny_model().spec["heads"])
 
 
 def test_reading_needs_numpy_only():

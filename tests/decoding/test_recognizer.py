@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from speechzoo.audio import AudioError
-from speechzoo.config import ZooConfig, from_dict
 from speechzoo.decoding.commands.decoder import CommandDecoder
 from speechzoo.decoding.ctc.beam import BeamSearch
 from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
@@ -15,20 +14,16 @@ from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.exporters.micro import MicroModel, export_micro
 from speechzoo.exporters.tflite import export_tflite
 from speechzoo.grammar.nodes import Choice, Grammar, Sequence, Slot, Value, Words
-from speechzoo.multitask.build import build_model
 from speechzoo.text.units import PHONES
 from tests.helpers import tone, write_wav
-from tests.serving.tiny import CONFIG, tiny_model
+from tests.tiny_models import EXPORTED, build, tiny, tiny_model
 
 SOUNDS = [tone(0.9, 300, seed=1), tone(0.02, 500), tone(1.3, 900, seed=2)]
 LEXICON = {"go": [["G", "OW"]], "up": [["AH", "P"]], "down": [["D", "AW", "N"]]}
 GRAMMAR = Grammar("moves", {"move": Sequence((Words("go"), Slot("way", Choice((
     Value("up", Words("up")), Value("down", Words("down")))))))})
-MICRO = {"name": "tiny_micro", "summary": "For a microcontroller.",
-         "frontend": {"type": "log_mel", "num_mel_bins": 16, "hop_seconds": 0.02, "window_seconds": 0.032,
-                      "transform": "fft"},
-         "backbone": {"type": "ds_cnn", "channels": 8, "num_blocks": 1},
-         "heads": {"keyword": {"type": "classifier", "classes": ["yes", "no", "_unknown_"]}}}
+MICRO = tiny("tiny_micro", {"type": "log_mel", "hop_seconds": 0.02, "window_seconds": 0.032, "transform": "fft"},
+             {"type": "ds_cnn", "channels": 8, "num_blocks": 1})
 
 
 def make_keras(factory):
@@ -50,7 +45,7 @@ def make_client(factory):
 
 
 def make_micro(factory):
-    model = build_model(from_dict(ZooConfig, MICRO))
+    model = build(MICRO, spread=False)
     model.frontend.adapt([(audio[None], np.array([len(audio)])) for audio in SOUNDS])
     written = export_micro(model, factory.mktemp("micro"), SOUNDS)
     return MicroModel((written.path / "tiny_micro.tflite").read_bytes(), model)
@@ -176,7 +171,6 @@ def test_an_early_exit_is_used_by_whoever_needs_no_other_head(tmp_path_factory, 
 
 
 def test_a_model_without_a_head_for_transcripts_takes_dictation():
-    config = {**CONFIG, "heads": {"phones": CONFIG["heads"]["phones"]}}
-    model = build_model(from_dict(ZooConfig, config))
+    model = build({**EXPORTED, "heads": {"phones": EXPORTED["heads"]["phones"]}}, spread=False)
     answer = model.recognize(SOUNDS[0], decoder=LexiconSearch(model.spec, LEXICON))
     assert answer.transcript is not None and answer.phones is not None

@@ -21,7 +21,7 @@ from speechzoo.exporters.signatures.custom_words import (LEARNING_RATE, LOGIT_SC
 from speechzoo.exporters.tflite import export_tflite
 from tests.exporters.tiny_tflite import SOUNDS, tiny_tflite
 from tests.helpers import tone, write_wav
-from tests.serving.tiny import tiny_model
+from tests.tiny_models import tiny_model
 
 
 @pytest.fixture(scope="module")

@@ -23,8 +23,7 @@ from speechzoo.exporters.tflite import export_tflite
 from speechzoo.registry import load
 from tests.exporters.tiny_tflite import SOUNDS, tiny_tflite
 from tests.helpers import tone, write_wav
-from tests.multitask.streams import streaming_model
-from tests.serving.tiny import tiny_model
+from tests.tiny_models import streaming_model, tiny_model
 
 LEXICON = {"go": [["G", "OW"]], "up": [["AH", "P"]]}
 SAID = [("Go up!", tone(1.0, 300, seed=3)), ("up", tone(0.8, 900, seed=4)), ("go", np.tile(tone(0.7, 1500, seed=5), 4))]

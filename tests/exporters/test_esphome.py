@@ -9,27 +9,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from speechzoo.config import ZooConfig, from_dict
 from speechzoo.exporters import export
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.esphome import EsphomeModel, export_esphome
 from speechzoo.exporters.esphome.esphome_export import OPERATORS, check_network
 from speechzoo.exporters.esphome.esphome_model import quantize_features
 from speechzoo.exporters.network.flatbuffer import parse, schema, serialize
-from speechzoo.multitask.build import build_model
 from speechzoo.registry import load
 from tests.helpers import ORIGIN, tone
+from tests.tiny_models import build, tiny
 
-CONFIG = {
-    "name": "tiny_streaming",
-    "summary": "Two wake words for a voice device.",
-    "frontend": {"type": "micro_features"},
-    "backbone": {"type": "ds_cnn", "causal": True, "channels": 8, "num_blocks": 1, "stride_frames": 4},
-    "heads": {
-        "keyword": {"type": "spotter", "classes": ["alexa", "hey jarvis", "_unknown_", "_silence_"], "window": 5},
-        "gender": {"type": "classifier", "classes": ["female", "male"]},
-    },
-}
+CONFIG = tiny(
+    "tiny_streaming", "micro_features",
+    {"type": "ds_cnn", "causal": True, "channels": 8, "num_blocks": 1, "stride_frames": 4},
+    {"keyword": {"type": "spotter", "classes": ["alexa", "hey jarvis", "_unknown_", "_silence_"], "window": 5},
+     "gender": {}})
 WORD = "hey jarvis"
 WORDS = Path(__file__).parents[2] / "export" / "esphome" / "models"
 
@@ -43,14 +37,9 @@ def bursts(frequency, seed):
 SOUNDS = [bursts(300, 1), bursts(900, 2), bursts(2500, 3)]
 
 
-def tiny(changes=None):
-    return build_model(from_dict(ZooConfig, {**CONFIG, **(changes or {})}))
-
-
 @pytest.fixture(scope="module")
 def model():
-    keras.utils.set_random_seed(1)
-    model = tiny()
+    model = build(CONFIG, spread=False)
     for _ in range(30):  # batch norms see what they will hear
         for audio in SOUNDS:
             model.backbone(model.frontend(audio[None], None)[0], None, training=True)
@@ -208,7 +197,7 @@ def test_tensorflow_lite_micro_runs_it_in_the_manifests_arena(written, network):
 ])
 def test_models_that_esphome_cannot_hear(tmp_path, changes, message):
     with pytest.raises(ValueError, match=message):
-        export(tiny(changes), tmp_path, format="esphome", wake_word=WORD)
+        export(build({**CONFIG, **changes}, spread=False), tmp_path, format="esphome", wake_word=WORD)
     assert not list(tmp_path.iterdir())
 
 

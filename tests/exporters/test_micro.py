@@ -7,11 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 
-from speechzoo.config import ZooConfig, from_dict
 from speechzoo.exporters import export
 from speechzoo.exporters.errors import ExportError
 from speechzoo.exporters.micro import MicroModel, export_micro
@@ -19,30 +17,20 @@ from speechzoo.exporters.micro.arena import estimate_arena
 from speechzoo.exporters.micro.operators import check_operators, resolver_method
 from speechzoo.exporters.network.flatbuffer import operator_name, parse, schema, serialize
 from speechzoo.exporters.selection import keep_heads
-from speechzoo.multitask.build import build_model
 from tests.helpers import tone, write_wav
+from tests.tiny_models import build, tiny
 
 KIT = Path(__file__).parents[2] / "export" / "micro"
-CONFIG = {
-    "name": "tiny",
-    "summary": "Two heads for a microcontroller, and one that it can't have.",
-    "frontend": {"type": "log_mel", "num_mel_bins": 16, "hop_seconds": 0.02, "window_seconds": 0.032,
-                 "transform": "fft"},
-    "backbone": {"type": "ds_cnn", "channels": 8, "num_blocks": 1},
-    "heads": {
-        "keyword": {"type": "classifier", "classes": ["yes", 'say "no"', "_unknown_"]},
-        "gender": {"type": "classifier", "classes": ["female", "male"]},
-        "phones": {"type": "ctc", "units": "phones"},
-    },
-}
+CONFIG = tiny("tiny", {"type": "log_mel", "hop_seconds": 0.02, "window_seconds": 0.032, "transform": "fft"},
+              {"type": "ds_cnn", "channels": 8, "num_blocks": 1},
+              {"keyword": {"classes": ["yes", 'say "no"', "_unknown_"]}, "gender": {}, "phones": {}})
 HEADS = ["keyword", "gender"]
 SOUNDS = [tone(1.6, 300, seed=1), tone(1.1, 900, seed=2), tone(0.3, 2000, seed=3)]
 
 
 @pytest.fixture(scope="module")
 def model():
-    keras.utils.set_random_seed(1)
-    model = build_model(from_dict(ZooConfig, CONFIG))
+    model = build(CONFIG, spread=False)
     model.frontend.adapt([(audio[None], np.array([len(audio)])) for audio in SOUNDS])
     random = np.random.default_rng(1)
     for variable in model.trainable_variables:

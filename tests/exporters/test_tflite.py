@@ -19,7 +19,8 @@ from speechzoo.exporters.recordings import bundled_recordings, choose_different,
 from speechzoo.exporters.tflite import export_tflite
 from tests.exporters.tiny_tflite import SOUNDS, tiny_tflite
 from tests.helpers import tone, write_wav
-from tests.serving.tiny import tiny_model
+from tests.model_checks import check_export
+from tests.tiny_models import tiny_model
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +29,7 @@ def float32(tmp_path_factory):
 
 
 def test_every_head_gives_what_keras_gives_at_any_length(float32):
-    device, model = EdgeModel(float32.path), tiny_model()
-    for seconds in (0.01, 0.31, 1.0, 2.77):  # other lengths than the exporter measured
-        audio = tone(seconds, 440, seed=3)
-        expected, got = model.batch_outputs([audio])[0], device.batch_outputs([audio])[0]
-        assert set(got) == set(expected) == set(model.heads)
-        for head in expected:
-            np.testing.assert_allclose(got[head], expected[head], atol=1e-4, rtol=0, err_msg=head)
+    check_export(float32.path, tiny_model(), (0.01, 0.31, 1.0, 2.77))
 
 
 def test_recognition_is_the_models(float32):

@@ -3,6 +3,7 @@
 import pytest
 
 from speechzoo.frontends import FRONTENDS
+from tests import tiny_parts
 from tests.helpers import check_frontend
 
 MASKS = {"frequency_masks": 1, "frequency_mask_width": 4, "time_masks": 1, "time_mask_fraction": 0.2}
@@ -16,12 +17,12 @@ CASES = {
         ({"num_mel_bins": 12, "normalization": "none", "floor": 1e-4, "maximum_hertz": 6000.0}, 12, 0.01),
     ],
     "micro_features": [
-        ({}, 40, 0.01),
+        (tiny_parts.FRONTENDS["micro_features"], 40, 0.01),
         (MASKS, 40, 0.01),
     ],
     "whisper_log_mel": [
         ({}, 80, 0.01),
-        ({"num_mel_bins": 16, **MASKS}, 16, 0.01),
+        ({**tiny_parts.FRONTENDS["whisper_log_mel"], **MASKS}, 16, 0.01),
     ],
 }
 

@@ -3,6 +3,7 @@
 import pytest
 
 from speechzoo.heads import HEADS
+from tests import tiny_parts
 from tests.helpers import check_head
 
 # Name in a zoo config -> (options, four labels, output shape for 4 rows of 12 frames), at least one each.
@@ -15,8 +16,8 @@ CASES = {
         ({"units": ["a", "b", "\u2581", "\u2581a", "\u2581ab"]}, ["ab", "b", "a b", ""], (4, 12, 6)),
     ],
     "classifier": [
-        ({"classes": ["yes", "no"]}, ["yes", "no", "no", "yes"], (4, 2)),
-        ({"classes": ["yes", "no", "_unknown_"], "hidden_size": 7, "label_smoothing": 0.1, "label": "keyword"},
+        (tiny_parts.HEADS["classifier"], ["yes", "no", "no", "yes"], (4, 3)),
+        ({**tiny_parts.HEADS["classifier"], "hidden_size": 7, "label_smoothing": 0.1, "label": "keyword"},
          ["yes", "maybe", "_unknown_", "no"], (4, 3)),
         ({"classes": ["yes", "no"], "focal_gamma": 2.0, "class_balance": 0.9, "logit_adjustment": 1.0,
           "soft_bootstrap": 0.1, "class_counts": {"yes": 9, "no": 1}}, ["yes", "no", "no", "yes"], (4, 2)),
@@ -27,20 +28,20 @@ CASES = {
         ({"slots": {"size": ["small"]}, "dropout": 0.0}, [{}, {"size": "small"}, {}, {}], (4, 2)),
     ],
     "speaker": [
-        ({"embedding_size": 6, "speakers": ["ann", "bob", "cy"]}, ["cy", "ann", "bob", "cy"], (4, 6)),
+        ({**tiny_parts.HEADS["speaker"], "speakers": ["ann", "bob", "cy"]}, ["cy", "ann", "bob", "cy"], (4, 6)),
         ({"embedding_size": 3, "speakers": [1, 2], "margin": 0.0, "scale": 5.0}, ["1", "2", "2", "1"], (4, 3)),
     ],
     "alignment": [
-        ({}, [[["SIL", 0.5], ["B", 0.6]], [["AH", 0.2]], [["ZH", 0.1], ["SIL", 0.2], ["ZH", 0.3]], [["M", 3.0]]], (4, 12, 40)),
+        (tiny_parts.HEADS["alignment"], [[["SIL", 0.5], ["B", 0.6]], [["AH", 0.2]], [["ZH", 0.1], ["SIL", 0.2], ["ZH", 0.3]], [["M", 3.0]]], (4, 12, 40)),
         ({"dropout": 0.0, "label": "phone_times"}, [[], [["AH", 0.2]], [], [["M", 3.0]]], (4, 12, 40)),
     ],
     "frame_classifier": [
-        ({"classes": ["none", "speech"]}, [[["none", 0.5], ["speech", 0.6]], "none", "speech", [["speech", 0.2], ["none", 0.3]]],
+        (tiny_parts.HEADS["frame_classifier"], [[["none", 0.5], ["speech", 0.6]], "none", "speech", [["speech", 0.2], ["none", 0.3]]],
          (4, 12, 2)),
         ({"classes": ["none", "music"], "dropout": 0.0, "label": "radio"}, [[], "music", "none", [["music", 3.0]]], (4, 12, 2)),
     ],
     "spotter": [
-        ({"classes": ["alexa", "computer", "_unknown_"], "window": 4}, ["alexa", "maybe", "computer", "_unknown_"], (4, 3)),
+        (tiny_parts.HEADS["spotter"], ["alexa", "maybe", "computer", "_unknown_"], (4, 3)),
         ({"classes": ["alexa", "_silence_"], "window": 1, "memory": 3.0, "hidden_size": 7},
          ["alexa", "_silence_", "alexa", "_silence_"], (4, 2)),
     ],

@@ -10,6 +10,7 @@ from speechzoo.layers import quantizable as products
 from speechzoo.layers.quantizable import FrameDense, InputRange, quantization_aware, round_inputs, round_weights
 from speechzoo.multitask.build import build_model
 from speechzoo.training.step import make_train_step
+from tests import tiny_parts
 from tests.multitask.test_weighting_training import CONFIG, make_batches
 
 RANDOM = np.random.default_rng(0)
@@ -107,17 +108,10 @@ def test_a_layer_computes_with_rounded_weights_and_inputs(kind, use_bias):
     np.testing.assert_array_equal(np.asarray(aware.kernel), weights["kernel"])  # kept as it is
 
 
-BACKBONES = {
-    "ds_cnn": {"channels": 4, "num_blocks": 2},
-    "conformer": {"size": 8, "num_blocks": 1, "num_heads": 2, "subsampling_channels": 4},
-    "lstm": {"size": 6},
-}
-
-
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("backbone", ["ds_cnn", "conformer", "lstm"])  # every kind of product
 def test_a_model_learns_aware_of_its_quantization(backbone):
     """Every product knows its range, every kernel learns, and the weights fit the model that computes in float."""
-    config = {**CONFIG, "backbone": {"type": backbone, **BACKBONES[backbone]},
+    config = {**CONFIG, "backbone": {"type": backbone, **tiny_parts.BACKBONES[backbone]},
               "heads": {"keyword": CONFIG["heads"]["keyword"]}}
     keras.utils.set_random_seed(1)
     with quantization_aware():

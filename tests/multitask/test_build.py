@@ -5,14 +5,9 @@ import pytest
 from speechzoo.config import ConfigError, ZooConfig, check_options, from_dict, list_configs, load_config
 from speechzoo.heads import AlignmentHead
 from speechzoo.multitask.build import build_model
+from tests.tiny_models import tiny
 
-CONFIG = {
-    "name": "small", "summary": "For tests.",
-    "frontend": {"type": "log_mel", "num_mel_bins": 12},
-    "backbone": {"type": "ds_cnn", "channels": 4, "num_blocks": 2},
-    "heads": {"keyword": {"type": "classifier", "classes": ["stop", "go"]},
-              "phones": {"type": "ctc", "units": "phones", "block": 1}},
-}
+CONFIG = tiny("small", heads={"keyword": {}, "phones": {"block": 1}})
 
 
 def build(**changes):

@@ -12,19 +12,13 @@ from speechzoo.data.pipeline import dataset_from_manifest
 from speechzoo.multitask.build import build_model
 from speechzoo.registry import load
 from tests.helpers import spread_weights
+from tests.tiny_models import tiny
 from tests.training.tiny_corpus import make_corpus
 
-CONFIG = {
-    "name": "two",
-    "summary": "Two classifiers and a head of frames.",
-    "frontend": {"type": "log_mel", "num_mel_bins": 12, "normalization": "none"},
-    "backbone": {"type": "ds_cnn", "channels": 6, "num_blocks": 1, "dropout": 0.0},
-    "heads": {
-        "keyword": {"type": "classifier", "classes": ["yes", "no", "maybe"], "dropout": 0.0, "loss_weight": 0.5},
-        "gender": {"type": "classifier", "classes": ["female", "male"], "dropout": 0.0, "loss_weight": 2.0},
-        "phones": {"type": "ctc", "units": "phones", "dropout": 0.0},
-    },
-}
+CONFIG = tiny("two", {"type": "log_mel", "normalization": "none"},
+              {"type": "ds_cnn", "num_blocks": 1, "dropout": 0.0}, {
+    "keyword": {"dropout": 0.0, "loss_weight": 0.5}, "gender": {"dropout": 0.0, "loss_weight": 2.0},
+    "phones": {"dropout": 0.0}})
 FACTORS = {"keyword": 0.5, "gender": 2.0, "phones": 1.0}
 LENGTHS = np.array([8000, 6400, 4800, 9600, 8000, 3200, 5600], np.int32)
 

@@ -11,19 +11,11 @@ from speechzoo.config import ZooConfig, from_dict
 from speechzoo.heads.error_rate import TokenErrorRate
 from speechzoo.multitask.build import build_model
 from tests.helpers import spread_weights, tone
+from tests.tiny_models import tiny
 
-CONFIG = {
-    "name": "small",
-    "summary": "A head of every type on a small network.",
-    "frontend": {"type": "log_mel", "num_mel_bins": 12, "hop_seconds": 0.02, "window_seconds": 0.025},
-    "backbone": {"type": "ds_cnn", "channels": 6, "num_blocks": 2, "dropout": 0.0},
-    "heads": {
-        "transcript": {"type": "ctc", "loss_weight": 0.5},
-        "keyword": {"type": "classifier", "classes": ["yes", "no", "_unknown_"], "dropout": 0.0, "block": 1},
-        "slots": {"type": "slots", "slots": {"size": ["small", "large"], "drink": ["tea"]}, "dropout": 0.0},
-        "speaker": {"type": "speaker", "embedding_size": 4},
-    },
-}
+CONFIG = tiny("small", {"type": "log_mel", "hop_seconds": 0.02}, {"type": "ds_cnn", "dropout": 0.0}, {
+    "transcript": {"type": "ctc", "loss_weight": 0.5}, "keyword": {"dropout": 0.0, "block": 1},
+    "slots": {"dropout": 0.0}, "speaker": {}})
 LABELS = {
     "transcript": ["go", "up up", None, None],
     "keyword": [None, "yes", "what", None],
@@ -78,7 +70,7 @@ def test_outputs_and_names(model):
     inputs, *_ = make_batch(model)
     outputs = model(inputs)
     assert {name: output.shape for name, output in outputs.items()} == {
-        "transcript": (4, 15, 29), "keyword": (4, 3), "slots": (4, 5), "speaker": (4, 4)}
+        "transcript": (4, 15, 29), "keyword": (4, 3), "slots": (4, 5), "speaker": (4, 6)}
     assert [layer.name for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)] == [
         "frontend", "backbone", "transcript", "keyword", "slots", "speaker"] or set(model.heads) <= {
             layer.name for layer in model.layers}

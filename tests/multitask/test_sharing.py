@@ -20,23 +20,10 @@ from speechzoo.multitask.build import build_model
 from speechzoo.multitask.macs import count_macs
 from speechzoo.multitask.sharing import SHARINGS
 from speechzoo.weights import assign_values, model_values
+from tests import tiny_parts
 from tests.helpers import spread_weights, weighted_sum
+from tests.tiny_models import tiny
 
-# Name in a zoo config -> options; small, and other than the defaults.
-METHODS = {"hard": {}, "soft": {"strength": 1e-3}, "cross_stitch": {"own": 0.8}, "nddr": {}, "mmoe": {"experts": 2},
-           "ple": {"levels": 2}, "mtan": {"reduction": 2}, "adapters": {"size": 12}, "branching": {"block": 1}}
-OPTIONS = {
-    "bc_resnet": {"width": 2, "stage_blocks": [1, 1, 1, 1], "bands": 1},
-    "cnn": {"channels": 3, "num_blocks": 2},
-    "conformer": {"size": 8, "num_blocks": 2, "num_heads": 2, "feed_forward_size": 8, "subsampling_channels": 3,
-                  "kernel_size": 5},
-    "crdnn": {"channels": [3], "lstm_size": 3, "dense_size": 4, "dense_layers": 1},
-    "ds_cnn": {"channels": 6, "num_blocks": 2},
-    "ecapa_tdnn": {"size": 8, "num_blocks": 2, "scale": 2, "squeeze_size": 4, "aggregation_size": 10},
-    "lstm": {"size": 5, "num_blocks": 2, "bidirectional": True},
-    "tc_resnet": {"channels": [4, 5, 6]},
-    "whisper": {"size": 8, "num_blocks": 2, "num_heads": 2},
-}
 BLOCKS = {"keyword": 2, "phones": 2, "gender": 1}
 FRAMES = np.array([24, 17, 5])
 
@@ -45,7 +32,8 @@ def features_model(method, backbone, blocks=None, **options):
     """Features and lengths -> {head: frames}, and the sharing that makes it."""
     keras.utils.set_random_seed(1)
     blocks = blocks or BLOCKS
-    sharing = SHARINGS[method](BACKBONES[backbone](name="backbone", **OPTIONS[backbone]), list(BLOCKS), **options)
+    pattern = BACKBONES[backbone](name="backbone", **tiny_parts.BACKBONES[backbone])
+    sharing = SHARINGS[method](pattern, list(BLOCKS), **options)
     features, lengths = keras.Input((None, 16)), keras.Input((), dtype="int32")
     frames, frame_lengths = sharing(features, lengths, blocks)
     model = keras.Model([features, lengths], {**frames, "_lengths": frame_lengths})
@@ -66,7 +54,7 @@ def check_on_features(method, backbone, blocks, unmoved=()):
     """Padding changes nothing, with and without masks; every weight has an effect."""
     # A network of its own runs to the end, though its head reads an earlier block, and a fusion makes values for all.
     blocks = dict.fromkeys(BLOCKS, 2) if method in ("soft", "nddr") else blocks
-    model, sharing = features_model(method, backbone, blocks, **METHODS[method])
+    model, sharing = features_model(method, backbone, blocks, **tiny_parts.SHARINGS[method])
     inputs = [tf.constant(make_features()), tf.constant(FRAMES, tf.int32)]
     weights = model.trainable_weights
     with tf.GradientTape() as tape:
@@ -108,7 +96,7 @@ def test_sharings_between_the_blocks_of_a_conformer(method):
 def test_every_other_backbone_runs_in_steps(backbone):
     """Behind a branch stands what stands behind the whole backbone with the same weights."""
     model, sharing = features_model("branching", backbone, {"keyword": sharing_depth(backbone), "gender": 1}, block=1)
-    whole = BACKBONES[backbone](name="backbone", **OPTIONS[backbone])
+    whole = BACKBONES[backbone](name="backbone", **tiny_parts.BACKBONES[backbone])
     whole.build((None, None, 16))
     values = {path.replace("backbone_keyword/", "backbone/"): value for path, value in model_values(model).items()}
     assert not assign_values(whole, values, "the branches").missing
@@ -120,32 +108,26 @@ def test_every_other_backbone_runs_in_steps(backbone):
 
 def sharing_depth(backbone):
     """The last block."""
-    return BACKBONES[backbone](**OPTIONS[backbone]).num_blocks
+    return BACKBONES[backbone](**tiny_parts.BACKBONES[backbone]).num_blocks
 
 
 # -- whole models ------------------------------------------------------------------------------------------------------
 
-CONFIG = {
-    "name": "small", "summary": "For tests.",
-    "frontend": {"type": "log_mel", "num_mel_bins": 12, "hop_seconds": 0.02},
-    "backbone": {"type": "ds_cnn", "channels": 4, "num_blocks": 2, "dropout": 0.0},
-    "heads": {"keyword": {"type": "classifier", "classes": ["stop", "go"], "dropout": 0.0},
-              "phones": {"type": "ctc", "units": ["a", "b"]},
-              "gender": {"type": "classifier", "classes": ["female", "male"], "block": 1, "dropout": 0.0}},
-}
+CONFIG = tiny("small", {"type": "log_mel", "hop_seconds": 0.02}, {"type": "ds_cnn", "dropout": 0.0}, {
+    "keyword": {"dropout": 0.0}, "phones": {"units": ["a", "b"]}, "gender": {"block": 1, "dropout": 0.0}})
 AUDIO = (0.2 * np.random.default_rng(0).standard_normal((4, 4000))).astype(np.float32)
 INPUTS = {"audio": AUDIO, "audio_length": np.array([4000, 4000, 3000, 2000], np.int32)}
 TARGETS = {"keyword": np.array([0, 1, 0, 1], np.int32), "gender": np.array([1, 0, 0, 1], np.int32)}
 
 
-def config_of(method, **options):
-    return from_dict(ZooConfig, {**CONFIG, "sharing": {"type": method, **options}})
+def config_of(method):
+    return from_dict(ZooConfig, {**CONFIG, "sharing": {"type": method, **tiny_parts.SHARINGS[method]}})
 
 
 @functools.cache
 def whole_model(method):
     keras.utils.set_random_seed(1)
-    model = build_model(config_of(method, **METHODS[method]))
+    model = build_model(config_of(method))
     spread_weights(model)
     return model
 
@@ -154,7 +136,7 @@ def whole_model(method):
 def test_a_model_with_one_head_takes_its_weights_from_the_whole(method):
     model = whole_model(method)
     expected = model(INPUTS)
-    one = build_model(config_of(method, **METHODS[method]), heads=["gender"])
+    one = build_model(config_of(method), heads=["gender"])
     assert not assign_values(one, model_values(model), "the whole model", strict=False).missing
     np.testing.assert_allclose(one(INPUTS)["gender"], expected["gender"], atol=1e-5)
     kept = keep_heads(model, ["gender"])
@@ -172,7 +154,7 @@ def test_a_model_with_one_head_takes_its_weights_from_the_whole(method):
 # All kinds of layers and losses that sharings add.
 @pytest.mark.parametrize("method", ["cross_stitch", "mtan", "ple", "soft"])
 def test_training_lowers_the_loss(method):
-    model = build_model(config_of(method, **METHODS[method]), heads=["keyword", "gender"])
+    model = build_model(config_of(method), heads=["keyword", "gender"])
     model.compile(keras.optimizers.Adam(0.02), run_eagerly=True)
     losses = [float(model.train_on_batch(INPUTS, TARGETS, return_dict=True)["loss"]) for _ in range(4)]
     assert np.all(np.isfinite(losses)) and losses[-1] < losses[0]
@@ -184,12 +166,12 @@ ON_JAX = """
 import sys
 import numpy as np
 from speechzoo.weights import assign_values
-from tests.multitask.test_sharing import INPUTS, METHODS, ON_BOTH, build_model, config_of
+from tests.multitask.test_sharing import INPUTS, ON_BOTH, build_model, config_of
 for method in ON_BOTH:
     stored = np.load(f"{sys.argv[1]}/{method}.npz")
     values = {name: stored[name] for name in stored.files}
     expected = {head: values.pop(f"output {head}") for head in ("keyword", "phones", "gender")}
-    model = build_model(config_of(method, **METHODS[method]))
+    model = build_model(config_of(method))
     assert not assign_values(model, values, method).missing
     outputs = model(INPUTS)
     for head in expected:
@@ -217,7 +199,7 @@ def test_what_each_costs():
     one = count_macs(keep_heads(whole_model("soft"), ["keyword"]), 0.2)
     assert macs["hard"] < macs["branching"] < macs["adapters"] and macs["branching"] < macs["soft"]
     assert one < macs["hard"]
-    parameters = {method: whole_model(method).count_params() for method in METHODS}
+    parameters = {method: whole_model(method).count_params() for method in SHARINGS}
     assert parameters["hard"] < parameters["adapters"] and parameters["branching"] < parameters["soft"]
     assert all(cls.cost for cls in SHARINGS.values())
 
@@ -226,9 +208,9 @@ def test_what_each_costs():
 
 @pytest.mark.parametrize("method", SHARINGS)
 def test_config_round_trip(method):
-    config = config_of(method, **METHODS[method])
+    config = config_of(method)
     twin = from_dict(ZooConfig, config.to_dict())
-    assert twin == config and twin.sharing.options == METHODS[method]
+    assert twin == config and twin.sharing.options == tiny_parts.SHARINGS[method]
 
 
 def test_one_line_of_yaml_chooses_and_show_says_what_it_costs(tmp_path, capsys):
@@ -244,7 +226,7 @@ def test_one_line_of_yaml_chooses_and_show_says_what_it_costs(tmp_path, capsys):
     shown = " ".join(capsys.readouterr().out.split())
     assert "mmoe (as many backbones as experts)" in shown
     for method in ("mmoe", "hard"):
-        model = build_model(config_of(method))
+        model = build_model(from_dict(ZooConfig, {**CONFIG, "sharing": method}))
         assert f"{model.count_params():,}" in shown and f"{count_macs(model) / 1e6:.1f}" in shown
 
 

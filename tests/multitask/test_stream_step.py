@@ -6,15 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechzoo.backbones import BACKBONES
-from speechzoo.config import ConfigError, HeadConfig, ZooConfig, from_dict
-from speechzoo.decoding.streams.stepper import Stepper
-from speechzoo.multitask.build import build_model
+from speechzoo.config import ConfigError
+from speechzoo.frontends import FRONTENDS
+from speechzoo.heads import HEADS
 from speechzoo.multitask.stream_step import step_samples
-from tests.multitask.streams import BACKBONES as CAUSAL
-from tests.multitask.streams import spread, streaming_config, streaming_model
-
-TOLERANCE = 1e-4
+from tests import tiny_parts
+from tests.model_checks import TOLERANCE, check_streaming, stepper
+from tests.tiny_models import build, streaming, streaming_model, tiny
 
 
 def noise(samples, batch=None, seed=0):
@@ -22,41 +20,18 @@ def noise(samples, batch=None, seed=0):
     return (0.2 * np.random.default_rng(seed).standard_normal(shape)).astype(np.float32)
 
 
-def stepper(model):
-    return Stepper(model.stream_step, model.initial_state(), step_samples(model))
-
-
 def as_arrays(outputs):
     return {name: np.asarray(output) for name, output in outputs.items()}
 
 
-def check_streamed_equals_offline(model, audio, cuts):
-    """Every frame of every whole step, and what the heads of utterances say after each one of them."""
-    stream, step, heard, logits = stepper(model), step_samples(model), 0, {"letters": [], "speech": []}
-    for piece in np.split(audio, cuts):
-        for outputs in stream.feed(piece):
-            heard += step
-            offline = as_arrays(model.forward_unpadded(audio[None, :heard]))
-            for head, frames in logits.items():
-                frames.append(outputs[head])
-                np.testing.assert_allclose(np.concatenate(frames), offline[head][0], atol=TOLERANCE, rtol=0, err_msg=head)
-            for head in ("keyword", "gender", "slots", "speaker"):
-                np.testing.assert_allclose(outputs[head], offline[head][0], atol=TOLERANCE, rtol=0, err_msg=head)
-    assert heard == len(audio) // step * step
-    # The frames of the whole utterance begin with those that were streamed: nothing looks ahead.
-    whole = as_arrays(model.forward_unpadded(audio[None]))
-    for head, frames in logits.items():
-        np.testing.assert_allclose(np.concatenate(frames), whole[head][0, :sum(map(len, frames))], atol=TOLERANCE, rtol=0)
-
-
-@pytest.mark.parametrize("backbone", CAUSAL)
+@pytest.mark.parametrize("backbone", tiny_parts.STREAMING)
 @pytest.mark.parametrize("milliseconds", [10, 1000])
 def test_streamed_equals_offline(backbone, milliseconds):
     model = streaming_model(backbone)
     samples = 16 * milliseconds
     if milliseconds == 10:
         audio = noise(4 * step_samples(model) + 77)
-        check_streamed_equals_offline(model, audio, range(160, len(audio), 160))
+        check_streaming(model, audio, range(160, len(audio), 160))
     else:  # whole seconds at once
         check_long_steps(model, noise(2 * samples + 6 * step_samples(model)), samples)
 
@@ -80,30 +55,29 @@ def check_long_steps(model, audio, samples):
 def test_chunks_from_one_frame_to_a_second(chunk, left_context):
     model = streaming_model("conformer", chunk=chunk, left_context=left_context)
     assert step_samples(model) == 640 * chunk
-    check_streamed_equals_offline(model, noise((2 if chunk > 1 else 6) * step_samples(model) + 33), [100, 5000])
+    check_streaming(model, noise((2 if chunk > 1 else 6) * step_samples(model) + 33), [100, 5000])
 
 
-@pytest.mark.parametrize("transform, window", [("matmul", 0.025), ("fft", 0.032)])
-def test_front_ends(transform, window):
-    frontend = {"transform": transform, "window_seconds": window, "hop_seconds": 0.02}
-    model = build_model(streaming_config("ds_cnn", frontend=frontend))
-    check_streamed_equals_offline(model, noise(5 * 640 + 3), [1, 2, 700])
+@pytest.mark.parametrize("frontend", [
+    {"type": "log_mel", "transform": "matmul", "window_seconds": 0.025, "hop_seconds": 0.02},
+    {"type": "log_mel", "transform": "fft", "window_seconds": 0.032, "hop_seconds": 0.02}, {"type": "micro_features"}],
+    ids=["matmul", "fft", "micro"])
+def test_front_ends(frontend):
+    model = build(streaming(frontend=frontend))
+    check_streaming(model, noise(5 * step_samples(model) + 3), [1, 2, 700])
 
 
-@pytest.mark.parametrize("memory", [0.0, 5.0])
-def test_a_spotter_behind_the_features_of_a_device(memory):
-    spotter = {"type": "spotter", "classes": ["yes", "no", "_unknown_"], "window": 4, "memory": memory}
-    model = spread(build_model(from_dict(ZooConfig, {
-        "name": "tiny_spotter_streaming", "summary": "Hears what ESPHome hears.",
-        "frontend": {"type": "micro_features"},
-        "backbone": {"type": "ds_cnn", "causal": True, "channels": 6, "num_blocks": 2, "stride_frames": 4},
-        "heads": {"keyword": spotter}})))
-    audio, stream, step = noise(9 * 640 + 50), stepper(model), step_samples(model)
-    assert step == 640
-    for number, outputs in enumerate(stream.feed(audio), 1):
-        offline = as_arrays(model.forward_unpadded(audio[None, :number * step]))
-        np.testing.assert_allclose(outputs["keyword"], offline["keyword"][0], atol=TOLERANCE, rtol=0)
-    assert number == 9
+def test_every_front_end_that_can_be_causal_is_here():
+    assert [name for name, frontend in FRONTENDS.items() if frontend().causal or "causal" in frontend().get_config()] == [
+        "log_mel", "micro_features"]
+
+
+def test_every_head():
+    heads = {name: {"type": name, **tiny_parts.HEADS[name]} for name, head in HEADS.items() if not head.auxiliary}
+    forgetful = {f"forgetful_{name}": {**options, "memory": 5.0} for name, options in heads.items()
+                 if name in ("classifier", "spotter", "svm")}
+    model = build(streaming(heads={**heads, **forgetful}, stride_frames=4))
+    check_streaming(model, noise(9 * step_samples(model) + 50), [700])
 
 
 @settings(max_examples=8, deadline=None, database=None, derandomize=True)
@@ -181,38 +155,24 @@ def test_a_wake_word_is_forgotten_and_an_utterance_is_not():
 
 def test_causality_must_be_whole():
     with pytest.raises(ConfigError, match="its front end looks ahead; add causal: true to the front end"):
-        build_model(streaming_config("ds_cnn", frontend={"causal": False}))
+        build(streaming(frontend={"type": "log_mel", "causal": False}))
     with pytest.raises(ConfigError, match="can't be normalised by the utterance.*use normalization: stored"):
-        build_model(streaming_config("ds_cnn", frontend={"normalization": "utterance"}))
+        build(streaming(frontend={"type": "log_mel", "normalization": "utterance"}))
     with pytest.raises(ConfigError, match="head 'phones' looks ahead; set convolutions: 0"):
-        config = streaming_config("ds_cnn")
-        config.heads["phones"] = HeadConfig("ctc", options={"units": "phones", "convolutions": 1})
-        build_model(config)
-    config = streaming_config("ds_cnn").to_dict()
-    config["sharing"] = {"type": "soft", "options": {}}
-    for part in ("frontend", "backbone", "sharing", "weighting"):
-        config[part] = {"type": config[part]["type"], **config[part]["options"]}
-    for head in config["heads"].values():
-        head.update(head.pop("options"))
+        build(streaming(heads={"phones": {"convolutions": 1}}))
     with pytest.raises(ConfigError, match="sharing 'soft' doesn't stream; use hard"):
-        build_model(from_dict(ZooConfig, config))
+        build({**streaming(), "sharing": "soft"})
 
 
 def test_a_model_that_looks_ahead_says_so():
-    config = streaming_config("ds_cnn", frontend={"causal": False}, causal=False)
-    model = build_model(config)
+    model = build(tiny())
     assert not model.can_stream and "stream" not in model.spec
     with pytest.raises(ValueError, match="can't stream: its front end and backbone are not causal"):
         model.initial_state()
 
 
-def test_every_backbone_with_the_option_is_here():
-    for name, backbone in BACKBONES.items():
-        assert ("causal" in backbone().get_config()) == (name in CAUSAL), name
-
-
 def test_streams_train(tmp_path):
-    model = build_model(streaming_config("conformer", heads=["letters", "keyword"]))
+    model = build(streaming("conformer", heads=["letters", "keyword"]), spread=False)
     model.compile(keras.optimizers.Adam(1e-2))
     inputs = {"audio": noise(16000, batch=2), "audio_length": np.array([16000, 9000], np.int32)}
     targets = {"letters": np.array([[1, 2], [2, 0]], np.int32), "keyword": np.array([0, 1], np.int32)}

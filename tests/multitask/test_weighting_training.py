@@ -16,15 +16,11 @@ from speechzoo.multitask.weighting import WEIGHTINGS, GradientWeighting
 from speechzoo.training import trainer
 from speechzoo.training.checkpoint import RunState, load_checkpoint, save_checkpoint
 from tests.helpers import tone, write_wav
+from tests.tiny_models import tiny
 
-CONFIG = {
-    "name": "tiny", "summary": "Three heads, one of which listens to an earlier block.",
-    "frontend": {"type": "log_mel", "num_mel_bins": 8, "hop_seconds": 0.03, "window_seconds": 0.03},
-    "backbone": {"type": "ds_cnn", "channels": 4, "num_blocks": 2, "dropout": 0.1},
-    "heads": {"keyword": {"type": "classifier", "classes": ["low", "high"]},
-              "gender": {"type": "classifier", "classes": ["female", "male"], "loss_weight": 0.5},
-              "event": {"type": "classifier", "classes": ["rain", "wind"], "block": 1}},
-}
+CONFIG = tiny(frontend={"type": "log_mel", "hop_seconds": 0.03, "window_seconds": 0.03}, heads={
+    "keyword": {"classes": ["low", "high"]}, "gender": {"loss_weight": 0.5},
+    "event": {"type": "classifier", "classes": ["rain", "wind"], "block": 1}})
 ROWS, SAMPLES = 4, 4000
 
 

@@ -26,7 +26,8 @@ from speechzoo.serving import Client, ModelNotFoundError, ServingError  # noqa: 
 from speechzoo.serving.signatures import output_names, raw_output_names  # noqa: E402
 from tests.helpers import encoded, tone, write_wav  # noqa: E402
 from tests.serving.stand_in import StandIn  # noqa: E402
-from tests.serving.tiny import exported, serving, tiny_model  # noqa: E402
+from tests.serving.tiny import exported, serving  # noqa: E402
+from tests.tiny_models import tiny_model  # noqa: E402
 
 SOUNDS = [tone(0.02, seed=1), tone(0.7, 300, seed=2), tone(1.3, 900, seed=3)]
 

@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from tests.helpers import tone, write_wav
-from tests.serving.tiny import serving, tiny_model
+from tests.serving.tiny import serving
+from tests.tiny_models import tiny_model
 
 KIT = Path(__file__).parents[2] / "export" / "serving"
 

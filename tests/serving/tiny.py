@@ -1,45 +1,12 @@
-"""A small model with a head of every type, exported and served once for all tests of this process."""
+"""The tiny model exported and served once for all tests of this process."""
 
 import atexit
-import functools
 
-import keras
-import numpy as np
-
-from speechzoo.config import ZooConfig, from_dict
 from speechzoo.exporters.served.saved_model import export_saved_model
-from speechzoo.multitask.build import build_model
 from tests.helpers import tone
+from tests.tiny_models import tiny_model
 
-CONFIG = {
-    "name": "tiny",
-    "summary": "A head of every type.",
-    "frontend": {"type": "log_mel", "num_mel_bins": 16},
-    "backbone": {"type": "conformer", "size": 16, "num_blocks": 1, "num_heads": 2, "subsampling_channels": 8},
-    "heads": {
-        "transcript": {"type": "ctc", "units": ["\u2581", "\u2581a", "b", "c", "\u2581de"]},
-        "letters": {"type": "ctc", "units": "characters"},
-        "phones": {"type": "ctc", "units": "phones"},
-        "keyword": {"type": "classifier", "classes": ["yes", "no", "_unknown_"]},
-        "language": {"type": "classifier", "classes": ["en", "ar"]},
-        "slots": {"type": "slots", "slots": {"size": ["large", "small"], "drink": ["coffee", "café crème"]}},
-        "speaker": {"type": "speaker", "embedding_size": 6},
-        "speech": {"type": "frame_classifier", "classes": ["none", "speech"]},
-    },
-}
 _shared = {}
-
-
-@functools.cache
-def tiny_model():
-    """A one-block Conformer; its weights are spread so that the heads have something to say."""
-    keras.utils.set_random_seed(1)
-    model = build_model(from_dict(ZooConfig, CONFIG))
-    random = np.random.default_rng(1)
-    for head in model.heads.values():
-        for variable in head.trainable_variables:
-            variable.assign(variable + 0.5 * random.standard_normal(variable.shape))
-    return model
 
 
 def exported(tmp_path_factory):

@@ -6,23 +6,19 @@ import keras
 import numpy as np
 
 from speechzoo.config import ZooConfig, from_dict
-from speechzoo.multitask.build import build_model
 from speechzoo.registry import load
 from speechzoo.training.calibration import calibrate
 from speechzoo.training.trainer import train
 from tests.helpers import tone, write_wav
+from tests.tiny_models import build, tiny
 
-CONFIG = {
-    "name": "tiny", "summary": "Writes letters and tells tones apart.",
-    "frontend": {"type": "log_mel", "num_mel_bins": 8, "hop_seconds": 0.03, "window_seconds": 0.03},
-    "backbone": {"type": "ds_cnn", "channels": 4, "num_blocks": 1},
-    "heads": {"transcript": {"type": "ctc"}, "keyword": {"type": "classifier", "classes": ["low", "high"]}},
-}
+CONFIG = tiny("tiny", {"type": "log_mel", "hop_seconds": 0.03, "window_seconds": 0.03},
+              {"type": "ds_cnn", "num_blocks": 1},
+              {"transcript": {"type": "ctc"}, "keyword": {"classes": ["low", "high"]}})
 
 
 def test_the_mean_over_what_is_labelled_and_no_padding():
-    keras.utils.set_random_seed(1)
-    model = build_model(from_dict(ZooConfig, CONFIG))
+    model = build(CONFIG, spread=False)
     model.heads["transcript"].logits.bias.assign(np.linspace(2, -2, 29))
     audio = [tone(0.7, 300, seed=1), tone(0.4, 500, seed=2), tone(0.7, 700, seed=3)]
     padded = np.stack([np.pad(sound, (0, 11200 - len(sound))) for sound in audio])

@@ -16,7 +16,7 @@ from speechzoo.exporters.network.quantization import WEIGHTED, float_operators, 
 from speechzoo.exporters.parity import check_parity, measure_parity
 from speechzoo.exporters.tflite import export_tflite
 from tests.exporters.tiny_tflite import SOUNDS, tiny_tflite
-from tests.serving.tiny import tiny_model
+from tests.tiny_models import tiny_model
 
 CALLS = [("recognize", {"audio": audio[None]}) for audio in SOUNDS[:2]]
 ACTIVATIONS = {"dynamic": schema.TensorType.FLOAT32, "int8": schema.TensorType.INT8, "int16x8": schema.TensorType.INT16}

@@ -9,7 +9,7 @@ from speechzoo.exporters.network.quantization import float_operators
 from speechzoo.exporters.network.sensitivity import LIMIT, choose_float, layers_of, sensitivity_table
 from speechzoo.exporters.tflite import export_tflite
 from tests.exporters.tiny_tflite import tiny_tflite
-from tests.serving.tiny import tiny_model
+from tests.tiny_models import tiny_model
 
 SPEC = {"heads": {"keyword": {"type": "classifier", "classes": ["yes", "no"]}}}
 LAYERS = {"backbone/block_1": ["a", "b"], "backbone/block_2": ["c"], "keyword": ["d", "e"]}

@@ -8,8 +8,7 @@ import pytest
 from speechzoo.edge import signatures
 from speechzoo.exporters.signatures import SIGNATURES, choose_signatures
 from tests.helpers import tone
-from tests.multitask.streams import streaming_model
-from tests.serving.tiny import tiny_model
+from tests.tiny_models import streaming_model, tiny_model
 
 NAMES = {name: value for name, value in vars(signatures).items() if isinstance(value, str) and name.isupper()}
 

@@ -1,28 +1,31 @@
-"""Sharings export: those that add layers, all in one network, because a conversion costs many seconds."""
+"""Front ends, sharings and heads export; the latter in one network, because a conversion costs many seconds.
+
+Backbones have a file of their own.
+"""
+
+import itertools
 
 import keras
-import numpy as np
 import pytest
 
 from speechzoo.backbones import BACKBONES
-from speechzoo.edge.edge_model import EdgeModel
-from speechzoo.exporters.network.flatbuffer import custom_operators
 from speechzoo.exporters.network.macs import count_tflite_macs
 from speechzoo.exporters.tflite import export_tflite
 from speechzoo.frontends import FRONTENDS
-from speechzoo.heads import ClassifierHead
+from speechzoo.heads import HEADS
 from speechzoo.multitask.macs import count_macs
 from speechzoo.multitask.model import MultiTaskModel
 from speechzoo.multitask.sharing import SHARINGS, Sharing
+from tests import tiny_parts
 from tests.helpers import spread_weights, tone
+from tests.model_checks import check_export
+from tests.tiny_models import build, tiny
 
 SOUNDS = [tone(0.5, 300, seed=1), tone(0.7, 900, seed=2)]
-CONFORMER = {"size": 8, "num_blocks": 2, "num_heads": 2, "feed_forward_size": 8, "subsampling_channels": 3}
 # What the others are made of, whole backbones and the gates of ple, exports already.
 METHODS = ["adapters", "cross_stitch", "mtan", "nddr", "ple"]
 # One of them on a backbone without frequency bins.
-PARTS = {method: ("conformer", CONFORMER) if method == "cross_stitch" else ("ds_cnn", {"channels": 4, "num_blocks": 2})
-         for method in METHODS}
+ON = {method: "tc_resnet" if method == "cross_stitch" else "ds_cnn" for method in METHODS}
 
 
 class Several(Sharing):
@@ -30,8 +33,9 @@ class Several(Sharing):
 
     def __init__(self):
         super().__init__(BACKBONES["ds_cnn"](num_blocks=2), [])
-        self.parts = {method: SHARINGS[method](BACKBONES[kind](name=method, **options), [f"{method}_a", f"{method}_b"])
-                      for method, (kind, options) in PARTS.items()}
+        self.parts = {method: SHARINGS[method](BACKBONES[kind](name=method, **tiny_parts.BACKBONES[kind]),
+                                               [f"{method}_a", f"{method}_b"], **tiny_parts.SHARINGS[method])
+                      for method, kind in ON.items()}
 
     def __call__(self, features, lengths, blocks, training=None):
         frames = {}
@@ -43,9 +47,13 @@ class Several(Sharing):
 
 @pytest.fixture(scope="module")
 def model():
+    """Sharings behind a front end; their heads are of every type."""
     keras.utils.set_random_seed(1)
-    heads = {f"{method}_{head}": ClassifierHead(["x", "y"], name=f"{method}_{head}")
-             for method in METHODS for head in "ab"}
+    names = [f"{method}_{head}" for method in METHODS for head in "ab"]
+    kinds = [kind for kind, head in HEADS.items() if not head.auxiliary]  # which are for training only
+    assert len(names) >= len(kinds)
+    heads = {name: HEADS[kind](name=name, **tiny_parts.HEADS[kind])
+             for name, kind in zip(names, itertools.cycle(kinds))}
     frontend = FRONTENDS["log_mel"](num_mel_bins=16, name="frontend")
     first_blocks = {name: 1 for name in heads if name.endswith("b")}
     model = MultiTaskModel(frontend, Several(), heads, first_blocks, name="several")
@@ -55,9 +63,11 @@ def model():
 
 def test_float32_gives_what_keras_gives_in_builtin_operators(model, tmp_path):
     path = export_tflite(model, tmp_path, "none", SOUNDS).path
-    assert custom_operators(path.read_bytes()) == []
-    audio = tone(0.31, 500, seed=3)  # another length than the exporter measured
-    expected, got = model.batch_outputs([audio])[0], EdgeModel(path).batch_outputs([audio])[0]
-    for name in model.heads:
-        np.testing.assert_allclose(got[name], expected[name], atol=1e-4, rtol=0, err_msg=name)
+    check_export(path, model)
     assert count_tflite_macs(path, 1.0) == pytest.approx(count_macs(model, 1.0), rel=0.02)
+
+
+@pytest.mark.parametrize("name", [name for name in FRONTENDS if name != "log_mel"])
+def test_other_front_ends(name, tmp_path):
+    model = build(tiny(frontend=name))
+    check_export(export_tflite(model, tmp_path, "none", SOUNDS).path, model)

@@ -1,0 +1,54 @@
+"""One tiny configuration per registered part, by its name in a zoo config: what tests over every part are made of."""
+
+FRONTENDS = {
+    "log_mel": {"num_mel_bins": 16},
+    "micro_features": {},
+    "whisper_log_mel": {"num_mel_bins": 16},
+}
+
+# Two blocks at least, so that heads and sharings have an earlier one to read.
+BACKBONES = {
+    "bc_resnet": {"width": 4, "stage_blocks": [1, 2, 1, 1], "bands": 2},  # the second layer of a stage is another kind
+    "cnn": {"channels": 3, "num_blocks": 2, "subsampling": 2},
+    "conformer": {"size": 8, "num_blocks": 2, "num_heads": 2, "feed_forward_size": 12, "kernel_size": 5,
+                  "subsampling_channels": 4},
+    "crdnn": {"channels": [3], "lstm_size": 5, "num_blocks": 2, "dense_size": 6, "dense_layers": 1, "subsampling": 2},
+    "ds_cnn": {"channels": 6, "num_blocks": 2},
+    "ecapa_tdnn": {"size": 8, "num_blocks": 2, "scale": 2, "squeeze_size": 4, "aggregation_size": 10},
+    "lstm": {"size": 6, "num_blocks": 2, "bidirectional": True},
+    "tc_resnet": {"channels": [4, 5, 6]},
+    "whisper": {"size": 8, "num_blocks": 2, "num_heads": 2},
+}
+
+# Backbones that can be causal -> what they take then beside `causal: true`.
+STREAMING = {
+    "bc_resnet": {},
+    "conformer": {"size": 16, "feed_forward_size": 64, "normalization": "layer", "chunk": 2, "left_context": 5},
+    "crdnn": {},
+    "ds_cnn": {},
+    "lstm": {"num_blocks": 1, "bidirectional": False, "context": 2},
+}
+
+HEADS = {
+    "alignment": {},
+    "classifier": {"classes": ["yes", "no", "_unknown_"]},
+    "ctc": {"units": ["a", "b", " "]},
+    "frame_classifier": {"classes": ["none", "speech"]},
+    "slots": {"slots": {"size": ["large", "small"], "drink": ["coffee"]}},
+    "speaker": {"embedding_size": 6},
+    "spotter": {"classes": ["alexa", "computer", "_unknown_"], "window": 4},
+    "svm": {"classes": ["yes", "no"], "fourier_features": 9},
+}
+
+# Other than the defaults, where there is a choice.
+SHARINGS = {
+    "adapters": {"size": 12},
+    "branching": {"block": 1},
+    "cross_stitch": {"own": 0.8},
+    "hard": {},
+    "mmoe": {"experts": 2},
+    "mtan": {"reduction": 2},
+    "nddr": {},
+    "ple": {"levels": 2},
+    "soft": {"strength": 1e-3},
+}
