@@ -2,38 +2,30 @@
 
 import json
 
-import keras
 import numpy as np
 import pytest
 
-from speechzoo.config import ZooConfig, from_dict
 from speechzoo.edge.artifact import read_artifact
 from speechzoo.exporters import export
-from speechzoo.multitask.build import build_model
 from speechzoo.origin import Origin
 from tests.helpers import ORIGIN, tone
+from tests.tiny_models import build, tiny
 
-CONFIG = {
-    "name": "tiny",
-    "summary": "A head that every format takes, and one more.",
-    "frontend": {"type": "log_mel", "num_mel_bins": 16, "transform": "fft"},
-    "backbone": {"type": "ds_cnn", "channels": 8, "num_blocks": 1},
-    "heads": {"keyword": {"type": "classifier", "classes": ["yes", "no"]},
-              "gender": {"type": "classifier", "classes": ["female", "male"]}},
-}
+CONFIG = tiny("tiny", {"type": "log_mel", "transform": "fft"}, {"type": "ds_cnn", "channels": 8, "num_blocks": 1},
+              {"keyword": {"classes": ["yes", "no"]}, "gender": {}})
 SOUNDS = [tone(1.6, 300, seed=1), tone(1.1, 900, seed=2)]
 
 
 @pytest.fixture(scope="module")
 def model():
-    keras.utils.set_random_seed(1)
-    model = build_model(from_dict(ZooConfig, CONFIG))
+    model = build(CONFIG, spread=False)
     model.frontend.adapt([(audio[None], np.array([len(audio)])) for audio in SOUNDS])
     return model
 
 
-@pytest.mark.parametrize("format", ["tflite", "saved_model", "micro"])
-@pytest.mark.parametrize("origin", [ORIGIN, Origin("Apache-2.0"), Origin()])
+@pytest.mark.parametrize("format, origin", [
+    ("tflite", ORIGIN), ("saved_model", ORIGIN), ("micro", ORIGIN), ("tflite", Origin("Apache-2.0")),
+    ("tflite", Origin()), ("saved_model", Origin()), ("micro", Origin())])
 def test_origin(model, format, origin, tmp_path, monkeypatch):
     monkeypatch.setattr(model, "origin", origin)
     written = export(model, tmp_path, format, heads=["keyword"], representative=SOUNDS)

@@ -12,7 +12,6 @@ import pytest
 
 import speechzoo
 from speechzoo.backbones import Backbone, Conformer
-from speechzoo.config import ZooConfig, from_dict
 from speechzoo.frontends import LogMel
 from speechzoo.frontends.frontend import Frontend
 from speechzoo.heads import ClassifierHead, Head
@@ -20,7 +19,6 @@ from speechzoo.heads.frame_head import FrameHead
 from speechzoo.heads.pooled_head import PooledHead
 from speechzoo.heads.speaker import AngularMarginLoss, PrototypeAccuracy
 from speechzoo.layers.quantizable import FrameDense, InputRange, quantization_aware
-from speechzoo.multitask.build import build_model
 from speechzoo.multitask.frames import HeadsModel
 from speechzoo.multitask.keras_classes import CLASSES, StandIn
 from speechzoo.multitask.resting import layers_of
@@ -32,19 +30,12 @@ from speechzoo.training.freezing import freeze
 from speechzoo.training.penalties.penalty import Penalty
 from speechzoo.training.rates import RatedAdamW
 from speechzoo.training.schedule import Warmup, WarmupCosine
-from tests.helpers import ORIGIN, keras_settings, spread_weights, tone
+from tests.helpers import ORIGIN, keras_settings, tone
+from tests.tiny_models import build, tiny
 
 REPOSITORY = Path(speechzoo.__file__).parents[1]
-CONFIG = {
-    "name": "saved",
-    "summary": "Small, for files.",
-    "frontend": {"type": "log_mel", "num_mel_bins": 12},
-    "backbone": {"type": "ds_cnn", "channels": 6, "num_blocks": 2, "dropout": 0.0},
-    "heads": {
-        "keyword": {"type": "classifier", "classes": ["yes", "no"], "dropout": 0.0, "block": 1},
-        "phones": {"type": "ctc", "units": "phones", "dropout": 0.0, "loss_weight": 0.5},
-    },
-}
+CONFIG = tiny("saved", backbone={"type": "ds_cnn", "dropout": 0.0}, heads={
+    "keyword": {"classes": ["yes", "no"], "dropout": 0.0, "block": 1}, "phones": {"dropout": 0.0, "loss_weight": 0.5}})
 AUDIO = np.stack([tone(0.5, 300, seed=1), tone(0.5, 900, seed=2)])
 TARGETS = {"keyword": np.array([0, 1], np.int32), "phones": np.array([[3, 4], [5, 0]], np.int32)}
 # Bases, and what a compiled model makes by itself.
@@ -53,10 +44,7 @@ NOT_IN_FILES = {Backbone, FrameHead, Frontend, Head, PooledHead, Sharing, Stitch
 
 
 def make_model(**config):
-    keras.utils.set_random_seed(1)
-    model = build_model(from_dict(ZooConfig, {**CONFIG, **config}))
-    spread_weights(model)
-    return model
+    return build({**CONFIG, **config})
 
 
 def saved_and_loaded(model, folder):
@@ -85,7 +73,7 @@ def test_every_sharing(sharing, tmp_path):
 @pytest.mark.parametrize("weighting", WEIGHTINGS)
 def test_every_weighting_with_its_state(weighting, tmp_path):
     model = make_model(weighting={"type": weighting})
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=True)  # for one step quicker than a graph
     model.train_on_batch({"audio": AUDIO}, TARGETS)
     assert_same(model, saved_and_loaded(model, tmp_path))
 
@@ -136,7 +124,7 @@ def test_settings_and_origin_travel_along(tmp_path):
     with quantization_aware():
         model = make_model()
     model.origin = ORIGIN
-    model.compile("sgd")
+    model.compile("sgd", run_eagerly=True)
     model.train_on_batch({"audio": AUDIO}, TARGETS)
     loaded = saved_and_loaded(model, tmp_path)
     assert any(isinstance(layer, InputRange) for layer in layers_of(loaded)) and loaded.origin == ORIGIN

@@ -4,7 +4,7 @@ import contextlib
 import json
 import subprocess
 import sys
-from pathlib import Path
+from importlib.metadata import entry_points
 
 import numpy as np
 import pytest
@@ -21,8 +21,9 @@ from speechzoo.exporters.served.saved_model import batch_inputs, export_saved_mo
 from speechzoo.exporters.served.served_model import ServedModel
 from speechzoo.serving import signatures
 from tests.helpers import encoded, tone
-from tests.serving.tiny import exported, tiny_model
+from tests.serving.tiny import exported
 from tests.serving.warmup_requests import read_warmup
+from tests.tiny_models import tiny_model
 
 tf = pytest.importorskip("tensorflow")
 # Shorter than two windows, shorter than one second, and longer; in one batch each is padded differently.
@@ -254,31 +255,47 @@ def test_without_serving_api_the_export_says_that_there_is_no_warmup(tmp_path, m
     assert not (tmp_path / warmup.WARMUP_FILE).exists()
 
 
+# The tool, a process for each command that is forked from one which has read TensorFlow.
+SAVED_MODEL_CLI = """
+import json, os, sys
+from importlib.metadata import entry_points
+main = entry_points(group="console_scripts", name="saved_model_cli")["saved_model_cli"].load()
+for arguments in json.loads(sys.argv[1]):
+    child = os.fork()
+    if not child:
+        sys.argv = ["saved_model_cli", *arguments]
+        sys.exit(main())
+    if os.waitpid(child, 0)[1]:
+        sys.exit(1)
+"""
+
+
 @pytest.mark.slow
 def test_saved_model_cli_runs_every_signature(folder, tmp_path):
-    tool = Path(sys.executable).parent / "saved_model_cli"
-    if not tool.exists():
-        pytest.skip("saved_model_cli isn't installed beside Python")
+    if not entry_points(group="console_scripts", name="saved_model_cli"):
+        pytest.skip("saved_model_cli isn't installed")
     inputs = batch_inputs(SOUNDS[1:])
     np.savez(tmp_path / "in.npz", files=np.array([encoded(tone(0.5)).rstrip(b"\0")]), **inputs)
 
-    def run(*arguments):
-        done = subprocess.run([tool, *map(str, arguments)], capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr[-2000:]
-        return done.stdout
+    def run(out, signature, *arguments):
+        return ["run", "--dir", folder, "--tag_set", "serve", "--outdir", tmp_path / out, "--signature_def", signature,
+                *arguments]
 
-    shown = run("show", "--dir", folder, "--all")
+    commands = [["show", "--dir", folder, "--all"],
+                run("audio", "serving_default", "--inputs",
+                    f"audio={tmp_path / 'in.npz'}[audio];audio_length={tmp_path / 'in.npz'}[audio_length]"),
+                run("bytes", "serving_bytes", "--inputs", f"audio_bytes={tmp_path / 'in.npz'}[files]"),
+                run("spec", "spec", "--input_exprs", 'request=["?"]')]
+    words = json.dumps([[str(word) for word in command] for command in commands])
+    done = subprocess.run([sys.executable, "-c", SAVED_MODEL_CLI, words], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
     for name in ("serving_default", "serving_bytes", "spec"):
-        assert f"signature_def['{name}']" in shown
-    common = ["run", "--dir", folder, "--tag_set", "serve", "--overwrite", "--outdir", tmp_path / "out"]
-    run(*common, "--signature_def", "serving_default",
-        "--inputs", f"audio={tmp_path / 'in.npz'}[audio];audio_length={tmp_path / 'in.npz'}[audio_length]")
+        assert f"signature_def['{name}']" in done.stdout
     outputs = {path.stem: np.load(path) if path.stem.endswith(("_logits", "_score", "speaker")) else None
-               for path in (tmp_path / "out").glob("*.npy")}
+               for path in (tmp_path / "audio").glob("*.npy")}
     assert sorted(outputs) == signatures.output_names(tiny_model().spec)
     for row, sound in enumerate(SOUNDS[1:]):
         (expected,) = tiny_model().batch_outputs([sound])
         np.testing.assert_allclose(outputs["speaker"][row], expected["speaker"], atol=1e-4)
-    run(*common, "--signature_def", "serving_bytes", "--inputs", f"audio_bytes={tmp_path / 'in.npz'}[files]")
-    assert np.load(tmp_path / "out" / "keyword_logits.npy").shape == (1, 3)
-    assert '"sample_rate": 16000' in run(*common, "--signature_def", "spec", "--input_exprs", 'request=["?"]')
+    assert np.load(tmp_path / "bytes" / "keyword_logits.npy").shape == (1, 3)
+    assert '"sample_rate": 16000' in done.stdout
