@@ -76,7 +76,8 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
         evaluate("mtl_conformer_small", "dev.jsonl")["overall"]["transcript"]["wer"]
     """
     model = open_model(model)
-    spec = select_heads(model.spec, heads)
+    everything = model.spec
+    spec = select_heads(everything, heads)
     sources = [source if isinstance(source, SourceConfig) else SourceConfig(str(source), split)
                for source in ([manifests] if isinstance(manifests, (str, Path)) else manifests)]
     commands = None if grammar is None else command_decoder(grammar, model.spec)
@@ -86,10 +87,11 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
     if noise_split and noise is None:
         raise ValueError(f"there is no noise to take the split '{noise_split}' of; give a manifest of noises")
     if len(snrs) > 1:  # a recording and itself in another noise are no trial of two recordings
-        spec = {**spec, "heads": {name: head for name, head in spec["heads"].items()
-                                  if not answer_kind(head).compares_recordings}}
+        spec, everything = ({**each, "heads": {name: head for name, head in each["heads"].items()
+                                               if not answer_kind(head).compares_recordings}}
+                            for each in (spec, everything))
     asked = None if heads is None else list(spec["heads"]) or None
-    decoders = make_decoders(spec, asked, decoder, commands)
+    decoders = make_decoders(everything, asked, decoder, commands, model.decode_steps)
     noises = None if noise is None else read_noises(noise, noise_split, spec["sample_rate"])
     utterances = [_Utterance(source, values, ratio) for source in sources
                   for values in read_manifest(source.manifest) if source.split in (None, values.get("split"))
@@ -120,7 +122,7 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
                 except UNREADABLE as error:
                     skipped_audio.append(f"{utterance.id}: {error}")
             for utterance, outputs in zip(usable, model.batch_outputs(audio)):
-                utterance.read(outputs, spec, decoder, commands)
+                utterance.read(outputs, everything, decoder, commands, model.decode_steps)
                 if file:
                     file.write(utterance.line(read_outputs(outputs, decoders)))
             done += len(batch)
@@ -217,12 +219,11 @@ class _Utterance:
         audio = read_utterance_audio(self.values, self.manifest.parent, sample_rate, maximum_seconds)
         return audio if self.snr is None else mix_somewhere(audio, noises, self.snr, self.id)
 
-    def read(self, outputs, spec, decoder, commands):
+    def read(self, outputs, spec, decoder, commands, steps):
         """Keeps the answers that there are labels for."""
-        heads = {name: spec["heads"][name] for name in self.references}
-        for name, output in decode_words(outputs, heads, decoder).items():
+        for name, output in decode_words(outputs, spec, list(self.references), decoder, steps).items():
             with naming_head(name):
-                self.answers[name] = answer_kind(heads[name]).answer(output, heads[name])
+                self.answers[name] = answer_kind(spec["heads"][name]).answer(output, spec["heads"][name])
         if self.command:
             result = recognize_outputs(outputs, {"heads": {}}, commands=commands)
             self.understood = (result.intent, result.slots)

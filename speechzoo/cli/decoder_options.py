@@ -11,7 +11,11 @@ def add_decoder_arguments(parser):
                        help="known words by how they sound, from a head for phones: CMUdict's, or --lexicon's, and the "
                             "language model of PocketSphinx, or --lm's")
     group.add_argument("--beam", type=int, metavar="N",
-                       help="prefix beam search that keeps N texts (16 with --lm, --words or --boost)")
+                       help="beam search that keeps N texts (16 with --lm, --words or --boost)")
+    group.add_argument("--language", metavar="CODE",
+                       help="language that is spoken, such as de, for a decoder that knows several (detected if absent)")
+    group.add_argument("--task", choices=("transcribe", "translate"),
+                       help="what such a decoder writes: the words, or their English")
     group.add_argument("--lm", metavar="FILE",
                        help="n-gram language model: ARPA or ARPA.gz, 'speechzoo ngram' makes one; or pocketsphinx")
     group.add_argument("--lm-weight", type=float, metavar="W", help="its weight (0.5; 1 with --dictation)")
@@ -31,15 +35,20 @@ def open_decoders(arguments, model):
         ImportError: A package is missing that the options need.
         ValueError, OSError: An option or a file can't be used.
     """
+    from speechzoo.decoding.attention.search import AttentionSearch
     from speechzoo.decoding.ctc.beam import BeamSearch
     from speechzoo.decoding.ctc.boosting import PhraseBoost
     from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
+    from speechzoo.decoding.heads import find_head
     from speechzoo.text.language_model import load_language_model
     from speechzoo.text.lexicon import load_lexicon
     from speechzoo.text.reading import read_words
 
-    _check_decoder(arguments)
+    attends = find_head(model.spec, type="seq2seq", label="transcript") is not None and not arguments.dictation
+    _check_decoder(arguments, attends)
     commands = make_commands(arguments, model)
+    if attends:
+        return AttentionSearch(arguments.beam or 1, arguments.language, arguments.task), commands
     # All that is read of transcripts, and then what is made of it.
     lm = arguments.lm or ("pocketsphinx" if arguments.dictation else None)
     language_model = load_language_model(lm) if lm else None
@@ -56,8 +65,13 @@ def open_decoders(arguments, model):
                       boost=boost), commands
 
 
-def _check_decoder(arguments):
-    """Refuses options of which one is of no use with or without another."""
+def _check_decoder(arguments, attends):
+    """Refuses options of which one is of no use with or without another, or with the model's head for transcripts."""
+    if not attends and (arguments.language or arguments.task):
+        raise ValueError("--language and --task are for models whose transcript is written by a decoder (a seq2seq head)")
+    if attends and (arguments.lm or arguments.words or arguments.lm_words or arguments.boost):
+        raise ValueError("--lm, --words, --lm-words and --boost are for ctc heads; the transcript's head of this model is "
+                         "a decoder, which takes --beam, --language and --task")
     if arguments.dictation and (arguments.beam is not None or arguments.words or arguments.lm_words or arguments.boost):
         raise ValueError("--beam, --words, --lm-words and --boost are for beam search; leave them out with --dictation")
     if arguments.lm_words and not arguments.lm:

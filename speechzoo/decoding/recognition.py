@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field, fields
 import numpy as np
 
 from speechzoo.decoding.answers import answer_kind
+from speechzoo.decoding.attention.decoder import AttentionDecoder
+from speechzoo.decoding.attention.search import AttentionSearch
 from speechzoo.decoding.ctc.greedy import greedy_decode
 from speechzoo.decoding.ctc.hypothesis import Hypothesis
 from speechzoo.decoding.ctc.segments import Segment, segments_text
@@ -25,7 +27,7 @@ class Recognition:
     """The answers of one model to one recording; what the model has no head for is None or empty.
 
     Attributes:
-        transcript: What was said, in lower case.
+        transcript: What was said: in lower case, or with capitals, signs and figures where a `seq2seq` head writes it.
         words: The transcript's words with times.
         phones: ARPAbet phones joined by spaces.
         phone_times: The phones with times.
@@ -171,23 +173,47 @@ class HeadDecoder(Decoder):
             answer_kind(self.head_spec).read(result, self.label, output, self.head_spec)
 
 
-def make_decoders(spec: dict, heads: list[str] | None = None, decoder=None,
-                  commands: Decoder | None = None) -> list[Decoder]:
+def head_decoder(spec: dict, name: str, label: str, decoder=None, steps: dict | None = None) -> Decoder:
+    """What reads one head.
+
+    Args:
+        spec: The model's, with all of its heads.
+        name: The head's.
+        label: Where a Recognition keeps the answer.
+        decoder, steps: As of `make_decoders`; an `AttentionSearch` is for heads of type `seq2seq`, any other search for
+            those that it isn't.
+
+    Raises:
+        ValueError: A type that this version doesn't know, or no step for a head that is written step by step.
+    """
+    head_spec = spec["heads"][name]
+    with naming_head(name):
+        stepwise = answer_kind(head_spec).stepwise
+    attends = isinstance(decoder, AttentionSearch)
+    if stepwise:
+        return AttentionDecoder(spec, name, label, decoder if attends else AttentionSearch(), steps or {})
+    return HeadDecoder(name, label, head_spec, greedy_decode if attends or decoder is None else decoder)
+
+
+def make_decoders(spec: dict, heads: list[str] | None = None, decoder=None, commands: Decoder | None = None,
+                  steps: dict | None = None) -> list[Decoder]:
     """What reads the outputs of a model: one decoder per head, or one that answers in place of heads.
 
     Args:
         spec: The model's; see `Recognizer.spec`.
         heads: Heads to read; all when None.
-        decoder: For transcripts: a callable `(logits, head spec) -> Hypothesis`, such as a `BeamSearch`; or a
-            `Decoder`, such as a `LexiconSearch`, which finds the words in another head's output. Greedy when None.
+        decoder: For transcripts: a callable `(logits, head spec) -> Hypothesis`, such as a `BeamSearch`; an
+            `AttentionSearch` for heads of type `seq2seq`; or a `Decoder`, such as a `LexiconSearch`, which finds the
+            words in another head's output. Greedy when None.
         commands: Answers `intent` and `slots` from a grammar: a `CommandDecoder`.
+        steps: Head -> step of its decoder, for heads of type `seq2seq`: `Recognizer.decode_steps`.
 
     Returns:
         The decoders. Where several heads answer one label, the field is that of the head named as the label, or of the
         first; the others go into `labels` under their own names.
 
     Raises:
-        ValueError: A head that the model doesn't have.
+        ValueError: A head that the model doesn't have or whose type is unknown, or one that nothing here can decode.
     """
     chosen = select_heads(spec, heads)["heads"]
     asked = {head_spec["label"] for head_spec in chosen.values()}
@@ -201,8 +227,8 @@ def make_decoders(spec: dict, heads: list[str] | None = None, decoder=None,
     for name, head_spec in chosen.items():
         if name == head_spec["label"] or head_spec["label"] not in owner:
             owner[head_spec["label"]] = name
-    return [HeadDecoder(name, head_spec["label"] if owner[head_spec["label"]] == name else name, head_spec,
-                        decoder or greedy_decode) for name, head_spec in chosen.items()] + given
+    return [head_decoder(spec, name, head_spec["label"] if owner[head_spec["label"]] == name else name, decoder, steps)
+            for name, head_spec in chosen.items()] + given
 
 
 def read_outputs(outputs: dict[str, np.ndarray], decoders: list[Decoder]) -> Recognition:
@@ -218,12 +244,12 @@ def read_outputs(outputs: dict[str, np.ndarray], decoders: list[Decoder]) -> Rec
 
 
 def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[str] | None = None, decoder=None,
-                      commands: Decoder | None = None) -> Recognition:
+                      commands: Decoder | None = None, steps: dict | None = None) -> Recognition:
     """Reads the outputs of a model's heads for one utterance.
 
     Args:
         outputs: Head -> array without the batch axis, of the shape that its kind in `speechzoo.decoding.answers` names.
-        spec, heads, decoder, commands: As of `make_decoders`.
+        spec, heads, decoder, commands, steps: As of `make_decoders`.
 
     Returns:
         The Recognition. Under `commands`, speech that is no command has the intent "none" and no slots.
@@ -232,16 +258,18 @@ def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[st
         ValueError: A head that the model doesn't have or whose type is unknown, an output of the wrong shape, or one
             that isn't finite.
     """
-    return read_outputs(outputs, make_decoders(spec, heads, decoder, commands))
+    return read_outputs(outputs, make_decoders(spec, heads, decoder, commands, steps))
 
 
-def decode_words(outputs: dict[str, np.ndarray], heads: dict[str, dict], decoder=None) -> dict:
+def decode_words(outputs: dict[str, np.ndarray], spec: dict, heads: list[str], decoder=None,
+                 steps: dict | None = None) -> dict:
     """What kinds of answers read: outputs, or what a decoder has written where a head writes words.
 
     Args:
         outputs: Of one utterance, as of `recognize_outputs`.
-        heads: Head -> its spec, of the heads that are needed.
-        decoder: As of `make_decoders`.
+        spec: The model's, with all of its heads.
+        heads: Names of those that are needed.
+        decoder, steps: As of `make_decoders`.
 
     Returns:
         Head -> its output, or a Hypothesis, for each of `heads`.
@@ -250,9 +278,8 @@ def decode_words(outputs: dict[str, np.ndarray], heads: dict[str, dict], decoder
         ValueError: An output is missing, or can't be decoded.
     """
     given, search = (decoder, None) if isinstance(decoder, Decoder) else (None, decoder)
-    decoders = {name: HeadDecoder(name, name, head_spec, search or greedy_decode) for name, head_spec in heads.items()}
-    if given is not None:
-        decoders.update({name: given for name, head_spec in heads.items() if head_spec["label"] in given.labels})
+    decoders = {name: given if given is not None and spec["heads"][name]["label"] in given.labels
+                else head_decoder(spec, name, name, search, steps) for name in heads}
     return {name: each(outputs) for name, each in decoders.items()}
 
 

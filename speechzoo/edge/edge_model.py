@@ -88,7 +88,7 @@ class EdgeModel(Recognizer):
         if STREAM_STEP not in self.signatures or "stream" not in self.spec:
             raise ValueError(f"{self.path}: has no signature '{STREAM_STEP}'; export a model whose name ends in "
                              "_streaming")
-        return Stream(self.stream_step, self.initial_state(), self.spec, **options)
+        return Stream(self.stream_step, self.initial_state(), self.spec, decode_steps=self.decode_steps, **options)
 
     def initial_state(self) -> dict[str, np.ndarray]:
         """The state of a stream that begins: zeros, by name."""

@@ -139,7 +139,7 @@ class MultiTaskModel(Serializable, Recognizer, TaskTraining, keras.Model):
 
         An exported file does the same many times as fast (`EdgeModel.stream`).
         """
-        return Stream(self.stream_step, self.initial_state(), self.spec, **options)
+        return Stream(self.stream_step, self.initial_state(), self.spec, decode_steps=self.decode_steps, **options)
 
     # -- recognition ---------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """What the options of decoding make of an output."""
 
 import argparse
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,5 +25,27 @@ def test_a_phrase_turns_a_close_call(options, text):
     add_grammar_arguments(parser)
     logits = np.full((3, 6), -9.0)
     logits[[0, 1, 1, 2], [4, 2, 3, 5]] = 9.0, 9.0, 7.0, 9.0  # "hay", and "hey" two nats behind
-    decoder, _ = open_decoders(parser.parse_args(options), None)
+    decoder, _ = open_decoders(parser.parse_args(options), SimpleNamespace(spec={"heads": {"transcript": SPEC}}))
     assert (decoder or greedy_decode)(logits, SPEC).text == text
+
+
+SEQ2SEQ = {"type": "seq2seq", "label": "transcript"}
+
+
+def decoder_of(options, head_spec):
+    parser = argparse.ArgumentParser()
+    add_decoder_arguments(parser)
+    add_grammar_arguments(parser)
+    return open_decoders(parser.parse_args(options), SimpleNamespace(spec={"heads": {"transcript": head_spec}}))[0]
+
+
+def test_options_of_decoders_that_attend():
+    search = decoder_of(["--beam", "5", "--language", "de", "--task", "translate"], SEQ2SEQ)
+    assert (search.beam, search.language, search.task) == (5, "de", "translate")
+    assert decoder_of([], SEQ2SEQ).beam == 1
+    for option in (["--boost", "hey"], ["--words", "words.txt"], ["--lm", "lm.arpa"]):
+        with pytest.raises(ValueError, match="are for ctc heads; the transcript's head of this model is a decoder, which"):
+            decoder_of(option, SEQ2SEQ)
+    for option in (["--language", "de"], ["--task", "translate"]):
+        with pytest.raises(ValueError, match="--language and --task are for models whose transcript is written by a"):
+            decoder_of(option, SPEC)

@@ -19,10 +19,11 @@ FRAMES = {"type": "frame_classifier", "label": "speech", "classes": ["none", "sp
 
 
 def test_the_tiny_model_has_a_head_of_every_kind():
-    assert {head["type"] for head in tiny_model().spec["heads"].values()} == set(ANSWERS)
+    kinds_of_heads = set(ANSWERS) - {"seq2seq"}  # which are read here, and given by no head yet
+    assert {head["type"] for head in tiny_model().spec["heads"].values()} == kinds_of_heads
     # Of the types of heads in configs, the others give outputs of one of these kinds, or are for training only.
     kinds = {"svm": "classifier", "spotter": "classifier"}
-    assert {kinds.get(name, name) for name, head in HEADS.items() if not head.auxiliary} == set(ANSWERS)
+    assert {kinds.get(name, name) for name, head in HEADS.items() if not head.auxiliary} == kinds_of_heads
     assert set(CONFIG["heads"]) == set(tiny_model().spec["heads"])
 
 

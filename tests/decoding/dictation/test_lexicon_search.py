@@ -107,7 +107,7 @@ def test_a_recognition_takes_its_transcript_from_the_phones():
     assert result.transcript == "cub" and result.phones == "K AH B" and result.words[0].text == "cub"
     assert recognize_outputs(outputs, spec_of(), heads=["transcript"], decoder=search).phones is None
     assert recognize_outputs(outputs, spec_of(), heads=["phones"], decoder=search).transcript is None  # nobody asked
-    decoded = decode_words(outputs, spec_of()["heads"], search)
+    decoded = decode_words(outputs, spec_of(), list(spec_of()["heads"]), search)
     assert decoded["transcript"].text == "cub" and decoded["phones"] is outputs["phones"]
 
 
