@@ -1,15 +1,18 @@
 """Runs an exported `.tflite` file with LiteRT and NumPy; TensorFlow and Keras need not be installed."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
 
+from speechzoo.decoding.heads import find_head
 from speechzoo.decoding.recognition import select_heads
 from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.decoding.streams.stream import Stream
 from speechzoo.edge.artifact import ArtifactError, read_artifact
+from speechzoo.edge.decode_step import DecodeStep
 from speechzoo.edge.remarks import QuietRunner
-from speechzoo.edge.signatures import RECOGNIZE, STREAM_STEP
+from speechzoo.edge.signatures import DECODE_STEP, RECOGNIZE, STREAM_STEP
 
 
 class EdgeModel(Recognizer):
@@ -69,6 +72,14 @@ class EdgeModel(Recognizer):
                 raise ValueError(f"audio of shape {audio.shape}: expected (samples,)")
             answers.append({name: output[0] for name, output in run(audio=self.completed(audio)[None]).items()})
         return answers
+
+    @functools.cached_property
+    def decode_steps(self) -> dict[str, DecodeStep]:
+        """Head -> one step of its decoder, where the file has the signature `decode_step`."""
+        head = find_head(self.spec, type="seq2seq")
+        if head is None or DECODE_STEP not in self.signatures:
+            return {}
+        return {head: DecodeStep(self._runner(DECODE_STEP), self.spec["heads"][head]["cache"])}
 
     def completed(self, audio: np.ndarray) -> np.ndarray:
         """float32 (samples,) with silence behind it where it is shorter than the network needs."""
