@@ -13,7 +13,7 @@ def add_decoder_arguments(parser):
     group.add_argument("--beam", type=int, metavar="N",
                        help="beam search that keeps N texts (16 with --lm, --words or --boost)")
     group.add_argument("--language", metavar="CODE",
-                       help="language that is spoken, such as de, for a decoder that knows several (detected if absent)")
+                       help="language that is spoken, such as de, where a decoder knows several (detected if absent)")
     group.add_argument("--task", choices=("transcribe", "translate"),
                        help="what such a decoder writes: the words, or their English")
     group.add_argument("--lm", metavar="FILE",
@@ -68,10 +68,10 @@ def open_decoders(arguments, model):
 def _check_decoder(arguments, attends):
     """Refuses options of which one is of no use with or without another, or with the model's head for transcripts."""
     if not attends and (arguments.language or arguments.task):
-        raise ValueError("--language and --task are for models whose transcript is written by a decoder (a seq2seq head)")
+        raise ValueError("--language and --task are for models whose transcript comes from a decoder (a seq2seq head)")
     if attends and (arguments.lm or arguments.words or arguments.lm_words or arguments.boost):
-        raise ValueError("--lm, --words, --lm-words and --boost are for ctc heads; the transcript's head of this model is "
-                         "a decoder, which takes --beam, --language and --task")
+        raise ValueError("--lm, --words, --lm-words and --boost are for ctc heads; the transcript of this model comes "
+                         "from a decoder, which takes --beam, --language and --task")
     if arguments.dictation and (arguments.beam is not None or arguments.words or arguments.lm_words or arguments.boost):
         raise ValueError("--beam, --words, --lm-words and --boost are for beam search; leave them out with --dictation")
     if arguments.lm_words and not arguments.lm:

@@ -44,8 +44,8 @@ def test_options_of_decoders_that_attend():
     assert (search.beam, search.language, search.task) == (5, "de", "translate")
     assert decoder_of([], SEQ2SEQ).beam == 1
     for option in (["--boost", "hey"], ["--words", "words.txt"], ["--lm", "lm.arpa"]):
-        with pytest.raises(ValueError, match="are for ctc heads; the transcript's head of this model is a decoder, which"):
+        with pytest.raises(ValueError, match="are for ctc heads; the transcript of this model comes from a decoder, which takes"):
             decoder_of(option, SEQ2SEQ)
     for option in (["--language", "de"], ["--task", "translate"]):
-        with pytest.raises(ValueError, match="--language and --task are for models whose transcript is written by a"):
+        with pytest.raises(ValueError, match="--language and --task are for models whose transcript comes from a"):
             decoder_of(option, SPEC)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from speechzoo.text.byte_pairs import BYTE_CHARACTERS, bytes_of, pre_tokens
 from speechzoo.text.units import Bytes, is_special, units_of
 
-# 256 bytes and 120 merges of `tokenizers` 0.23, learnt from seven sentences in five languages; and what it makes of texts.
+# 256 bytes and 120 merges of `tokenizers` 0.23, learnt from seven sentences in five languages; what it makes of texts.
 LEARNT = json.loads((Path(__file__).parent / "byte_pairs.json").read_text())
 SPECIAL = ["<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|0.00|>"]
 UNITS = Bytes(LEARNT["units"] + SPECIAL)

@@ -48,7 +48,8 @@ class TokenRules:
             self._first = np.zeros(size, bool)
             self._first[self.timestamps[seconds <= LATEST_START_SECONDS]] = True
 
-    def log_probs(self, logits: np.ndarray, paths: Sequence[Sequence[int]], forbidden: Sequence[set] = ()) -> np.ndarray:
+    def log_probs(self, logits: np.ndarray, paths: Sequence[Sequence[int]],
+                  forbidden: Sequence[set] = ()) -> np.ndarray:
         """Log-probabilities of what may follow, -inf for what may not; rows sum to one over what may.
 
         Args:

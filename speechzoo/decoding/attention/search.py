@@ -13,8 +13,8 @@ from speechzoo.decoding.attention.words import make_segments, make_words
 from speechzoo.text.units import units_of
 
 TOKENS_PER_SECOND, LEAST_TOKENS = 25, 12
-"""A text has at most `TOKENS_PER_SECOND` for each second of audio, but may have `LEAST_TOKENS`: the fastest speakers say
-some 25 letters a second, and a token holds one at least."""
+"""A text has at most `TOKENS_PER_SECOND` for each second of audio, but may have `LEAST_TOKENS`: the fastest speakers
+say some 25 letters a second, and a token holds one at least."""
 COMPRESSION_RATIO = 2.4
 """A text that zlib makes smaller by more than `COMPRESSION_RATIO` repeats itself (Radford et al. 2022, section 4.5)."""
 REPEATED_TOKENS = 3
@@ -67,9 +67,9 @@ class AttentionSearch:
     """The most probable text of a `seq2seq` head: a decoder for `recognize(..., decoder=)`.
 
     Beam search as in openai-whisper: every text takes its most probable tokens, and the best `beam` texts are kept. Of
-    those that end the one with the highest mean log-probability per token wins, because a sum favours short texts (Wu et
-    al. 2016, https://arxiv.org/abs/1609.08144, equation 14 with alpha 1 and without its constants). The search is over
-    when `beam` texts have ended and none under way has a higher mean. A beam of 1 is greedy.
+    those that end the one with the highest mean log-probability per token wins, because a sum favours short texts (Wu
+    et al. 2016, https://arxiv.org/abs/1609.08144, equation 14 with alpha 1 and without its constants). The search is
+    over when `beam` texts have ended and none under way has a higher mean. A beam of 1 is greedy.
 
     Decoders write fluent text of recordings without speech, and repeat themselves for ever. So the audio's length
     bounds the text's, a text that repeats itself is searched for a second time without repetitions, and what the
@@ -193,7 +193,7 @@ def _best(paths):
 
 
 def without_padding(memory: np.ndarray) -> np.ndarray:
-    """The frames of one utterance without the rows of zeros that stand behind it in a batch: float32 (frames, channels).
+    """One utterance without the rows of zeros that stand behind it in a batch: float32 (frames, channels).
 
     Raises:
         ValueError: Another shape, or values that aren't finite.

@@ -79,7 +79,8 @@ def word_groups(names: Sequence[str], units: Units, spaced: bool = True) -> list
     return groups
 
 
-def make_segments(tokens: Sequence[int], log_probs: Sequence[float], special: SpecialTokens, units: Units) -> list[Word]:
+def make_segments(tokens: Sequence[int], log_probs: Sequence[float], special: SpecialTokens,
+                  units: Units) -> list[Word]:
     """What stands between timestamps, with their times; a last segment without an end has that of its beginning.
 
     Args:
@@ -101,7 +102,8 @@ def make_segments(tokens: Sequence[int], log_probs: Sequence[float], special: Sp
 def _segment(inside, start, end, tokens, log_probs, units):
     """A segment, or none where no text is inside."""
     text = units.join([units.names[tokens[position]] for position in inside]).strip()
-    return [Word(text, start, end, float(np.exp(np.mean([log_probs[position] for position in inside]))))] if text else []
+    sure = np.exp(np.mean([log_probs[position] for position in inside])) if text else 0.0
+    return [Word(text, start, end, float(sure))] if text else []
 
 
 def _bounds(tokens, special):

@@ -4,35 +4,16 @@ import numpy as np
 import pytest
 
 from speechzoo.decoding.answers import answer_kind
+from speechzoo.decoding.attention.hypothesis import AttentionHypothesis
 from speechzoo.decoding.attention.search import AttentionSearch
 from speechzoo.decoding.ctc.beam import BeamSearch
 from speechzoo.decoding.recognition import decode_words, make_decoders, recognize_outputs
 from speechzoo.decoding.recognizer import Recognizer
-from tests.decoding.attention.scripted import Reader, letters_spec, whisper_spec, written_memory
+from tests.decoding.attention.scripted import Reader, letters_spec, written_memory
+from tests.decoding.attention.writer import SILENCE, Writer
 
 SPEECH = {"type": "frame_classifier", "label": "speech", "classes": ["none", "speech"], "frame_seconds": 0.1}
 LETTERS = {"type": "ctc", "label": "letters", "kind": "characters", "units": ["a", "b"], "frame_seconds": 0.1}
-SILENCE = 3 * np.eye(2)[[0, 0, 0]]
-VOICE = 3 * np.eye(2)[[0, 1, 0]]
-
-
-class Writer(Recognizer):
-    """Hears "go on" in everything; whether somebody speaks is in the first sample."""
-
-    def __init__(self, gate=None, **more):
-        head = whisper_spec(**more)
-        heads = {"transcript": head, "keyword": {"type": "classifier", "label": "keyword", "classes": ["yes", "no"]}}
-        self.spec = {"name": "writer", "sample_rate": 16000, "heads": {**heads, **(gate or {})}}
-        self.decode_steps = {"transcript": Reader(head, first={head["units"].index("<|de|>"): 3.0})}
-        self.asked = []
-
-    def batch_outputs(self, audios, heads=None):
-        self.asked.append(heads)
-        return [{"transcript": written_memory("go on", self.spec["heads"]["transcript"]), "keyword": np.array([0, 1.0]),
-                 "speech": VOICE if audio[0] > 0 else SILENCE,
-                 "letters": 9 * np.eye(3)[[0, 1, 0] if audio[0] > 0 else [0, 0, 0]]} for audio in audios]
-
-
 VOICED, SILENT = np.full(1600, 0.5, np.float32), np.zeros(1600, np.float32)
 
 
@@ -117,6 +98,8 @@ def test_the_kind():
     hypothesis = AttentionSearch()(written_memory("go on", head_spec), head_spec, Reader(head_spec))
     answer, confidence = kind.answer(hypothesis, head_spec)
     assert (answer, confidence) == ("go on", hypothesis.confidence)
+    written = AttentionHypothesis("Go, on: 20 %!", language="en")
+    assert kind.answer(written, head_spec)[0] == kind.reference("go on twenty percent", head_spec)
     figures = kind.score(["go on", "stop"], [answer, "top"], [1, 1], ["a", "b"], head_spec)
     assert figures["wer"] == pytest.approx(1 / 3) and "cer" in figures
     memory = np.random.default_rng(1).standard_normal((5, 4))

@@ -69,14 +69,15 @@ def test_without_timestamps_only_text_and_the_end():
 
 def test_a_decoder_without_a_token_for_silence_may_write_nothing():
     units = [unit for unit in SPEC["units"] if unit != "<|nospeech|>"]
-    spec = {**SPEC, "units": units, "start": [units.index("<|startoftranscript|>")], "end": units.index("<|endoftext|>")}
+    spec = {**SPEC, "units": units, "start": [units.index("<|startoftranscript|>")],
+            "end": units.index("<|endoftext|>")}
     rules = TokenRules(spec, SpecialTokens.of(spec), timestamps=False)
     assert np.isfinite(rules.log_probs(np.zeros((1, len(units))), [[]])[0, spec["end"]])
 
 
 def test_annotations():
     letters = [chr(code) for code in range(0x21, 0x7F)]
-    units = ("\u0120", *letters, "--", "\u0120[", "\u0120-", "\u00e2\u013b", *(chr(code) for code in range(0xA1, 0x180)))
+    units = ("\u0120", *letters, "--", "\u0120[", "\u0120-", "\u00e2\u013b", *map(chr, range(0xA1, 0x180)))
     found = {units[token] for token in annotation_tokens(units)}
     assert {"[", "\u0120[", "(", "--", "\u0120-", "\u00e2\u013b", "#"} <= found
     assert not {"a", "-", "'", ",", ".", "?", "!", "%", "$", "\u0120"} & (found - {"\u0120"})

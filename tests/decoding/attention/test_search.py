@@ -109,7 +109,8 @@ def test_nobody_speaks_where_the_decoder_says_so_and_does_not_believe_its_text(n
     found = AttentionSearch(language="en")(written_memory("hum", spec), spec,
                                            Reader(spec, sure, {NO_SPEECH: no_speech}))
     assert (found.text == "") == (text == "")
-    assert found.no_speech == pytest.approx(float(np.exp(no_speech) / (np.exp(no_speech) + 66 + np.exp(sure))), abs=0.02)
+    expected = np.exp(no_speech) / (np.exp(no_speech) + 66 + np.exp(sure))
+    assert found.no_speech == pytest.approx(expected, abs=0.02)
     if not text:
         assert found.confidence == found.no_speech and found.words == [] and found.language == "en"
 

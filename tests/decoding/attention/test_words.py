@@ -26,7 +26,8 @@ def test_words_last_until_the_next_begins_and_signs_do_not_count():
     names = ["\u0120Go", "\u0120caf", "\u00c3", "\u00a9", ",", "\u0120", "no", "w", "!", "<|endoftext|>"]
     words, log_probs = words_of(names, [5, 4, 3, 2, 6, 3, 4, 5, 4, 2])
     assert [word.text for word in words] == ["Go", "caf\u00e9,", "now!"]
-    np.testing.assert_allclose([(word.start, word.end) for word in words], [(0, 0.5), (0.5, 1.4), (2.0, 3.2)], atol=0.11)
+    times = [(word.start, word.end) for word in words]
+    np.testing.assert_allclose(times, [(0, 0.5), (0.5, 1.4), (2.0, 3.2)], atol=0.11)
     assert [word.confidence for word in words] == [pytest.approx(np.exp(log_probs[part].mean()))
                                                    for part in (slice(1), slice(1, 5), slice(5, 9))]
 
