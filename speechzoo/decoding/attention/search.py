@@ -22,6 +22,9 @@ REPEATED_TOKENS = 3
 NO_SPEECH, LOG_PROBABILITY = 0.6, -1.0
 """Nobody speaks where the token that says so has a probability above `NO_SPEECH`, and the text's tokens a mean
 log-probability below `LOG_PROBABILITY`, nats (Radford et al. 2022, section 4.5)."""
+SURE_NO_SPEECH = 0.8
+"""Nobody speaks either where that token has more than `SURE_NO_SPEECH`, whatever the text: of silence and mains hum
+tiny.en writes "you", and believes it. Single words, and sentences in noise as loud as they are, stay below a half."""
 
 Step = Callable[[np.ndarray, int, np.ndarray, dict | None], tuple[np.ndarray, dict, np.ndarray]]
 """A `Step` of a decoder: `(tokens, position, memory, state) -> (logits, state, attention)`.
@@ -119,7 +122,8 @@ class AttentionSearch:
             path = self._search(beginning, memory, step, rules, tokens.end, room, without_repeats=True)
         known = {"score": path.mean, "language": beginning.language, "no_speech": beginning.no_speech,
                  "language_confidence": beginning.language_confidence}
-        if beginning.no_speech is not None and beginning.no_speech > NO_SPEECH and path.mean < LOG_PROBABILITY:
+        silent = NO_SPEECH if path.mean < LOG_PROBABILITY else SURE_NO_SPEECH
+        if beginning.no_speech is not None and beginning.no_speech > silent:
             return AttentionHypothesis("", confidence=beginning.no_speech, **known)
         segments = make_segments(path.tokens, path.log_probs, tokens, units) if self.timestamps else []
         words = make_words(path.tokens, path.log_probs, np.stack(path.attention), head_spec, tokens,
