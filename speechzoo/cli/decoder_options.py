@@ -12,7 +12,7 @@ def add_decoder_arguments(parser):
                             "language model of PocketSphinx, or --lm's")
     group.add_argument("--beam", type=int, metavar="N",
                        help="beam search that keeps N texts (16 with --lm, --words or --boost)")
-    group.add_argument("--language", metavar="CODE",
+    group.add_argument("--spoken-language", metavar="CODE",
                        help="language that is spoken, such as de, where a decoder knows several (detected if absent)")
     group.add_argument("--task", choices=("transcribe", "translate"),
                        help="what such a decoder writes: the words, or their English")
@@ -48,7 +48,7 @@ def open_decoders(arguments, model):
     _check_decoder(arguments, attends)
     commands = make_commands(arguments, model)
     if attends:
-        return AttentionSearch(arguments.beam or 1, arguments.language, arguments.task), commands
+        return AttentionSearch(arguments.beam or 1, arguments.spoken_language, arguments.task), commands
     # All that is read of transcripts, and then what is made of it.
     lm = arguments.lm or ("pocketsphinx" if arguments.dictation else None)
     language_model = load_language_model(lm) if lm else None
@@ -67,11 +67,12 @@ def open_decoders(arguments, model):
 
 def _check_decoder(arguments, attends):
     """Refuses options of which one is of no use with or without another, or with the model's head for transcripts."""
-    if not attends and (arguments.language or arguments.task):
-        raise ValueError("--language and --task are for models whose transcript comes from a decoder (a seq2seq head)")
+    if not attends and (arguments.spoken_language or arguments.task):
+        raise ValueError("--spoken-language and --task are for models whose transcript comes from a decoder, a seq2seq "
+                         "head")
     if attends and (arguments.lm or arguments.words or arguments.lm_words or arguments.boost):
         raise ValueError("--lm, --words, --lm-words and --boost are for ctc heads; the transcript of this model comes "
-                         "from a decoder, which takes --beam, --language and --task")
+                         "from a decoder, which takes --beam, --spoken-language and --task")
     if arguments.dictation and (arguments.beam is not None or arguments.words or arguments.lm_words or arguments.boost):
         raise ValueError("--beam, --words, --lm-words and --boost are for beam search; leave them out with --dictation")
     if arguments.lm_words and not arguments.lm:

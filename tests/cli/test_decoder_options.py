@@ -40,12 +40,12 @@ def decoder_of(options, head_spec):
 
 
 def test_options_of_decoders_that_attend():
-    search = decoder_of(["--beam", "5", "--language", "de", "--task", "translate"], SEQ2SEQ)
+    search = decoder_of(["--beam", "5", "--spoken-language", "de", "--task", "translate"], SEQ2SEQ)
     assert (search.beam, search.language, search.task) == (5, "de", "translate")
     assert decoder_of([], SEQ2SEQ).beam == 1
     for option in (["--boost", "hey"], ["--words", "words.txt"], ["--lm", "lm.arpa"]):
-        with pytest.raises(ValueError, match="are for ctc heads; the transcript of this model comes from a decoder, which takes"):
+        with pytest.raises(ValueError, match="are for ctc heads; the transcript of this model comes from a decoder"):
             decoder_of(option, SEQ2SEQ)
-    for option in (["--language", "de"], ["--task", "translate"]):
-        with pytest.raises(ValueError, match="--language and --task are for models whose transcript comes from a"):
+    for option in (["--spoken-language", "de"], ["--task", "translate"]):
+        with pytest.raises(ValueError, match="are for models whose transcript comes from a decoder, a seq2seq head"):
             decoder_of(option, SPEC)
