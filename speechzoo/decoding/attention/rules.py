@@ -61,8 +61,11 @@ class TokenRules:
             float64 (paths, tokens), nats.
 
         Raises:
-            ValueError: Logits that aren't finite.
+            ValueError: Logits of another shape, or not finite.
         """
+        if np.shape(logits) != (len(paths), len(self._text)):
+            raise ValueError(f"the decoder gave logits of shape {np.shape(logits)}; expected "
+                             f"{len(paths), len(self._text)}, one row per text and one number per token")
         if not np.isfinite(logits).all():
             raise ValueError("the decoder gave NaN or infinite logits; check its weights and that the audio is finite")
         allowed = np.stack([self._allowed(path) for path in paths])

@@ -186,10 +186,12 @@ def test_a_memory_that_is_none(memory, message):
         AttentionSearch()(memory, letters_spec(), None)
 
 
-def test_logits_that_are_not_finite():
+def test_logits_that_are_none():
     spec = letters_spec()
     with pytest.raises(ValueError, match="the decoder gave NaN or infinite logits"):
         AttentionSearch()(MEMORY, spec, Reader(spec, sure=np.nan))
+    with pytest.raises(ValueError, match=r"logits of shape \(1, 30\); expected \(1, 29\), one row per text and one"):
+        AttentionSearch()(MEMORY, {**spec, "units": spec["units"][:-1]}, Reader(spec))
     with pytest.raises(ValueError, match="beam is 1 or more, got 0"):
         AttentionSearch(0)
     with pytest.raises(ValueError, match=r"start \[99\] and end 1 must be tokens of the head, 0 to 29"):
