@@ -75,7 +75,8 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
         evaluate("mtl_conformer_small", "dev.jsonl")["overall"]["transcript"]["wer"]
     """
     model = open_model(model)
-    spec = select_heads(model.spec, heads)
+    everything = model.spec
+    spec = select_heads(everything, heads)
     sources = [source if isinstance(source, SourceConfig) else SourceConfig(str(source), split)
                for source in ([manifests] if isinstance(manifests, (str, Path)) else manifests)]
     commands = None if grammar is None else command_decoder(grammar, model.spec)
@@ -85,11 +86,12 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
     if noise_split and noise is None:
         raise ValueError(f"there is no noise to take the split '{noise_split}' of; give a manifest of noises")
     if len(snrs) > 1:  # a recording and itself in another noise are no trial of two recordings
-        spec = {**spec, "heads": {name: head for name, head in spec["heads"].items()
-                                  if not answer_kind(head).compares_recordings}}
+        spec, everything = ({**each, "heads": {name: head for name, head in each["heads"].items()
+                                               if not answer_kind(head).compares_recordings}}
+                            for each in (spec, everything))
     asked = None if heads is None else list(spec["heads"]) or None
-    decoders = make_decoders(spec, asked, decoder, commands)
-    measured = head_decoders(spec["heads"], decoder, decoders)
+    decoders = make_decoders(everything, asked, decoder, commands, model.decode_steps)
+    measured = head_decoders(everything, list(spec["heads"]), decoder, decoders, model.decode_steps)
     noises = None if noise is None else read_noises(noise, noise_split, spec["sample_rate"])
     utterances = [_Utterance(source, values, ratio) for source in sources
                   for values in read_manifest(source.manifest) if source.split in (None, values.get("split"))

@@ -5,11 +5,13 @@ import pytest
 
 from speechzoo.config import SourceConfig
 from speechzoo.data.manifest import ManifestError
+from speechzoo.decoding.attention.search import AttentionSearch
 from speechzoo.decoding.commands.decoder import CommandDecoder
 from speechzoo.decoding.ctc.hypothesis import Hypothesis
 from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
 from speechzoo.evaluation import evaluate, make_batches, open_model
 from speechzoo.grammar.nodes import Choice, Grammar, Sequence, Slot, Value, Words
+from tests.decoding.attention.writer import Writer
 from tests.fake_model import TEXTS, FakeModel
 from tests.helpers import tone, write_wav
 
@@ -64,6 +66,23 @@ def test_speech_is_measured_frame_by_frame(make_manifest):
     assert set(result["b"]["speech"]) == {"accuracy", "accuracy_interval", "n"}
     noises = SourceConfig(str(make_manifest([{"number": 0}, {"number": 1}])), default_labels={"speech": "none"})
     assert evaluate(FakeModel(), [noises])["overall"]["speech"]["accuracy"] == pytest.approx(2 / 3, abs=1e-6)
+
+
+def test_words_of_a_decoder(make_manifest, tmp_path):
+    manifest = make_manifest([{"number": 0, "transcript": "go on"}, {"number": 1, "transcript": "go home"},
+                              {"number": 2, "transcript": "go on", "language": "en"}])
+    model = Writer({"speech": {"type": "frame_classifier", "label": "speech", "classes": ["none", "speech"],
+                               "frame_seconds": 0.1}})
+    for heads in (None, ["transcript"]):
+        figures = evaluate(model, manifest, heads, predictions=tmp_path / "said.jsonl")["overall"]["transcript"]
+        assert figures["wer"] == pytest.approx(1 / 6, abs=1e-6) and figures["n"] == 3
+    said = [json.loads(line) for line in (tmp_path / "said.jsonl").read_text().splitlines()]
+    assert [line["transcript"] for line in said] == ["go on"] * 3 and said[0]["labels"] == {"language": "de"}
+    german = evaluate(model, manifest, decoder=AttentionSearch(language="de"))["overall"]["transcript"]
+    assert german["wer"] == pytest.approx(1 / 6, abs=1e-6)
+    model.decode_steps = {}
+    with pytest.raises(ValueError, match="^head 'transcript' writes token by token"):
+        evaluate(model, manifest)
 
 
 def test_speakers_are_told_apart_by_all_trials(make_manifest):

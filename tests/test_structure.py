@@ -27,7 +27,7 @@ NEIGHBOURS = {("data", "corpora"), ("corpora", "data")}
 NARROW = {"edge": {"audio", "decoding", "files", "remarks", "text"}, "serving": {"audio", "decoding"},
           "decoding": {"audio", "files", "grammar", "metrics", "text"}, "metrics": set(), "text": {"files"},
           "listening": {"decoding", "edge"},
-          "published": {"files", "origin", "weights"}, "wyoming": {"decoding", "listening"}}
+          "published": {"files", "origin", "text", "weights"}, "wyoming": {"decoding", "listening"}}
 # Rooms that import these packages and no others (besides the standard library).
 PACKAGES = {
     "audio": {"numpy", "soundfile", "soxr"},

@@ -11,7 +11,11 @@ def add_decoder_arguments(parser):
                        help="known words by how they sound, from a head for phones: CMUdict's, or --lexicon's, and the "
                             "language model of PocketSphinx, or --lm's")
     group.add_argument("--beam", type=int, metavar="N",
-                       help="prefix beam search that keeps N texts (16 with --lm, --words or --boost)")
+                       help="beam search that keeps N texts (16 with --lm, --words or --boost)")
+    group.add_argument("--spoken-language", metavar="CODE",
+                       help="language that is spoken, such as de, where a decoder knows several (detected if absent)")
+    group.add_argument("--task", choices=("transcribe", "translate"),
+                       help="what such a decoder writes: the words, or their English")
     group.add_argument("--lm", metavar="FILE",
                        help="n-gram language model: ARPA or ARPA.gz, 'speechzoo ngram' makes one; or pocketsphinx")
     group.add_argument("--lm-weight", type=float, metavar="W", help="its weight (0.5; 1 with --dictation)")
@@ -45,7 +49,7 @@ def read_decoder_options(arguments):
         language_model=language_model,
         words=read_words(arguments.words) if arguments.words else language_model.words if arguments.lm_words else None,
         boost=arguments.boost or (), beam_width=arguments.beam, lm_weight=arguments.lm_weight,
-        word_bonus=arguments.word_bonus)
+        word_bonus=arguments.word_bonus, language=arguments.spoken_language, task=arguments.task)
 
 
 def read_grammar_options(arguments):

@@ -9,6 +9,8 @@ def add_arguments(parser):
                         help="model.bin of a Whisper model, or the folder that holds it")
     parser.add_argument("--out", required=True, metavar="DIR",
                         help="folder to write to: model.weights.h5, config.yaml, origin.json")
+    parser.add_argument("--encoder", action="store_true",
+                        help="leave the decoder out, for models with heads of their own")
 
 
 def run(arguments):
@@ -18,16 +20,17 @@ def run(arguments):
     from speechzoo.origin import UNKNOWN_LICENCE
     from speechzoo.published.importing import CONFIG, WEIGHTS, import_published
 
-    report = import_published(arguments.source, arguments.out)
+    report = import_published(arguments.source, arguments.out, arguments.encoder)
     known = report.licence != UNKNOWN_LICENCE
     print(f"{report.source}: {report.name}, licence "
           + (f"{report.licence}, {report.copyright}" if known else "unknown: that of whoever published the file; "
              "state it in origin.json before you pass anything on"))
     print(f"read      {len(report.used)} arrays, {report.parameters / 1e6:.2f} million weights of the backbone "
-          f"'{report.architecture}'")
+          f"'{report.architecture}'" + "".join(f" and the head '{head}'" for head in report.heads))
     for reason, count in Counter(report.left_out.values()).items():
         print(f"left out  {count} array{'s' * (count > 1)}: {reason}")
-    print(f"{report.output / WEIGHTS}\nnext: write my_model.yaml with heads, data and\n"
+    ready = f"  speechzoo recognize {report.output} recording.wav\nor " if report.heads else ""
+    print(f"{report.output / WEIGHTS}\nnext: {ready}write my_model.yaml with heads, data and\n"
           f"  extends: {report.output / CONFIG}\nand\n"
           f"  speechzoo train my_model.yaml --weights {report.output / WEIGHTS} --out runs/mine")
     return 0

@@ -19,7 +19,8 @@ class Examples:
 
     Args:
         sources: Manifests to read, in order.
-        heads: Head name -> head (`label`, `encode`, `target_shape`, `target_dtype`), as in `MultiTaskModel.heads`.
+        heads: Head name -> head (`label`, `encode`, `target_shape`, `target_dtype`, `frame_per_unit`), as in
+            `MultiTaskModel.heads`.
         root: Folder that the manifests' paths are relative to.
         minimum_seconds: Shorter utterances are left out.
         maximum_seconds: Longer utterances are left out.
@@ -153,7 +154,7 @@ class Examples:
         if isinstance(label, str):
             self.unused_labels[name][label] += 1
             return None
-        if self._frame_seconds and self.heads[name].target_shape == (None,):
+        if self._frame_seconds and self.heads[name].frame_per_unit:
             frames = int(duration / self._maximum_speed / self._frame_seconds)
             if len(label) + np.count_nonzero(label[1:] == label[:-1]) > frames:
                 self.unused_labels[name]["more units than frames"] += 1

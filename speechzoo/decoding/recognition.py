@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass, field, fields
 import numpy as np
 
 from speechzoo.decoding.answers import answer_kind
+from speechzoo.decoding.attention.decoder import AttentionDecoder
+from speechzoo.decoding.attention.search import AttentionSearch
 from speechzoo.decoding.ctc.greedy import greedy_decode
 from speechzoo.decoding.ctc.hypothesis import Hypothesis
 from speechzoo.decoding.ctc.segments import Segment, segments_text
@@ -26,7 +28,7 @@ class Recognition:
     """The answers of one model to one recording; what the model has no head for is None or empty.
 
     Attributes:
-        transcript: What was said, in lower case.
+        transcript: What was said: in lower case, or with capitals, signs and figures where a `seq2seq` head writes it.
         words: The transcript's words with times.
         phones: ARPAbet phones joined by spaces.
         phone_times: The phones with times.
@@ -185,23 +187,47 @@ class HeadDecoder(Decoder):
             answer_kind(self.head_spec).read(result, self.label, meaning, self.head_spec)
 
 
-def make_decoders(spec: dict, heads: list[str] | None = None, decoder=None,
-                  commands: Decoder | None = None) -> list[Decoder]:
+def head_decoder(spec: dict, name: str, label: str, decoder=None, steps: dict | None = None) -> Decoder:
+    """What reads one head.
+
+    Args:
+        spec: The model's, with all of its heads.
+        name: The head's.
+        label: Where a Recognition keeps the answer.
+        decoder, steps: As of `make_decoders`; an `AttentionSearch` is for heads of type `seq2seq`, any other search for
+            those that it isn't.
+
+    Raises:
+        ValueError: A type that this version doesn't know, or no step for a head that is written step by step.
+    """
+    head_spec = spec["heads"][name]
+    with naming_head(name):
+        stepwise = answer_kind(head_spec).stepwise
+    attends = isinstance(decoder, AttentionSearch)
+    if stepwise:
+        return AttentionDecoder(spec, name, label, decoder if attends else AttentionSearch(), steps or {})
+    return HeadDecoder(name, label, head_spec, greedy_decode if attends or decoder is None else decoder)
+
+
+def make_decoders(spec: dict, heads: list[str] | None = None, decoder=None, commands: Decoder | None = None,
+                  steps: dict | None = None) -> list[Decoder]:
     """What reads the outputs of a model: one decoder per head, or one that answers in place of heads.
 
     Args:
         spec: The model's; see `Recognizer.spec`.
         heads: Heads to read; all when None.
-        decoder: For transcripts: a callable `(logits, head spec) -> Hypothesis`, such as a `BeamSearch`; or a
-            `Decoder`, such as a `LexiconSearch`, which finds the words in another head's output. Greedy when None.
+        decoder: For transcripts: a callable `(logits, head spec) -> Hypothesis`, such as a `BeamSearch`; an
+            `AttentionSearch` for heads of type `seq2seq`; or a `Decoder`, such as a `LexiconSearch`, which finds the
+            words in another head's output. Greedy when None.
         commands: Answers `intent` and `slots` from a grammar: a `CommandDecoder`.
+        steps: Head -> step of its decoder, for heads of type `seq2seq`: `Recognizer.decode_steps`.
 
     Returns:
         The decoders. Where several heads answer one label, the field is that of the head named as the label, or of the
         first; the others go into `labels` under their own names.
 
     Raises:
-        ValueError: A head that the model doesn't have.
+        ValueError: A head that the model doesn't have or whose type is unknown, or one that nothing here can decode.
     """
     chosen = select_heads(spec, heads)["heads"]
     asked = {head_spec["label"] for head_spec in chosen.values()}
@@ -213,8 +239,8 @@ def make_decoders(spec: dict, heads: list[str] | None = None, decoder=None,
     chosen = {name: head_spec for name, head_spec in chosen.items() if head_spec["label"] not in answered}
     labels = {head_spec["label"] for head_spec in chosen.values()}
     owner = {label: find_head({"heads": chosen}, label=label) for label in labels}
-    return [HeadDecoder(name, head_spec["label"] if owner[head_spec["label"]] == name else name, head_spec,
-                        decoder or greedy_decode) for name, head_spec in chosen.items()] + given
+    return [head_decoder(spec, name, head_spec["label"] if owner[head_spec["label"]] == name else name, decoder, steps)
+            for name, head_spec in chosen.items()] + given
 
 
 def read_outputs(outputs: dict[str, np.ndarray], decoders: list[Decoder]) -> Recognition:
@@ -230,12 +256,12 @@ def read_outputs(outputs: dict[str, np.ndarray], decoders: list[Decoder]) -> Rec
 
 
 def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[str] | None = None, decoder=None,
-                      commands: Decoder | None = None) -> Recognition:
+                      commands: Decoder | None = None, steps: dict | None = None) -> Recognition:
     """Reads the outputs of a model's heads for one utterance.
 
     Args:
         outputs: Head -> array without the batch axis, of the shape that its kind in `speechzoo.decoding.answers` names.
-        spec, heads, decoder, commands: As of `make_decoders`.
+        spec, heads, decoder, commands, steps: As of `make_decoders`.
 
     Returns:
         The Recognition. Under `commands`, speech that is no command has the intent "none" and no slots.
@@ -244,25 +270,26 @@ def recognize_outputs(outputs: dict[str, np.ndarray], spec: dict, heads: list[st
         ValueError: A head that the model doesn't have or whose type is unknown, an output of the wrong shape, or one
             that isn't finite.
     """
-    return read_outputs(outputs, make_decoders(spec, heads, decoder, commands))
+    return read_outputs(outputs, make_decoders(spec, heads, decoder, commands, steps))
 
 
-def head_decoders(heads: dict[str, dict], decoder=None, among: list[Decoder] = ()) -> dict[str, Decoder]:
+def head_decoders(spec: dict, heads: list[str], decoder=None, among: list[Decoder] = (),
+                  steps: dict | None = None) -> dict[str, Decoder]:
     """What decodes each head by itself, whichever head owns its label: for measuring them.
 
     Args:
-        heads: Head -> its spec.
-        decoder: As of `make_decoders`. A `Decoder` stands for the heads of the labels that it answers.
+        spec: The model's, with all of its heads.
+        heads: Names of those that are needed.
+        decoder, steps: As of `make_decoders`. A `Decoder` stands for the heads of the labels that it answers.
         among: Decoders that are there already, from `make_decoders`: those that read one of `heads` are taken.
 
     Returns:
         Head -> a decoder, whose call gives what the head's kind of answer reads.
     """
     given, search = (decoder, None) if isinstance(decoder, Decoder) else (None, decoder)
-    own = {each.name: each for each in among if isinstance(each, HeadDecoder)}
-    return {name: given if given is not None and head_spec["label"] in given.labels
-            else own.get(name) or HeadDecoder(name, name, head_spec, search or greedy_decode)
-            for name, head_spec in heads.items()}
+    own = {each.name: each for each in among if isinstance(each, HeadDecoder | AttentionDecoder)}
+    return {name: given if given is not None and spec["heads"][name]["label"] in given.labels
+            else own.get(name) or head_decoder(spec, name, name, search, steps) for name in heads}
 
 
 def select_heads(spec: dict, heads: list[str] | None) -> dict:

@@ -19,10 +19,13 @@ class Recognizer:
     Attributes:
         spec: What decoding needs to read the outputs, of plain values: `{"name", "sample_rate" (Hz), "heads": {name:
             head spec}}`, and `stream` of a model that can stream.
+        decode_steps: Head -> step of its decoder (`speechzoo.decoding.attention.search.Step`), of the heads of type
+            `seq2seq` that can be decoded here.
         zoo_config: The `ZooConfig` that the model was made from; None where it isn't known, as of an exported file.
     """
 
     spec: dict
+    decode_steps: dict = {}
     zoo_config = None
 
     def batch_outputs(self, audios: list[np.ndarray], heads: list[str] | None = None) -> list[dict[str, np.ndarray]]:
@@ -48,8 +51,8 @@ class Recognizer:
             heads: Heads to answer; all when None.
             grammar: Spoken commands, which answer `intent` and `slots`: name or path of a grammar, or whatever else a
                 `CommandDecoder` takes. Make the CommandDecoder yourself where recordings follow: it takes a second.
-            decoder: For transcripts, such as a `BeamSearch` or a `LexiconSearch`; greedy when None. See
-                `speechzoo.decoding.recognition.make_decoders`.
+            decoder: For transcripts, such as a `BeamSearch`, a `LexiconSearch` or an `AttentionSearch`; greedy when
+                None. See `speechzoo.decoding.recognition.make_decoders`.
             start: Where to begin, seconds.
             duration: How much to hear, seconds; to the end when None.
             maximum_seconds: Refuse more than this at once; memory grows with its square.
@@ -73,7 +76,7 @@ class Recognizer:
             return []
         spec = self.spec
         commands = None if grammar is None else command_decoder(grammar, spec)
-        decoders = make_decoders(spec, heads, decoder, commands)
+        decoders = make_decoders(spec, heads, decoder, commands, self.decode_steps)
         needed = list(dict.fromkeys(head for each in decoders for head in each.heads))
         for head in needed:
             if head not in spec["heads"]:

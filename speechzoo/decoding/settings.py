@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from speechzoo.decoding.attention.search import AttentionSearch
 from speechzoo.decoding.commands.decoder import CommandDecoder
 from speechzoo.decoding.ctc.beam import BeamSearch
 from speechzoo.decoding.ctc.boosting import PhraseBoost
 from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
+from speechzoo.decoding.heads import find_head
 from speechzoo.text.ngram import NGram
 from speechzoo.text.spelling import Lexicon
 
@@ -27,6 +29,8 @@ class DecoderSettings:
             for a beam search, transcripts are then greedy.
         lm_weight: Factor of the language model; the search's own when None.
         word_bonus: Added for every word, nats; the search's own when None.
+        language: Language that is spoken, as of an `AttentionSearch`.
+        task: What is written, as of an `AttentionSearch`.
 
     Example:
         settings = DecoderSettings(grammar="smart_speaker", beam_width=8)
@@ -42,12 +46,14 @@ class DecoderSettings:
     beam_width: int | None = None
     lm_weight: float | None = None
     word_bonus: float | None = None
+    language: str | None = None
+    task: str | None = None
 
     def commands(self, spec: dict) -> CommandDecoder | None:
         """The decoder of commands for a model's spec, or None; errors are those of `CommandDecoder`."""
         return None if self.grammar is None else CommandDecoder(self.grammar, spec, self.lexicon)
 
-    def transcripts(self, spec: dict) -> LexiconSearch | BeamSearch | None:
+    def transcripts(self, spec: dict) -> LexiconSearch | AttentionSearch | BeamSearch | None:
         """The decoder of transcripts for a model's spec; None for the greedy one.
 
         Raises:
@@ -57,6 +63,15 @@ class DecoderSettings:
         weights = {name: value for name, value in given.items() if value is not None}
         if self.dictation is not None:
             return LexiconSearch(spec, self.dictation, self.language_model, **weights)
+        if find_head(spec, type="seq2seq", label="transcript") is not None:
+            if self.language_model is not None or self.words is not None or self.boost:
+                raise ValueError("language models, lists of words and phrases to boost are for ctc heads; the "
+                                 "transcript of this model comes from a decoder, which takes a beam, a language and a "
+                                 "task")
+            return AttentionSearch(self.beam_width or 1, self.language, self.task)
+        if self.language or self.task:
+            raise ValueError("a spoken language and a task are for models whose transcript comes from a decoder, a "
+                             "seq2seq head")
         if self.beam_width is not None:
             weights["beam_width"] = self.beam_width
         elif self.language_model is None and self.words is None and not self.boost:

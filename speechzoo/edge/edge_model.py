@@ -1,15 +1,18 @@
 """Runs an exported `.tflite` file with LiteRT and NumPy; TensorFlow and Keras need not be installed."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
 
+from speechzoo.decoding.heads import find_head
 from speechzoo.decoding.recognition import select_heads
 from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.decoding.streams.stream import Stream
 from speechzoo.edge.artifact import ArtifactError, read_artifact
+from speechzoo.edge.decode_step import DecodeStep
 from speechzoo.edge.remarks import QuietRunner
-from speechzoo.edge.signatures import RECOGNIZE, STREAM_STEP
+from speechzoo.edge.signatures import DECODE_STEP, RECOGNIZE, STREAM_STEP
 
 
 class EdgeModel(Recognizer):
@@ -70,6 +73,14 @@ class EdgeModel(Recognizer):
             answers.append({name: output[0] for name, output in run(audio=self.completed(audio)[None]).items()})
         return answers
 
+    @functools.cached_property
+    def decode_steps(self) -> dict[str, DecodeStep]:
+        """Head -> one step of its decoder, where the file has the signature `decode_step`."""
+        head = find_head(self.spec, type="seq2seq")
+        if head is None or DECODE_STEP not in self.signatures:
+            return {}
+        return {head: DecodeStep(self._runner(DECODE_STEP), self.spec["heads"][head]["cache"])}
+
     def completed(self, audio: np.ndarray) -> np.ndarray:
         """float32 (samples,) with silence behind it where it is shorter than the network needs."""
         return np.pad(audio, (0, max(0, self.artifact.minimum_samples - len(audio))))
@@ -88,7 +99,7 @@ class EdgeModel(Recognizer):
         if STREAM_STEP not in self.signatures or "stream" not in self.spec:
             raise ValueError(f"{self.path}: has no signature '{STREAM_STEP}'; export a model whose name ends in "
                              "_streaming")
-        return Stream(self.stream_step, self.initial_state(), self.spec, **options)
+        return Stream(self.stream_step, self.initial_state(), self.spec, decode_steps=self.decode_steps, **options)
 
     def initial_state(self) -> dict[str, np.ndarray]:
         """The state of a stream that begins: zeros, by name."""

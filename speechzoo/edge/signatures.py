@@ -6,6 +6,8 @@ Files and the kits in `export/` hold these names, so they never change. What eac
 
 RECOGNIZE = "recognize"
 STREAM_STEP = "stream_step"
+# `edge/decode_step.py` and `exporters/signatures/decode_step.py`
+DECODE_STEP = "decode_step"
 # One head alone, without the layers behind the block that it reads.
 KEYWORD = "keyword"
 EMBED = "embed"

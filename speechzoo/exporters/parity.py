@@ -86,6 +86,33 @@ def measure_parity(expected: list[dict], exported: list[dict], spec: dict, quant
     return rows
 
 
+def measure_logits(head: str, pairs: list[tuple[np.ndarray, np.ndarray]], quantize: str) -> HeadParity:
+    """Compares logits, row by row, of the steps of a decoder.
+
+    Args:
+        head: Name of the decoder's head.
+        pairs: (expected, got) logits float64 (tokens, vocabulary) of each recording.
+        quantize: As of `measure_parity`.
+
+    Returns:
+        In float32 the greatest difference as `measure_parity` takes it; otherwise the probability that is given away
+        where the tokens that the file finds most probable take the place of Keras's.
+    """
+    changed = np.concatenate([expected.argmax(axis=-1) != got.argmax(axis=-1) for expected, got in pairs])
+    if quantize == "none":
+        value = max(float(np.abs(expected - got).max() / np.abs(expected).max(initial=1.0)) for expected, got in pairs)
+        return HeadParity(head, "difference", value, LOGIT_TOLERANCE, float(changed.mean()), len(pairs))
+    lost = []
+    for expected, got in pairs:
+        probabilities = np.exp(expected - expected.max(axis=-1, keepdims=True))
+        probabilities /= probabilities.sum(axis=-1, keepdims=True)
+        rows = np.arange(len(expected))
+        # Not finite where an output isn't: an argmax of NaN would pass for a token.
+        lost.append(probabilities.max(axis=-1) - probabilities[rows, got.argmax(axis=-1)] + 0 * got.sum(axis=-1))
+    return HeadParity(head, "probability lost", float(np.mean(np.concatenate(lost))), TOLERANCES[quantize],
+                      float(changed.mean()), len(pairs))
+
+
 def check_parity(rows: list[HeadParity], what: str):
     """Raises ExportError, naming the worst head, when one is beyond its tolerance.
 

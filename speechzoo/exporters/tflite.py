@@ -17,7 +17,7 @@ from speechzoo.exporters.network.tracing import require_tensorflow, write_saved_
 from speechzoo.exporters.parity import HeadParity, check_parity
 from speechzoo.exporters.recordings import read_recordings
 from speechzoo.exporters.selection import keep_heads
-from speechzoo.exporters.signatures import Signature, StreamStep, choose_signatures
+from speechzoo.exporters.signatures import DecodeStep, Signature, StreamStep, choose_signatures
 
 
 @dataclass
@@ -44,6 +44,8 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
     The file's signatures share its weights:
 
     - `recognize`: `audio` float32 (1, samples) of any length -> one output per head, by name.
+    - `decode_step`, of models with a `seq2seq` head: one token of texts, the head's output and every tensor of the
+      decoder's cache -> logits of the next token, where the decoder looked, and every tensor of the new cache.
     - `stream_step`, of models that can stream: `samples` float32 (1, step samples) and every tensor of the state -> one
       output per head, and every tensor of the new state, all by name.
     - `keyword`: `audio` -> the head with the label `keyword` alone, and `embed`: `audio` -> the speaker head alone;
@@ -65,7 +67,7 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
         heads: Heads to export. Default: all.
         card: Text of the model's card.
         signatures: Those that the file shall have beside `recognize`. Default: every signature that applies except
-            `learn` and `adapt` if the model can stream; otherwise only `recognize`.
+            `learn` and `adapt` if the model can stream; otherwise only `decode_step`, where it applies.
         keep_float: `auto`, with `int8`: keep those layers in float32 that it takes for no head to lose more than half a
             point (`speechzoo.exporters.network.sensitivity`).
         quantizer: What makes integers of floats: `tensorflow` (its converter and our own passes) or `ai-edge`
@@ -73,8 +75,8 @@ def export_tflite(model, directory: str | Path, quantize: str = "none", represen
 
     Raises:
         ExportError: The converter failed, or a head is beyond its tolerance.
-        ValueError: No such quantization, quantizer or head, a signature that the model has no head for, or `learn` or
-            `adapt` with `int8` or `int16x8`.
+        ValueError: No such quantization, quantizer or head, a signature that the model has no head for, or `learn`,
+            `adapt` or `decode_step` with `int8` or `int16x8`.
     """
     make_network = find_quantizer(quantize, quantizer)
     _check_keep_float(keep_float, quantize)
@@ -113,6 +115,9 @@ def _check_keep_float(keep_float: str | None, quantize: str):
 
 
 def _check_variables(signatures: list[type[Signature]], quantize: str):
+    if DecodeStep in signatures and quantize in ("int8", "int16x8"):
+        raise ValueError("an attention decoder keeps its activations in floats: use quantize 'dynamic', whose weights "
+                         "are int8 too")
     name = next((signature.name for signature in signatures if signature.has_variables), None)
     if name and quantize in ("int8", "int16x8"):
         raise ValueError(f"a file that learns computes in floats: leave out the signature '{name}', or use "

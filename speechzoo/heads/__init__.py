@@ -5,6 +5,7 @@ from speechzoo.heads.ctc import CTCHead
 from speechzoo.heads.frame_classifier import FrameClassifierHead
 from speechzoo.heads.frame_phones import AlignmentHead
 from speechzoo.heads.head import Head
+from speechzoo.heads.seq2seq import Seq2SeqHead
 from speechzoo.heads.slots import SlotsHead
 from speechzoo.heads.speaker import SpeakerHead
 from speechzoo.heads.spotter import SpotterHead
@@ -12,7 +13,8 @@ from speechzoo.heads.svm import SVMHead
 
 # Name in a zoo config -> class.
 HEADS = {"ctc": CTCHead, "classifier": ClassifierHead, "slots": SlotsHead, "speaker": SpeakerHead, "svm": SVMHead,
-         "alignment": AlignmentHead, "spotter": SpotterHead, "frame_classifier": FrameClassifierHead}
+         "alignment": AlignmentHead, "spotter": SpotterHead, "frame_classifier": FrameClassifierHead,
+         "seq2seq": Seq2SeqHead}
 
-__all__ = ["HEADS", "AlignmentHead", "CTCHead", "ClassifierHead", "FrameClassifierHead", "Head", "SVMHead", "SlotsHead",
-           "SpeakerHead", "SpotterHead"]
+__all__ = ["HEADS", "AlignmentHead", "CTCHead", "ClassifierHead", "FrameClassifierHead", "Head", "SVMHead",
+           "Seq2SeqHead", "SlotsHead", "SpeakerHead", "SpotterHead"]

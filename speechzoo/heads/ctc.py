@@ -46,6 +46,7 @@ class CTCHead(Head):
     """
 
     target_shape = (None,)
+    frame_per_unit = True
     metrics_in_training = False  # an edit distance is a loop over the reference
 
     def __init__(self, units: str | list[str] = "characters", dropout: float = 0.1,

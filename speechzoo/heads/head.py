@@ -34,6 +34,8 @@ class Head(keras.layers.Layer):
         open_classes: Its classes are the labels that the training data holds, which `adapt` tells it.
         needs_class_counts: Its loss goes by how frequent its classes are, which `adapt` has to tell it yet.
         has_loss: It can be trained; False for a head of open classes that was told none.
+        zero_padding: Its output by frame is zero in the padding, where those of classes say that nothing is there.
+        frame_per_unit: Its label can't have more units than there are frames, see `speechzoo.data.examples`.
         metrics_in_training: Its metrics are cheap enough for every training step; otherwise evaluation alone has them.
     """
 
@@ -45,6 +47,8 @@ class Head(keras.layers.Layer):
     open_classes = False
     needs_class_counts = False
     has_loss = True
+    zero_padding = False
+    frame_per_unit = False
     metrics_in_training = True
 
     def __init__(self, label: str | None = None, name: str | None = None, **kwargs):
@@ -58,6 +62,10 @@ class Head(keras.layers.Layer):
             names: Labels that the training data holds, sorted, for a head of open classes; before it is built.
             class_counts: Class -> number of examples that an epoch draws, for a head that `needs_class_counts`.
         """
+
+    def training_loss(self) -> keras.losses.Loss:
+        """The loss of training steps, where it isn't that of an evaluation: one with dropout in it."""
+        return self.loss()
 
     @property
     def calibrated_weights(self) -> list:

@@ -27,17 +27,18 @@ def not_padding(logits):
     return logits[..., 1] > IMPOSSIBLE / 2
 
 
-def pad_frames(batches: list[np.ndarray]) -> list[np.ndarray]:
-    """Logits (batch, frames, classes) of several batches with the frames of the longest, padded as by `mark_padding`.
+def pad_frames(batches: list[np.ndarray], zeros: bool = False) -> list[np.ndarray]:
+    """Outputs (batch, frames, channels) of several batches with the frames of the longest.
 
     Args:
         batches: float32 arrays; the number of frames may differ.
+        zeros: Pad with zeros; otherwise as `mark_padding` pads logits.
     """
     longest = max(logits.shape[1] for logits in batches)
     padded = []
     for logits in batches:
         size = (0, 0), (0, longest - logits.shape[1]), (0, 0)
-        logits = np.pad(logits, size, constant_values=IMPOSSIBLE)
+        logits = np.pad(logits, size, constant_values=0.0 if zeros else IMPOSSIBLE)
         logits[:, longest - size[1][1]:, 0] = 0.0
         padded.append(logits)
     return padded

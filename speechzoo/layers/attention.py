@@ -54,10 +54,8 @@ class SelfAttention(keras.layers.Layer):
         # The scale goes into the queries: one small multiplication instead of one on every score.
         query = split_heads(self.query(inputs) * (self.size // self.num_heads) ** -0.5, self.num_heads)
         key, value = (split_heads(layer(inputs), self.num_heads) for layer in (self.key, self.value))
-        scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
-        if valid is not None:
-            scores = scores + excluding(ops.transpose(valid, (0, 2, 1)))
-        return self.output_projection(join_heads(ops.matmul(ops.softmax(scores), value)))
+        context, _ = attend(query, key, value, None if valid is None else excluding(ops.transpose(valid, (0, 2, 1))))
+        return self.output_projection(join_heads(context))
 
     def compute_output_shape(self, inputs_shape, *_):
         return inputs_shape
@@ -152,6 +150,22 @@ class RelativeAttention(keras.layers.Layer):
     def get_config(self):
         return {**super().get_config(), "size": self.size, "num_heads": self.num_heads,
                 "left_context": self.left_context}
+
+
+def attend(query, key, value, penalty=None):
+    """Scaled dot-product attention (Vaswani et al. 2017, equation 1); the queries are scaled already.
+
+    Args:
+        query: (heads, batch, rows, depth).
+        key, value: (heads, batch, columns, depth).
+        penalty: Added to the scores (heads, batch, rows, columns); None where every row sees every column.
+
+    Returns:
+        Contexts (heads, batch, rows, depth) and weights (heads, batch, rows, columns).
+    """
+    scores = ops.matmul(query, ops.transpose(key, (0, 1, 3, 2)))
+    weights = ops.softmax(scores if penalty is None else scores + penalty)
+    return ops.matmul(weights, value), weights
 
 
 def split_heads(tensor, num_heads: int):

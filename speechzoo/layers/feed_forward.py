@@ -30,8 +30,9 @@ class FeedForward(keras.layers.Layer):
         self.size = size
         self.inner_size = inner_size
         self.activation = _ACTIVATIONS[activation]
-        self.expand = FrameDense(inner_size, name="expand")
-        self.project = FrameDense(size, kernel_initializer=residual_branch(), name="project")
+        options = {"dtype": self.dtype_policy}
+        self.expand = FrameDense(inner_size, name="expand", **options)
+        self.project = FrameDense(size, kernel_initializer=residual_branch(), name="project", **options)
 
     def build(self, *_):
         self.expand.build((None, None, self.size))

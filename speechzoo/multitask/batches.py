@@ -40,10 +40,16 @@ def input_batches(x, batch_size: int | None = None, steps: int | None = None) ->
     return islice(batches, steps), steps if number is None else min(steps, number)
 
 
-def join_outputs(batches: list[dict]) -> dict[str, np.ndarray]:
-    """The outputs of several batches, {head: (batch, ...)} each, as those of one; outputs by frame are padded."""
+def join_outputs(batches: list[dict], heads: dict) -> dict[str, np.ndarray]:
+    """The outputs of several batches, {head: (batch, ...)} each, as those of one; outputs by frame are padded.
+
+    Args:
+        batches: Outputs by name of head.
+        heads: Name -> head.
+    """
     joined = {}
     for name in batches[0] if batches else []:
         outputs = [np.asarray(batch[name]) for batch in batches]
-        joined[name] = np.concatenate(pad_frames(outputs) if outputs[0].ndim == 3 else outputs)
+        by_frame = outputs[0].ndim == 3
+        joined[name] = np.concatenate(pad_frames(outputs, heads[name].zero_padding) if by_frame else outputs)
     return joined

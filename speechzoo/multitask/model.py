@@ -1,5 +1,7 @@
 """One front end, one backbone (or several that share), many heads: a functional Keras model with task masks."""
 
+import functools
+
 import keras
 import numpy as np
 
@@ -7,7 +9,9 @@ from speechzoo.audio import pad_batch
 from speechzoo.decoding.answers import answer_kind
 from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.decoding.streams.stream import Stream
+from speechzoo.heads.seq2seq import Seq2SeqHead
 from speechzoo.multitask import stream_step
+from speechzoo.multitask.decode_step import DecodeStep
 from speechzoo.multitask.inputs import complete_inputs
 from speechzoo.multitask.serialization import Serializable
 from speechzoo.multitask.sharing import HardSharing, Sharing
@@ -139,7 +143,7 @@ class MultiTaskModel(Serializable, Recognizer, TaskTraining, keras.Model):
 
         An exported file does the same many times as fast (`EdgeModel.stream`).
         """
-        return Stream(self.stream_step, self.initial_state(), self.spec, **options)
+        return Stream(self.stream_step, self.initial_state(), self.spec, decode_steps=self.decode_steps, **options)
 
     # -- recognition ---------------------------------------------------------------------------------------------
 
@@ -158,6 +162,11 @@ class MultiTaskModel(Serializable, Recognizer, TaskTraining, keras.Model):
         if self.can_stream:
             spec["stream"] = stream_step.stream_spec(self)
         return spec
+
+    @functools.cached_property
+    def decode_steps(self) -> dict[str, DecodeStep]:
+        """Head -> one step of its decoder, of the heads that write token by token; see `Recognizer.decode_steps`."""
+        return {name: DecodeStep(head) for name, head in self.heads.items() if isinstance(head, Seq2SeqHead)}
 
     @property
     def minimum_samples(self) -> int:

@@ -50,12 +50,12 @@ class TaskTraining:
         self.given_to_compile = CompileArguments(loss, metrics, loss_weights)
         self.weighting.weights_of_heads = self.weighting.initial_weights | {
             name: float(factor) for name, factor in loss_weights.items()}
-        self.head_losses = {}
+        self.head_losses, self.training_losses = {}, {}
         for name, head in self.heads.items():
             if loss.get(name) is not None:
-                self.head_losses[name] = LabelledMean(loss[name], name=f"{name}_loss")
+                self.head_losses[name] = self.training_losses[name] = LabelledMean(loss[name], name=f"{name}_loss")
             elif head.has_loss:
-                self.head_losses[name] = head.loss()
+                self.head_losses[name], self.training_losses[name] = head.loss(), head.training_loss()
         self.total_tracker = TotalLoss(self._losses_of_heads, self.weighting)
         if self.penalties:
             self.penalty_tracker = keras.metrics.Mean(name="penalty", dtype="float32")
@@ -113,11 +113,11 @@ class TaskTraining:
             if self.stop_predicting:
                 break
         callbacks.on_predict_end()
-        return join_outputs(outputs)
+        return join_outputs(outputs, self.heads)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Each head's mean loss over its labelled rows, combined by the weighting; updates the heads' metrics too."""
-        losses, rows = self.task_losses(y, y_pred, sample_weight)
+        losses, rows = self.task_losses(y, y_pred, sample_weight, training)
         total = self.weighting(losses, self.labelled(rows), training=training)
         extras = self.extra_losses(x, y_pred, training)
         self.update_metrics(y, y_pred, losses, rows, extras, training)
@@ -132,8 +132,8 @@ class TaskTraining:
             extras.append(penalty)
         return extras
 
-    def task_losses(self, y, y_pred, sample_weight=None) -> tuple[dict, dict]:
-        """The losses that the weighting combines, of the heads that `y` has targets for.
+    def task_losses(self, y, y_pred, sample_weight=None, training: bool = True) -> tuple[dict, dict]:
+        """The losses that the weighting combines, of the heads that `y` has targets for; of a training step or not.
 
         Returns:
             Head -> mean loss over its labelled rows, nats; head -> float32 (batch,), the rows' weights.
@@ -142,7 +142,7 @@ class TaskTraining:
             raise ValueError(f"targets must be a dict by head, such as {{'{next(iter(self.head_losses))}': ...}}; the "
                              f"model has: {', '.join(self.head_losses)}")
         losses, rows = {}, {}
-        for name, loss in self.head_losses.items():
+        for name, loss in (self.training_losses if training else self.head_losses).items():
             if name not in y:
                 continue
             weight = sample_weight.get(name) if isinstance(sample_weight, dict) else sample_weight

@@ -11,6 +11,7 @@ from speechzoo.files import write_atomically
 from speechzoo.origin import ORIGIN, UNKNOWN_LICENCE
 from speechzoo.published.ctranslate2 import CTranslate2File
 from speechzoo.published.whisper import REVISION, SPECIFICATION, read_encoder
+from speechzoo.published.whisper_decoder import read_alignment_heads, read_vocabulary, read_whisper
 
 WEIGHTS, CONFIG = "model.weights.h5", "config.yaml"
 
@@ -48,6 +49,7 @@ class ImportReport:
         licence: SPDX identifier; `NOASSERTION` where the file isn't known.
         copyright: The holder's line; empty where the file isn't known.
         architecture: The backbone that the weights are for.
+        heads: Names of the heads that they are for, too.
         parameters: Numbers in the weights.
         used: Names of the file's arrays that were used.
         left_out: Name of each other array -> why it was left out.
@@ -59,20 +61,23 @@ class ImportReport:
     licence: str
     copyright: str
     architecture: str
+    heads: list[str]
     parameters: int
     used: list[str]
     left_out: dict[str, str]
 
 
-def import_published(source: str | Path, output: str | Path) -> ImportReport:
+def import_published(source: str | Path, output: str | Path, encoder_only: bool = False) -> ImportReport:
     """Reads published weights into `output`: `model.weights.h5`, `config.yaml` and `origin.json`.
 
-    `speechzoo train CONFIG --weights output/model.weights.h5` starts from them with any config whose front end and
-    backbone are those of `config.yaml`; the origin goes into the run, and from there into what is exported.
+    `speechzoo.load(output)` gives the published model, with its decoder as the head `transcript`. `speechzoo train
+    CONFIG --weights output/model.weights.h5` starts from them with any config whose front end and backbone are those of
+    `config.yaml`; the origin goes into the run, and from there into what is exported.
 
     Args:
         source: The `model.bin` of a Whisper model in CTranslate2's format, or the folder that holds it.
         output: Folder to write to, made when it isn't there; what an earlier import wrote is replaced.
+        encoder_only: Leave the decoder out: for models that begin with the encoder and have heads of their own.
 
     Raises:
         FileNotFoundError: No such file.
@@ -90,15 +95,19 @@ def import_published(source: str | Path, output: str | Path) -> ImportReport:
     if (file.specification, file.revision) != (SPECIFICATION, REVISION):
         raise ValueError(f"{file.path}: holds a {file.specification} of revision {file.revision}; only {SPECIFICATION} "
                          f"of revision {REVISION} can be imported")
-    encoder = read_encoder(file, str(file.path))
+    if encoder_only or not any(name.startswith("decoder/") for name in file):
+        encoder = read_encoder(file, str(file.path))
+    else:
+        folder = file.path.parent
+        encoder = read_whisper(file, str(file.path), read_vocabulary(folder), read_alignment_heads(folder))
     from speechzoo.weights import sha256_of, write_arrays  # brings TensorFlow: only when the file is good
 
     digest = sha256_of(file.path)
     known = KNOWN_FILES.get(digest)
     report = ImportReport(file.path, output, known.name if known else "Whisper (a file that is not known)",
                           known.licence if known else UNKNOWN_LICENCE, known.copyright if known else "",
-                          encoder.backbone["type"], sum(array.size for array in encoder.weights.values()),
-                          encoder.used, encoder.left_out)
+                          encoder.backbone["type"], list(encoder.heads),
+                          sum(array.size for array in encoder.weights.values()), encoder.used, encoder.left_out)
     # The weights come last: they never lie there without what says whose they are.
     write_atomically(output / ORIGIN, (json.dumps(_origin(report, digest, known), indent=1) + "\n").encode())
     write_atomically(output / CONFIG, _config(report, encoder).encode())
@@ -125,5 +134,6 @@ def _origin(report, digest, known):
 def _config(report, encoder):
     name = report.output.resolve().name
     values = {"summary": f"Starts from {report.name}.", "frontend": encoder.frontend, "backbone": encoder.backbone}
-    return (f"# To train: copy this, add heads and data, and start from {WEIGHTS} beside it (docs/published.md).\n"
+    values |= {"heads": encoder.heads} if encoder.heads else {}
+    return (f"# To train: extend this, add heads and data, and start from {WEIGHTS} beside it (docs/published.md).\n"
             + yaml.safe_dump({"name": name, **values}, sort_keys=False, default_flow_style=None, width=120))

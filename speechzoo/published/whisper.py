@@ -1,11 +1,11 @@
-"""The encoder of a Whisper model in CTranslate2's format -> weights of the backbone `whisper`.
+"""A Whisper model in CTranslate2's format -> weights of the backbone `whisper` and of a head `seq2seq`.
 
 Radford et al. 2022, https://arxiv.org/abs/2212.04356, section 2.2.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,12 +17,13 @@ _POSITION_TOLERANCE = 1e-3
 
 @dataclass
 class WhisperEncoder:
-    """What a Whisper file gives.
+    """What a Whisper file gives: its encoder, and the decoder where it was asked for.
 
     Attributes:
         weights: Keras path in a model with the backbone `whisper` -> float32 array.
         frontend: The front end as a zoo config has it: type and options.
         backbone: The backbone as a zoo config has it.
+        heads: The heads as a zoo config has them: the decoder's, or none.
         used: Names of the file's arrays that the weights come from, each once.
         left_out: Name of every other array -> why it is left out.
     """
@@ -32,10 +33,11 @@ class WhisperEncoder:
     backbone: dict
     used: list[str]
     left_out: dict[str, str]
+    heads: dict = field(default_factory=dict)
 
 
 def read_encoder(arrays: Mapping[str, np.ndarray], source: str) -> WhisperEncoder:
-    """The encoder of a Whisper model.
+    """The encoder of a Whisper model, without the decoder.
 
     Args:
         arrays: Name of CTranslate2's -> array, such as a `CTranslate2File`.
@@ -44,7 +46,17 @@ def read_encoder(arrays: Mapping[str, np.ndarray], source: str) -> WhisperEncode
     Raises:
         ValueError: An array that is missing, unknown, of another shape or type than an encoder has, or not finite.
     """
-    taker = _Taker(arrays, source)
+    taker = Taker(arrays, source)
+    frontend, backbone = take_encoder(taker, arrays, source)
+    for name in arrays:
+        if name.startswith("decoder/"):
+            taker.left_out[name] = "decoder: the encoder was asked for"
+    taker.check_nothing_left()
+    return WhisperEncoder(taker.weights, frontend, backbone, taker.used, taker.left_out)
+
+
+def take_encoder(taker: "Taker", arrays: Mapping[str, np.ndarray], source: str) -> tuple[dict, dict]:
+    """Takes the encoder's arrays, and gives front end and backbone as a zoo config has them; errors as above."""
     size, num_mel_bins = taker.sizes("encoder/conv1/weight", 3)[:2]
     num_heads = taker.whole_number("encoder/num_heads")
     if num_heads < 1 or size % num_heads or size % 2 or size < 4:
@@ -57,19 +69,14 @@ def read_encoder(arrays: Mapping[str, np.ndarray], source: str) -> WhisperEncode
     _take_convolution(taker, "encoder/conv2", "backbone/convolution_2", size, size)
     for block in range(num_blocks):
         _take_block(taker, f"encoder/layer_{block}", f"backbone/block_{block + 1}", size)
-    _take_norm(taker, "encoder/layer_norm", "backbone/norm", size)
+    take_norm(taker, "encoder/layer_norm", "backbone/norm", size)
     _leave_positions_out(taker, "encoder/position_encodings/encodings", size)
-    for name in arrays:
-        if name.startswith("decoder/"):
-            taker.left_out[name] = "decoder: this zoo has none of Whisper's"
-    taker.check_nothing_left()
     # The reference's front end has 80 mel bins, that of its third large model 128.
     frontend = {"type": "whisper_log_mel"} | ({"num_mel_bins": num_mel_bins} if num_mel_bins != 80 else {})
-    backbone = {"type": "whisper", "size": size, "num_blocks": num_blocks, "num_heads": num_heads}
-    return WhisperEncoder(taker.weights, frontend, backbone, taker.used, taker.left_out)
+    return frontend, {"type": "whisper", "size": size, "num_blocks": num_blocks, "num_heads": num_heads}
 
 
-class _Taker:
+class Taker:
     """Takes arrays out of a file, each once, and keeps what they become."""
 
     def __init__(self, arrays, source):
@@ -108,7 +115,7 @@ class _Taker:
         done = {*self.used, *self.left_out}
         unknown = [name for name in self._arrays if name not in done]
         if unknown:
-            raise ValueError(f"{self._source}: {len(unknown)} arrays that Whisper's encoder doesn't have, such as "
+            raise ValueError(f"{self._source}: {len(unknown)} arrays that Whisper doesn't have, such as "
                              f"'{unknown[0]}'; only files of OpenAI's architecture can be imported")
 
     def _array(self, name):
@@ -128,14 +135,14 @@ def _take_convolution(taker, name, path, channels_in, channels_out):
 
 
 def _take_block(taker, name, path, size):
-    _take_norm(taker, f"{name}/self_attention/layer_norm", f"{path}/norm_attention", size)
-    _take_attention(taker, f"{name}/self_attention", f"{path}/attention", size)
-    _take_norm(taker, f"{name}/ffn/layer_norm", f"{path}/norm_feed_forward", size)
-    _take_dense(taker, f"{name}/ffn/linear_0", f"{path}/feed_forward/expand", size, 4 * size)
-    _take_dense(taker, f"{name}/ffn/linear_1", f"{path}/feed_forward/project", 4 * size, size)
+    take_norm(taker, f"{name}/self_attention/layer_norm", f"{path}/norm_attention", size)
+    take_attention(taker, f"{name}/self_attention", f"{path}/attention", size)
+    take_norm(taker, f"{name}/ffn/layer_norm", f"{path}/norm_feed_forward", size)
+    take_dense(taker, f"{name}/ffn/linear_0", f"{path}/feed_forward/expand", size, 4 * size)
+    take_dense(taker, f"{name}/ffn/linear_1", f"{path}/feed_forward/project", 4 * size, size)
 
 
-def _take_attention(taker, name, path, size):
+def take_attention(taker, name, path, size):
     kernels = taker.take(f"{name}/linear_0/weight", (3 * size, size)).reshape(3, size, size)
     biases = taker.take(f"{name}/linear_0/bias", (3 * size,)).reshape(3, size)
     if biases[1].any():
@@ -144,15 +151,15 @@ def _take_attention(taker, name, path, size):
     for part, kernel in zip(("query", "key", "value"), kernels):
         taker.weights[f"{path}/{part}/kernel"] = kernel.T
     taker.weights[f"{path}/query/bias"], taker.weights[f"{path}/value/bias"] = biases[0], biases[2]
-    _take_dense(taker, f"{name}/linear_1", f"{path}/output", size, size)
+    take_dense(taker, f"{name}/linear_1", f"{path}/output", size, size)
 
 
-def _take_dense(taker, name, path, units_in, units_out):
+def take_dense(taker, name, path, units_in, units_out):
     taker.weights[f"{path}/kernel"] = taker.take(f"{name}/weight", (units_out, units_in)).T
     taker.weights[f"{path}/bias"] = taker.take(f"{name}/bias", (units_out,))
 
 
-def _take_norm(taker, name, path, size):
+def take_norm(taker, name, path, size):
     for part in ("gamma", "beta"):
         taker.weights[f"{path}/{part}"] = taker.take(f"{name}/{part}", (size,))
 

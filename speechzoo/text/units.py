@@ -1,6 +1,9 @@
-"""The units that heads write: characters, ARPAbet phones, byte-pair-encoding pieces; and the names of what is none."""
+"""The units that heads write: characters, ARPAbet phones, pieces, bytes; and the names of what is none."""
 
 import functools
+import re
+
+from speechzoo.text.byte_pairs import bytes_of, split_byte_pairs
 
 BLANK_INDEX = 0
 """`BLANK_INDEX` is the output of a `ctc` head for "no unit here"; its units are numbered from 1."""
@@ -16,6 +19,13 @@ WORD_START = "\u2581"
 UNKNOWN_CLASS = "_unknown_"
 SILENCE_CLASS = "_silence_"
 """`UNKNOWN_CLASS` is any other word (or voice), `SILENCE_CLASS` none at all, as Speech Commands names them."""
+
+_SPECIAL = re.compile(r"<\|[^|<>]+\|>")
+
+
+def is_special(unit: str) -> bool:
+    """Whether a unit is none of text: those of `seq2seq` heads are written as in `<|endoftext|>`."""
+    return _SPECIAL.fullmatch(unit) is not None
 
 
 class Units:
@@ -57,6 +67,10 @@ class Units:
         """What a unit adds to its word; empty for one that is nothing but a boundary."""
         return self.written(unit).strip()
 
+    def join(self, units: list[str]) -> str:
+        """The running text that units write; special ones write nothing."""
+        return "".join(self.written(unit) for unit in units if not is_special(unit))
+
 
 class Characters(Units):
     """Letters, with a space between words."""
@@ -97,14 +111,43 @@ class Pieces(Units):
         return unit.replace(WORD_START, " ")
 
 
-# Kind in the spec of a `ctc` head -> class.
-UNITS = {"characters": Characters, "phones": Phones, "pieces": Pieces}
+class Bytes(Units):
+    """Byte-level byte-pair encoding, of GPT-2's and Whisper's kind; see `speechzoo.text.byte_pairs`.
+
+    Example:
+        >>> units = Bytes(["\u00c3", "\u00a9", "c", "\u0120", "a", "f", "af", "\u0120c", "<|endoftext|>"])
+        >>> units.split(" caf\u00e9")
+        ['\u0120c', 'af', '\u00c3', '\u00a9']
+        >>> units.join(['\u0120c', 'af', '\u00c3', '\u00a9', '<|endoftext|>'])
+        ' caf\u00e9'
+    """
+
+    @functools.cached_property
+    def _rank(self):
+        return {unit: number for number, unit in enumerate(self.names) if not is_special(unit)}
+
+    def split(self, text):
+        return split_byte_pairs(text, self._rank)
+
+    def written(self, unit):
+        """The unit's own text, with U+FFFD for the letters that it holds in part."""
+        return self.join([unit])
+
+    def starts_word(self, unit):
+        return self.written(unit)[:1].isspace()
+
+    def join(self, units):
+        return b"".join(bytes_of(unit) for unit in units if not is_special(unit)).decode("utf-8", "replace")
+
+
+# Kind in the spec of a head that writes units -> class.
+UNITS = {"characters": Characters, "phones": Phones, "pieces": Pieces, "bytes": Bytes}
 WRITTEN_KINDS = tuple(kind for kind, units in UNITS.items() if units.spelt)
 """`WRITTEN_KINDS` are the kinds of units that words are spelt in."""
 
 
 def units_of(head_spec: dict) -> Units:
-    """The units of a `ctc` head.
+    """The units of a head that writes, such as a `ctc` head.
 
     Raises:
         ValueError: A kind of units that this version doesn't know.

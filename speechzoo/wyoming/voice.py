@@ -46,7 +46,8 @@ class Voice:
         known = self.spec["heads"].get("keyword", {}).get("classes", [])
         # Classes such as _unknown_ and _silence_ are no words.
         self.wake_words = wake_words or [word for word in known if not word.startswith("_")]
-        self._head = find_head(self.spec, type="ctc", label="transcript")
+        self._head = (find_head(self.spec, type="ctc", label="transcript")
+                      or find_head(self.spec, type="seq2seq", label="transcript"))
         self.writes = self._head is not None or commands is not None or isinstance(decoder, Decoder)
         self.streams = "stream" in self.spec and self._head is not None and commands is None and decoder is None
         self._parser = None if commands is None else TextParser(commands.compiled, language)
@@ -77,7 +78,8 @@ class Voice:
                 return parse.text
         # Without a head for transcripts, a decoder may still find the words in another head's output.
         heads = None if self._head is None else [self._head]
-        return recognize_outputs(outputs, self.spec, heads, self.decoder).transcript or ""
+        return recognize_outputs(outputs, self.spec, heads, self.decoder,
+                                 steps=self.model.decode_steps).transcript or ""
 
     @property
     def maximum_samples(self) -> int:

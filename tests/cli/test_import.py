@@ -19,7 +19,7 @@ def run(capsys, *arguments):
 def test_says_what_was_read_what_was_left_out_and_what_comes_next(tmp_path, capsys):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.bin").write_bytes(COMMITTED.read_bytes())
-    code, shown, _ = run(capsys, "import", tmp_path / "model", "--out", tmp_path / "imported")
+    code, shown, _ = run(capsys, "import", tmp_path / "model", "--out", tmp_path / "imported", "--encoder")
     assert code == 0
     assert "licence unknown: that of whoever published the file" in shown
     assert "read      31 arrays" in shown and "backbone 'whisper'" in shown
@@ -28,9 +28,15 @@ def test_says_what_was_read_what_was_left_out_and_what_comes_next(tmp_path, caps
     assert f"speechzoo train my_model.yaml --weights {tmp_path / 'imported' / 'model.weights.h5'} --out" in shown
 
 
+def test_the_decoder_comes_along(tmp_path, capsys):
+    code, shown, _ = run(capsys, "import", COMMITTED, "--out", tmp_path)
+    assert code == 0 and "weights of the backbone 'whisper' and the head 'transcript'\n" in shown
+    assert f"speechzoo recognize {tmp_path} recording.wav\n" in shown
+
+
 def test_a_config_extends_what_was_imported(tmp_path, capsys):
     (tmp_path / "model.bin").write_bytes(COMMITTED.read_bytes())
-    run(capsys, "import", tmp_path / "model.bin", "--out", tmp_path / "imported")
+    run(capsys, "import", tmp_path / "model.bin", "--out", tmp_path / "imported", "--encoder")
     mine = tmp_path / "my_model.yaml"
     mine.write_text("summary: Mine.\nextends: imported/config.yaml\n"
                     "heads: {gender: {type: classifier, classes: [a, b]}}\n")

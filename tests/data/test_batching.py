@@ -1,3 +1,4 @@
+import copy
 from collections import Counter
 
 import numpy as np
@@ -196,6 +197,10 @@ def test_report_counts_what_is_left_out(tmp_path):
         "utterances": 3, "hours": 0.0, "labels": {"keyword": 2, "letters": 2},
         "left_out": {"shorter than 0.2 s": 1, "longer than 4 s": 1},
         "unused_labels": {"keyword": {"unknown keyword 'maybe'": 1}, "letters": {"more units than frames": 1}}}
+    free = copy.copy(HEADS["letters"])
+    free.frame_per_unit = False  # an attention decoder writes as much as it likes
+    plan = BatchPlan([source], settings(tmp_path), {"letters": free}, frame_seconds=0.15)
+    assert plan.report()["labels"] == {"letters": 3} and not plan.report()["unused_labels"]
 
 
 def test_durations_come_from_the_header_when_missing(tmp_path):

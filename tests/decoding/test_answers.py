@@ -11,7 +11,9 @@ import speechzoo
 from speechzoo.decoding.answers import ANSWERS, Answer, UnknownLabelError, answer_kind
 from speechzoo.decoding.heads import find_head, find_heads
 from speechzoo.decoding.recognition import recognize_outputs
+from speechzoo.exporters.served.graph_decoding import GRAPH_ANSWERS, decode_outputs
 from speechzoo.heads import HEADS
+from speechzoo.serving.signatures import output_names
 from tests.tiny_models import EXPORTED, tiny_model
 
 CLASSES = {"type": "classifier", "label": "keyword", "classes": ["yes", "no", "_unknown_"]}
@@ -19,11 +21,20 @@ FRAMES = {"type": "frame_classifier", "label": "speech", "classes": ["none", "sp
 
 
 def test_the_tiny_model_has_a_head_of_every_kind():
-    assert {head["type"] for head in tiny_model().spec["heads"].values()} == set(ANSWERS)
+    # A server has no steps, which a text of this kind takes; `tests/multitask/test_decode_step.py` has models with it.
+    assert {head["type"] for head in tiny_model().spec["heads"].values()} == set(ANSWERS) - {"seq2seq"}
     # Of the types of heads in configs, the others give outputs of one of these kinds, or are for training only.
     kinds = {"svm": "classifier", "spotter": "classifier"}
     assert {kinds.get(name, name) for name, head in HEADS.items() if not head.auxiliary} == set(ANSWERS)
     assert set(EXPORTED["heads"]) == set(tiny_model().spec["heads"])
+
+
+def test_of_a_decoder_its_memory_is_served():
+    spec = {"heads": {"text": {"type": "seq2seq", "label": "transcript"}}}
+    memory = np.ones((1, 3, 2), np.float32)
+    served = decode_outputs({"text": memory}, spec)
+    assert list(served) == output_names(spec) == ["text_memory"] and served["text_memory"] is memory
+    assert set(GRAPH_ANSWERS) == set(ANSWERS)
 
 
 def test_reading_needs_numpy_only():

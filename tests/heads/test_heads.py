@@ -22,6 +22,14 @@ CASES = {
         ({"classes": ["yes", "no"], "focal_gamma": 2.0, "class_balance": 0.9, "logit_adjustment": 1.0,
           "soft_bootstrap": 0.1, "class_counts": {"yes": 9, "no": 1}}, ["yes", "no", "no", "yes"], (4, 2)),
     ],
+    "seq2seq": [
+        ({"layers": 2, "size": 8, "num_heads": 2, "maximum_tokens": 9, "dropout": 0.0}, ["go", "a a", "", "it's"],
+         (4, 12, 33)),
+        ({"units": ["a", "b", "\u2581", "\u2581a", "\u2581ab"], "layers": 1, "size": 6, "num_heads": 3,
+          "label_smoothing": 0.1, "feed_forward_size": 5, "label": "words"}, ["ab", "b", "a b", ""], (4, 12, 13)),
+        ({"units": ["a", "b", "Ġ", "Ġa", "<|endoftext|>", "<|startoftranscript|>", "<|en|>"], "layers": 1, "size": 4,
+          "num_heads": 1, "alignment_heads": [[0, 0]]}, ["ab", "b", "a b", ""], (4, 12, 9)),
+    ],
     "slots": [
         ({"slots": {"room": ["kitchen", "hall"], "colour": ["red"]}}, [{"room": "hall"}, {}, {"colour": "red"},
                                                                       {"room": "kitchen", "colour": "red"}], (4, 5)),

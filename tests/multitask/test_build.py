@@ -60,6 +60,8 @@ def test_every_config_of_the_zoo_names_parts_that_exist(name):
              "whisper": {"size": 8, "num_heads": 2, "num_blocks": 1}}
     num_blocks = config.backbone.options.get("num_blocks", 4)
     for head in config.heads.values():
+        if head.type == "seq2seq":
+            head.options.update(layers=6, size=8, num_heads=8)
         assert head.block is None or head.block <= num_blocks
         head.block = 1
     # The names of its own options are checked all the same.

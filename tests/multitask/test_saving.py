@@ -17,8 +17,10 @@ from speechzoo.frontends.frontend import Frontend
 from speechzoo.heads import ClassifierHead, Head
 from speechzoo.heads.frame_head import FrameHead
 from speechzoo.heads.pooled_head import PooledHead
+from speechzoo.heads.seq2seq_loss import Seq2SeqLoss, TokenAccuracy
 from speechzoo.heads.speaker import AngularMarginLoss, PrototypeAccuracy
 from speechzoo.layers.quantizable import FrameDense, InputRange, quantization_aware
+from speechzoo.multitask.decode_step import StepLayer
 from speechzoo.multitask.frames import HeadsModel
 from speechzoo.multitask.keras_classes import CLASSES, StandIn
 from speechzoo.multitask.resting import layers_of
@@ -40,7 +42,8 @@ AUDIO = np.stack([tone(0.5, 300, seed=1), tone(0.5, 900, seed=2)])
 TARGETS = {"keyword": np.array([0, 1], np.int32), "phones": np.array([[3, 4], [5, 0]], np.int32)}
 # Bases, and what a compiled model makes by itself.
 NOT_IN_FILES = {Backbone, FrameHead, Frontend, Head, PooledHead, Sharing, StitchedSharing, Weighting, GradientWeighting,
-                Penalty, Warmup, AngularMarginLoss, HeadMetric, HeadsModel, PrototypeAccuracy, TotalLoss}
+                Penalty, Warmup, AngularMarginLoss, HeadMetric, HeadsModel, PrototypeAccuracy, Seq2SeqLoss, StepLayer, TokenAccuracy,
+                TotalLoss}
 
 
 def make_model(**config):

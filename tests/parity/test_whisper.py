@@ -31,17 +31,17 @@ REFERENCE_TOLERANCE = 3.2e-5
 REAL = os.environ.get("SPEECHZOO_WHISPER_TINY_EN", "")
 
 
-def features():
-    """float32 (3000, 80): a bundled recording and silence, through our front end."""
+def features(recording=None):
+    """float32 (3000, 80): a recording, one of the bundled ones when None, and silence, through our front end."""
     audio = np.zeros(SECONDS * 16000, np.float32)
-    recording = bundled_recordings(16000)[0]
+    recording = bundled_recordings(16000)[0] if recording is None else recording
     audio[:len(recording)] = recording
     return np.asarray(WhisperLogMel()(audio[None])[0])[0]
 
 
 def imported(source, folder):
     """Our backbone with the weights of a file, by way of `import_published`."""
-    import_published(source, folder)
+    import_published(source, folder, encoder_only=True)
     options = yaml.safe_load((folder / "config.yaml").read_text())["backbone"]
     assert options.pop("type") == "whisper"
     layer = Whisper(**options, name="backbone")

@@ -16,8 +16,9 @@ from speechzoo.multitask.build import build_model
 from speechzoo.origin import read_origin
 from speechzoo.published import importing
 from speechzoo.published.importing import import_published
+from speechzoo.registry import load
 from speechzoo.weights import load_weights, read_arrays, sha256_of
-from tests.published.tiny_whisper import COMMITTED
+from tests.published.tiny_whisper import COMMITTED, VOCABULARY
 
 REPOSITORY = Path(__file__).parents[2]
 REAL = os.environ.get("SPEECHZOO_WHISPER_TINY_EN", "")
@@ -41,13 +42,29 @@ def model_from(folder, weights):
 
 def test_training_starts_from_what_was_written(tmp_path):
     folder = tmp_path / "random_whisper"
-    report = import_published(COMMITTED, folder)
+    report = import_published(COMMITTED, folder, encoder_only=True)
+    assert report.heads == []
     assert sorted(path.name for path in folder.iterdir()) == ["config.yaml", "model.weights.h5", "origin.json"]
     assert load_config_name(folder) == "random_whisper"
     model, loaded = model_from(folder, folder / "model.weights.h5")
     assert not loaded.unexpected and not loaded.mismatched
     assert {path.split("/")[0] for path in loaded.missing} == {"keyword"}
     assert report.parameters == sum(np.size(weight) for weight in model.backbone.weights)
+
+
+def test_the_decoder_becomes_a_head(tmp_path):
+    report = import_published(COMMITTED, tmp_path)
+    assert report.heads == ["transcript"]
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["heads"]["transcript"] == {
+        "type": "seq2seq", "layers": 1, "size": 16, "num_heads": 2, "dropout": 0.0, "maximum_tokens": 8,
+        "units": ["<|nocaptions|>" if token == "<|nospeech|>" else token for token in VOCABULARY]}
+    model = load(tmp_path)
+    assert sum(np.size(weight) for weight in model.weights) == report.parameters
+    assert not model.new_weights and model.origin.licence == "NOASSERTION"
+    # Heads of one's own, on the same encoder; the decoder's weights are left over.
+    mine, loaded = model_from(tmp_path, tmp_path / "model.weights.h5")
+    assert {path.split("/")[0] for path in loaded.missing} == {"keyword"} and not loaded.mismatched
+    assert {path.split("/")[0] for path in loaded.unexpected} == {"transcript"}
 
 
 def load_config_name(folder):
@@ -88,6 +105,9 @@ def test_a_bad_file_leaves_nothing(tmp_path):
     (tmp_path / "model.bin").write_bytes(data.replace(b"WhisperSpec", b"WhispelSpec"))
     with pytest.raises(ValueError, match="holds a WhispelSpec of revision 3; only WhisperSpec"):
         import_published(tmp_path, tmp_path / "out")
+    (tmp_path / "model.bin").write_bytes(data)
+    with pytest.raises(ValueError, match="8 tokens, and no vocabulary.json or .* import the encoder alone"):
+        import_published(tmp_path, tmp_path / "out")
     (tmp_path / "model.bin").write_bytes(data[:-9])
     with pytest.raises(ValueError, match="truncated"):
         import_published(tmp_path, tmp_path / "out")
@@ -108,8 +128,9 @@ def test_weights_never_lie_there_without_their_origin(tmp_path, monkeypatch):
 
 
 def test_reading_needs_no_tensorflow():
-    code = ("import sys; from speechzoo.published import importing, whisper, ctranslate2\n"
-            f"whisper.read_encoder(ctranslate2.CTranslate2File({str(COMMITTED)!r}), 'x')\n"
+    code = ("import sys; from speechzoo.published import importing, whisper_decoder, ctranslate2\n"
+            f"file = ctranslate2.CTranslate2File({str(COMMITTED)!r})\n"
+            f"whisper_decoder.read_whisper(file, 'x', {VOCABULARY!r})\n"
             "print([name for name in ('tensorflow', 'keras', 'h5py', 'torch', 'ctranslate2') if name in sys.modules])")
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
     assert child.stdout == "[]\n", child.stdout + child.stderr
@@ -118,9 +139,13 @@ def test_reading_needs_no_tensorflow():
 @pytest.mark.published
 @pytest.mark.skipif(not REAL, reason="SPEECHZOO_WHISPER_TINY_EN names no model.bin")
 def test_the_published_file(tmp_path):
+    assert import_published(REAL, tmp_path, encoder_only=True).parameters == 7_632_384
     report = import_published(REAL, tmp_path)
     assert (report.name, report.licence) == ("Whisper tiny.en", "MIT")
-    assert report.parameters == 7_632_384
+    # All 37.2 million of openai-whisper's, but for the table of the encoder's positions.
+    assert report.parameters == 37_184_256
+    head = yaml.safe_load((tmp_path / "config.yaml").read_text())["heads"]["transcript"]
+    assert (head["units"], head["layers"], head["maximum_tokens"]) == ("whisper_en", 4, 448)
     assert sum(array.size for array in read_arrays(tmp_path / "model.weights.h5").values()) == report.parameters
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["backbone"] == {
         "type": "whisper", "size": 384, "num_blocks": 4, "num_heads": 6}

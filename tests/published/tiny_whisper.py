@@ -1,4 +1,5 @@
-"""Whisper models with random weights, written by CTranslate2 itself; the committed `whisper.bin` is one of them.
+"""Whisper models with random weights, written by CTranslate2 itself; the committed `whisper.bin` and
+`vocabulary.json` are of one of them.
 
     python -m tests.published.tiny_whisper
 
@@ -11,15 +12,15 @@ import numpy as np
 
 COMMITTED = Path(__file__).with_name("whisper.bin")
 SIZE, NUM_BLOCKS, NUM_HEADS = 16, 2, 2
-NUM_POSITIONS = 1500
+NUM_POSITIONS, NUM_TOKENS = 1500, 8
 # Those that CTranslate2 looks for, and one word.
 VOCABULARY = ["<|endoftext|>", "<|startoftranscript|>", "<|nospeech|>", "<|notimestamps|>", "<|0.00|>", "<|en|>",
               "<|transcribe|>", "a"]
 
 
 def whisper_spec(size: int = SIZE, num_blocks: int = NUM_BLOCKS, num_heads: int = NUM_HEADS, num_mel_bins: int = 80,
-                 seed: int = 0):
-    """CTranslate2's description of a Whisper model, filled with random numbers; the decoder has one block."""
+                 seed: int = 0, decoder_blocks: int = 1):
+    """CTranslate2's description of a Whisper model, filled with random numbers."""
     from ctranslate2.specs import WhisperSpec
 
     random = np.random.default_rng(seed)
@@ -34,12 +35,12 @@ def whisper_spec(size: int = SIZE, num_blocks: int = NUM_BLOCKS, num_heads: int 
     def norm(spec):
         spec.gamma, spec.beta = fill(size, mean=1.0), fill(size)
 
-    spec = WhisperSpec(num_blocks, num_heads, 1, num_heads)
+    spec = WhisperSpec(num_blocks, num_heads, decoder_blocks, num_heads)
     encoder, decoder = spec.encoder, spec.decoder
     for convolution, channels in ((encoder.conv1, num_mel_bins), (encoder.conv2, size)):
         convolution.weight, convolution.bias = fill(size, channels, 3), fill(size)
     encoder.position_encodings.encodings = sines(NUM_POSITIONS, size)
-    decoder.position_encodings.encodings = fill(8, size)
+    decoder.position_encodings.encodings = fill(NUM_TOKENS, size)
     decoder.embeddings.weight = fill(len(VOCABULARY), size)
     decoder.projection.weight = decoder.embeddings.weight
     for transformer in (encoder, decoder):
@@ -52,10 +53,11 @@ def whisper_spec(size: int = SIZE, num_blocks: int = NUM_BLOCKS, num_heads: int 
             norm(layer.ffn.layer_norm)
             dense(layer.ffn.linear_0, size, 4 * size)
             dense(layer.ffn.linear_1, 4 * size, size)
-    attention = decoder.layer[0].attention
-    norm(attention.layer_norm)
-    for linear, units in zip(attention.linear, (size, 2 * size, size)):
-        dense(linear, size, units)
+    for layer in decoder.layer:
+        norm(layer.attention.layer_norm)
+        for linear, units in zip(layer.attention.linear, (size, 2 * size, size)):
+            dense(linear, size, units)
+        layer.attention.linear[1].bias[:size] = 0
     spec.register_vocabulary(VOCABULARY)
     return spec
 
@@ -83,4 +85,6 @@ if __name__ == "__main__":
     import tempfile
 
     with tempfile.TemporaryDirectory() as scratch:
-        shutil.copy(write_whisper(Path(scratch)) / "model.bin", COMMITTED)
+        written = write_whisper(Path(scratch))
+        shutil.copy(written / "model.bin", COMMITTED)
+        shutil.copy(written / "vocabulary.json", COMMITTED.parent)

@@ -96,5 +96,5 @@ def test_units_split_and_write(kind, names, text, units, written):
 
 
 def test_an_unknown_kind_of_units_is_one_clear_line():
-    with pytest.raises(ValueError, match="^unknown kind of units 'syllables'; this version knows characters, phones, pieces$"):
+    with pytest.raises(ValueError, match="^unknown kind of units 'syllables'; this version knows .*, pieces, bytes$"):
         units_of({"kind": "syllables", "units": []})

@@ -7,12 +7,14 @@ from speechzoo.decoding.answers.answer import Answer, UnknownLabelError
 from speechzoo.decoding.answers.classifier import ClassifierAnswer
 from speechzoo.decoding.answers.ctc import CTCAnswer
 from speechzoo.decoding.answers.frame_classifier import FrameClassifierAnswer
+from speechzoo.decoding.answers.seq2seq import Seq2SeqAnswer
 from speechzoo.decoding.answers.slots import SlotsAnswer
 from speechzoo.decoding.answers.speaker import SpeakerAnswer
 
 # Type in a head's spec -> how its answers are handled. TensorFlow's twins are in `exporters.served.graph_decoding`.
 ANSWERS: dict[str, Answer] = {"ctc": CTCAnswer(), "classifier": ClassifierAnswer(), "slots": SlotsAnswer(),
-                              "speaker": SpeakerAnswer(), "frame_classifier": FrameClassifierAnswer()}
+                              "speaker": SpeakerAnswer(), "frame_classifier": FrameClassifierAnswer(),
+                              "seq2seq": Seq2SeqAnswer()}
 
 
 def answer_kind(head_spec: dict) -> Answer:

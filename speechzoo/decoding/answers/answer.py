@@ -26,12 +26,14 @@ class Answer(abc.ABC):
     Attributes:
         fields: Labels whose answers have a field of their own in a Recognition; those of others go into its `labels`.
         framewise: The output has one row per frame; `MultiTaskModel.spec` adds `frame_seconds` to the head's spec.
+        stepwise: Its output is read by the steps of a decoder (`Recognizer.decode_steps`), under an `AttentionSearch`.
         compares_recordings: It is scored by pairs of recordings, which must not be the same one twice.
         metric_units: Unit of each metric of `score` that is no rate; empty text where it has none.
     """
 
     fields: tuple[str, ...] = ()
     framewise = False
+    stepwise = False
     compares_recordings = False
     metric_units: dict[str, str] = {}
 
@@ -52,6 +54,14 @@ class Answer(abc.ABC):
     def writes_words(self, head_spec: dict) -> bool:
         """Whether a decoder may search for words in the output, and what `read` and `answer` get is its Hypothesis."""
         return False
+
+    def silence(self, output: np.ndarray, head_spec: dict) -> float | None:
+        """How sure the output is, 0 to 1, that nobody speaks anywhere; None where somebody does, or it can't say.
+
+        Raises:
+            ValueError: As `read`.
+        """
+        return None
 
     @abc.abstractmethod
     def answer(self, output: np.ndarray, head_spec: dict) -> tuple[object, float]:

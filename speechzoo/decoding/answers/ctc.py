@@ -31,6 +31,10 @@ class CTCAnswer(ChoiceAnswer):
     def writes_words(self, head_spec):
         return units_of(head_spec).spelt
 
+    def silence(self, output, head_spec):
+        hypothesis = _decoded(output, head_spec)
+        return None if hypothesis.units else hypothesis.confidence
+
     def answer(self, output, head_spec):
         hypothesis = _decoded(output, head_spec)
         return hypothesis.text, hypothesis.confidence

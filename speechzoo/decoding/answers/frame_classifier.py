@@ -15,6 +15,12 @@ class FrameClassifierAnswer(ChoiceAnswer):
         segments, confidence = read_segments(output, head_spec)
         self._keep(result, label, segments if label in self.fields else segments_text(segments), confidence)
 
+    def silence(self, output, head_spec):
+        if head_spec["label"] != "speech":
+            return None
+        segments, confidence = read_segments(output, head_spec)
+        return None if segments else confidence
+
     def answer(self, output, head_spec):
         """Probability of the second class at each frame, float64 (frames,), which is its own confidence."""
         return frame_probabilities(output, head_spec), 0.0

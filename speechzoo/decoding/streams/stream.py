@@ -6,7 +6,7 @@ from speechzoo.decoding.answers import answer_kind
 from speechzoo.decoding.answers.classifier import class_probabilities
 from speechzoo.decoding.ctc.greedy import greedy_decode
 from speechzoo.decoding.heads import find_head
-from speechzoo.decoding.recognition import Recognition, recognize_outputs
+from speechzoo.decoding.recognition import Recognition, make_decoders, read_outputs
 from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, StreamEvent
 from speechzoo.decoding.streams.stepper import Stepper
 from speechzoo.text.units import BLANK_INDEX, SILENCE_CLASS, UNKNOWN_CLASS
@@ -37,6 +37,7 @@ class Stream:
         decoder: Of the transcripts of whole utterances, as of `recognize_outputs`; partial ones are greedy.
         commands: Decoder of a grammar, which then answers intent and slots of utterances.
         threshold: Mean posterior of a keyword that counts, 0 to 1.
+        decode_steps: Of the model, as `Recognizer.decode_steps`: heads of type `seq2seq` answer whole utterances.
 
     Example:
         stream = speechzoo.EdgeModel("model.tflite").stream()
@@ -46,10 +47,11 @@ class Stream:
     """
 
     def __init__(self, step, state: dict[str, np.ndarray], spec: dict, decoder=greedy_decode, commands=None,
-                 threshold: float = KEYWORD_THRESHOLD):
+                 threshold: float = KEYWORD_THRESHOLD, decode_steps: dict | None = None):
         if not 0 < threshold <= 1:
             raise ValueError(f"threshold {threshold} is not above 0 and at most 1")
         self.spec, self.decoder, self.commands, self.threshold = spec, decoder, commands, threshold
+        self._decoders = make_decoders(spec, None, decoder, commands, decode_steps)
         self._stepper = Stepper(step, state, spec["stream"]["step_samples"])
         self._step_seconds = spec["stream"]["step_samples"] / spec["sample_rate"]
         self._framewise = [name for name, head in spec["heads"].items() if answer_kind(head).framewise]
@@ -158,7 +160,7 @@ class Stream:
 
     def _end_utterance(self):
         outputs = {**self._outputs, **{name: np.concatenate(self._logits[name]) for name in self._framewise}}
-        recognition = recognize_outputs(outputs, self.spec, decoder=self.decoder, commands=self.commands)
+        recognition = read_outputs(outputs, self._decoders)
         heard = StreamEvent("utterance", self._begin, self._seconds, recognition)
         self.begin_utterance()
         return heard

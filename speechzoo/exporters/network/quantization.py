@@ -28,12 +28,16 @@ def quantize_weights(network: bytes, mode: str) -> bytes:
     Args:
         network: TFLite flatbuffer.
         mode: `float16` (all weights), or `dynamic` (int8 with one scale per output channel, symmetric; the kernels
-            quantize activations on the fly) with the front end's in float16.
+            quantize activations on the fly) with the front end's in float16. Tables that rows are taken from, such as
+            embeddings, are int8 with one scale per row.
 
     Returns:
         The smaller flatbuffer.
     """
     model = parse(network)
+    if mode == "dynamic":
+        for graph, frontend in zip(model.subgraphs, frontend_operators(model)):
+            _store_tables_int8(model, graph, frontend)
     for graph, frontend in zip(model.subgraphs, frontend_operators(model)):
         if mode == "dynamic":
             _store_int8(model, graph, frontend)
@@ -110,6 +114,66 @@ def symmetric_int8(weights: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarr
     others = tuple(other for other in range(weights.ndim) if other != axis)
     scale = np.maximum(np.abs(weights).max(axis=others, keepdims=True) / 127, np.finfo(np.float32).tiny)
     return np.rint(weights / scale).astype(np.int8), scale.ravel().astype(np.float32)
+
+
+def _store_tables_int8(model, graph, frontend):
+    """Tables that GATHER takes rows from: the rows that are taken are widened, and multiplied by their scales.
+
+    A decoder's embeddings are such a table and the weights of its last product at once: then both are the same bytes.
+    """
+    for index in reversed(range(len(graph.operators))):
+        operator = graph.operators[index]
+        table = constant(model, graph, operator.inputs[0]) if operator_name(model, operator) == "GATHER" else None
+        if (table is None or table.ndim != 2 or table.size < _MINIMUM_ELEMENTS or index in frontend
+                or operator.builtinOptions.axis or operator.builtinOptions.batchDims):
+            continue
+        values, scale = symmetric_int8(table, 0)
+        rows, output = operator.inputs[1], graph.tensors[operator.outputs[0]]
+        name = output.name
+        stored = _add_tensor(graph, name + b"/table", schema.TensorType.INT8, values.shape)
+        scales = _add_tensor(graph, name + b"/scales", schema.TensorType.FLOAT32, (len(scale), 1))
+        _add_data(model, graph.tensors[stored], values)
+        _add_data(model, graph.tensors[scales], scale)
+        taken = _add_tensor(graph, name + b"/int8", schema.TensorType.INT8, output.shape, output.shapeSignature)
+        wide = _add_tensor(graph, name + b"/float32", schema.TensorType.FLOAT32, output.shape, output.shapeSignature)
+        signature = output.shapeSignature
+        of_rows = _add_tensor(graph, name + b"/scale", schema.TensorType.FLOAT32, [*output.shape[:-1], 1],
+                              None if signature is None else [*signature[:-1], 1])
+        graph.operators[index:index + 1] = [
+            _operator(model, "GATHER", 2, [stored, rows], taken, schema.GatherOptionsT()),
+            _operator(model, "CAST", 2, [taken], wide, _cast(schema.TensorType.INT8, schema.TensorType.FLOAT32)),
+            _operator(model, "GATHER", 1, [scales, rows], of_rows, schema.GatherOptionsT()),
+            _operator(model, "MUL", 1, [wide, of_rows], operator.outputs[0], schema.MulOptionsT())]
+
+
+def _add_tensor(graph, name, kind, shape, signature=None) -> int:
+    """The number of a new tensor without data."""
+    tensor = schema.TensorT()
+    tensor.name, tensor.type, tensor.buffer = name, kind, 0
+    tensor.shape = np.array(shape, np.int32)
+    tensor.shapeSignature = None if signature is None else np.array(signature, np.int32)
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def _add_data(model, tensor, values):
+    model.buffers.append(schema.BufferT())
+    tensor.buffer = len(model.buffers) - 1
+    replace_data(model, tensor, values)
+
+
+def _operator(model, name, version, inputs, output, options):
+    operator = schema.OperatorT()
+    operator.opcodeIndex, operator.inputs, operator.outputs = operator_code(model, name, version), inputs, [output]
+    operator.builtinOptionsType = getattr(schema.BuiltinOptions, f"{type(options).__name__.removesuffix('T')}")
+    operator.builtinOptions = options
+    return operator
+
+
+def _cast(source, target):
+    options = schema.CastOptionsT()
+    options.inDataType, options.outDataType = source, target
+    return options
 
 
 def _store_int8(model, graph, frontend):

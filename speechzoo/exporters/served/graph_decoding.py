@@ -171,6 +171,10 @@ def _speaker(head, embedding, head_spec):
     return {}  # the embedding is the answer
 
 
+def _seq2seq(head, memory, head_spec):
+    return {}  # the memory is the answer: who asks runs the decoder's steps
+
+
 def _frame_classifier(head, logits, head_spec):
     probability, score = decode_frames(logits)
     return {head: probability, f"{head}_score": score}
@@ -179,4 +183,4 @@ def _frame_classifier(head, logits, head_spec):
 # Type in a head's spec -> (name, output, spec of a head) -> what is served beside its raw output; each the twin of a
 # kind in `speechzoo.decoding.answers.ANSWERS`.
 GRAPH_ANSWERS = {"ctc": _ctc, "classifier": _classifier, "slots": _slots, "speaker": _speaker,
-                 "frame_classifier": _frame_classifier}
+                 "frame_classifier": _frame_classifier, "seq2seq": _seq2seq}

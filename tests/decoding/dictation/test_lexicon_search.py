@@ -107,7 +107,7 @@ def test_a_recognition_takes_its_transcript_from_the_phones():
     assert result.transcript == "cub" and result.phones == "K AH B" and result.words[0].text == "cub"
     assert recognize_outputs(outputs, spec_of(), heads=["transcript"], decoder=search).phones is None
     assert recognize_outputs(outputs, spec_of(), heads=["phones"], decoder=search).transcript is None  # nobody asked
-    decoders = head_decoders(spec_of()["heads"], search)
+    decoders = head_decoders(spec_of(), list(spec_of()["heads"]), search)
     assert decoders["transcript"](outputs).text == "cub" and decoders["phones"](outputs) is outputs["phones"]
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from speechzoo.decoding.streams.stepper import Stepper
 from speechzoo.decoding.streams.stream import Stream
+from tests.decoding.attention.scripted import Reader, whisper_spec
 from tests.decoding.fake_stream import FakeStreamModel
 
 
@@ -112,3 +113,32 @@ def test_a_stepper_completes_the_last_step_with_silence():
     assert [float(outputs["sum"]) for outputs in stepper.finish()] == [3.0]
     assert list(stepper.finish()) == []
     assert isinstance(stream(), Stream)
+
+
+class FakeWriter(FakeStreamModel):
+    """Says with a decoder what it has heard, beside the head that finds utterances."""
+
+    head = whisper_spec(frame_seconds=0.1)
+    spec = {**FakeStreamModel.spec, "heads": {**FakeStreamModel.spec["heads"], "written": head}}
+    decode_steps = {"written": Reader(head)}
+
+    def stream(self, **options):
+        return Stream(self.stream_step, {"gathered": np.zeros((1, 1), np.float32)}, self.spec, **options)
+
+    def stream_step(self, samples, state):
+        outputs, state = super().stream_step(samples, state)
+        letters = self.head["units"].index("x") * np.ones(2) + np.floor(samples[0])  # never a row of zeros
+        return {**outputs, "written": np.stack([letters % 28, np.ones(2)], axis=-1)[None]}, state
+
+
+def test_a_decoder_writes_whole_utterances():
+    model = FakeWriter()
+    audio = np.concatenate([model.audio("go"), model.silence(2)])
+    events = feed(model.stream(decode_steps=model.decode_steps), audio)
+    (utterance,) = [event for event in events if event.kind == "utterance"]
+    frames = round((utterance.end - utterance.start) / 0.1)
+    said = [(model.head["units"].index("x") + int(unit)) % 28 for unit in np.append(audio, np.zeros(20))[:frames]]
+    assert utterance.recognition.labels["written"] == "".join(model.head["units"][token] for token in said).strip()
+    assert all("written" not in event.recognition.labels for event in events if event.kind == "partial")
+    with pytest.raises(ValueError, match="^head 'written' writes token by token, and nothing here runs these steps"):
+        model.stream()

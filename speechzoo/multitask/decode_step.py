@@ -1,0 +1,62 @@
+"""One token after another: the steps of an attention decoder in NumPy, for a search over them."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from speechzoo.decoding.attention.cache import cache_at
+
+
+class DecodeStep:
+    """One step of the decoder of a head, compiled.
+
+    Args:
+        head: A built `Seq2SeqHead`.
+
+    Example:
+        step = model.decode_steps["transcript"]
+        memory, state = outputs["transcript"], None
+        logits, state, attention = step(np.array([start]), 0, memory, state)
+    """
+
+    def __init__(self, head):
+        self._head = head
+        inputs = {"tokens": keras.Input((1,), dtype="int32"), "position": keras.Input((), dtype="int32"),
+                  "memory": keras.Input((None, head.memory_size))}
+        cache = {name: keras.Input((None, size)) for name, (_, size) in head.cache_shapes().items()}
+        self._model = keras.Model([inputs, cache], StepLayer(head)(inputs, cache))
+        self._memory = None, None
+
+    def __call__(self, tokens: np.ndarray, position: int, memory: np.ndarray, state: dict | None) -> tuple:
+        """One more token of each of several texts of one utterance.
+
+        Args:
+            tokens: int (texts,), those at `position`.
+            position: From 0; less than the head's `maximum_tokens`.
+            memory: float32 (frames, channels), the head's output for the utterance.
+            state: What the step before gave; None at position 0. Its arrays have the texts along their first axis.
+
+        Returns:
+            Logits of the next token, float32 (texts, vocabulary); the new state; and the weights of the frames,
+            float32 (texts, frames), averaged over the alignment heads.
+        """
+        texts = len(tokens)
+        if memory is not self._memory[0]:  # one array for all steps of an utterance, and it can be large
+            self._memory = memory, ops.convert_to_tensor(np.asarray(memory, np.float32)[None])
+        cache = cache_at(position, texts, state, self._head.cache_shapes())
+        inputs = {"tokens": np.asarray(tokens, np.int32)[:, None], "position": np.full(texts, position, np.int32),
+                  "memory": self._memory[1]}
+        logits, cache, weights = self._model.predict_on_batch([inputs, cache])
+        return np.asarray(logits), {name: np.asarray(part) for name, part in cache.items()}, np.asarray(weights)
+
+
+class StepLayer(keras.layers.Layer):
+    """`Seq2SeqHead.decode_step` as a layer, so that Keras compiles it on every backend."""
+
+    def __init__(self, head):
+        super().__init__(dtype="float32", name=f"{head.name}_step")
+        self.head = head
+        self.built = True
+
+    def call(self, inputs, cache):
+        return self.head.decode_step(inputs["tokens"], inputs["position"], inputs["memory"], cache)
