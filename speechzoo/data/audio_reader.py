@@ -8,7 +8,7 @@ import numpy as np
 from speechzoo.audio import SAMPLE_RATE, AudioError
 from speechzoo.data.examples import Examples
 from speechzoo.data.records import RecordError
-from speechzoo.data.utterance_audio import read_audio, read_bytes
+from speechzoo.data.utterance_audio import read_audio
 
 LOGGER = logging.getLogger(__name__)
 
@@ -36,14 +36,6 @@ class AudioReader:
         except (AudioError, RecordError, OSError) as error:
             self._fail(index, error)
             return np.zeros(0, np.float32)
-
-    def read_bytes(self, index: int) -> bytes:
-        """The encoded recording of one utterance, for decoding elsewhere; empty and counted when it can't be read."""
-        try:
-            return read_bytes(self.examples.audio[index])
-        except (AudioError, RecordError, OSError) as error:
-            self._fail(index, error)
-            return b""
 
     def _fail(self, index, error):
         name = self.examples.ids[index]

@@ -131,6 +131,8 @@ class Examples:
                 duration = audio_info(folder / utterance["audio"]).duration - utterance.get("start", 0.0)
             except AudioError:
                 return None, "audio can't be read"
+            if duration <= 0:
+                return None, "start lies behind the end of the recording"
         shortest, longest = self._limits
         if duration < shortest:
             return None, f"shorter than {shortest:g} s"

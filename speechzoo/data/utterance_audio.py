@@ -58,24 +58,14 @@ def read_audio(place: File | Record, sample_rate: int = SAMPLE_RATE, maximum_sec
     if isinstance(place, File):
         return load_audio(place.path, sample_rate, place.start, place.duration, maximum_seconds, strict=strict)
     try:
-        return load_audio(read_bytes(place), sample_rate, maximum_seconds=maximum_seconds, strict=strict)
+        return load_audio(read_recording(*place), sample_rate, maximum_seconds=maximum_seconds, strict=strict)
     except OSError as error:
         raise AudioError(f"{place.path}: {error.strerror.lower()}") from None
     except AudioError as error:  # it knows no name but "the audio bytes"
         raise AudioError(f"{place.path}: record at byte {place.offset}: {error}") from None
 
 
-def read_bytes(place: File | Record) -> bytes:
-    """The encoded recording at a place: all of a file, whatever part of it is meant, or what a record holds.
-
-    Raises:
-        RecordError: The shard doesn't hold the record.
-        OSError: The file can't be read.
-    """
-    return read_recording(*place) if isinstance(place, Record) else Path(place.path).read_bytes()
-
-
 def read_utterance_audio(utterance: dict, folder: str | Path, sample_rate: int = SAMPLE_RATE,
                          maximum_seconds: float | None = None) -> np.ndarray:
-    """`read_audio` of what `locate_audio` finds."""
-    return read_audio(locate_audio(utterance, folder), sample_rate, maximum_seconds)
+    """`read_audio`, strict, of what `locate_audio` finds: an utterance's labels are of all of it."""
+    return read_audio(locate_audio(utterance, folder), sample_rate, maximum_seconds, strict=True)

@@ -86,7 +86,8 @@ def test_evaluate_skips_and_lists_them(place, capsys):
     Path("all.jsonl").write_text("\n".join(map(json.dumps, lines)))
     assert run("evaluate", "fake", "--manifest", "all.jsonl", "--json", "out.json") == 0
     result = json.loads(Path("out.json").read_text())
-    bad = {name for name, (_, message, _) in RECORDINGS.items() if message}
+    # The labels of a whole recording don't fit what is left of a truncated one.
+    bad = {name for name, (_, _, message) in RECORDINGS.items() if message}
     assert {line.split(": ")[0] for line in result["_skipped"]["audio"]} == bad
     assert result["overall"]["keyword"]["n"] == len(RECORDINGS) - len(bad)
     assert f"skipped {len(bad)} recordings" in capsys.readouterr().out

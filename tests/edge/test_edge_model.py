@@ -16,7 +16,7 @@ from tests.exporters.tiny_tflite import tiny_tflite
 from tests.helpers import encoded, tone, write_wav
 
 # What a device doesn't have; h5py, yaml, rich and jiwer are not in export/raspberry_pi/requirements.txt either.
-WITHOUT = ("tensorflow", "keras", "tensorflow_io", "tensorflow_datasets", "h5py", "yaml", "rich", "jiwer", "jax")
+WITHOUT = ("tensorflow", "keras", "tensorflow_datasets", "h5py", "yaml", "rich", "jiwer", "jax")
 BLOCKER = f"""
 import sys
 class Blocker:

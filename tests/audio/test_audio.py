@@ -8,7 +8,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechzoo import audio as audio_module
+from speechzoo.audio import recording as recording_module
 from speechzoo.audio import AudioError, audio_info, encode_flac, load_audio, resample, stream_audio
 from tests.helpers import encoded, tone, write_wav
 
@@ -93,8 +93,8 @@ def test_only_the_part_is_read_of_a_long_recording(tmp_path, monkeypatch):
             file.write(np.zeros(8000 * 60, np.float32))
         file.seek(8000 * 1800)
         file.write(tone(1.0, sample_rate=8000))
-    read, mono = [], audio_module._mono
-    monkeypatch.setattr(audio_module, "_mono", lambda block: read.append(len(block)) or mono(block))
+    read, mono = [], recording_module.average_channels
+    monkeypatch.setattr(recording_module, "average_channels", lambda block: read.append(len(block)) or mono(block))
     audio = load_audio(path, start=1800, duration=1)
     assert sum(read) == 8000 and np.abs(audio).max() > 0.3
     read.clear()
