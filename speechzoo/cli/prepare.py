@@ -4,20 +4,22 @@ import argparse
 import sys
 
 from speechzoo.data.workers import available_cores
+from speechzoo.names import shown
 
 HELP = "Check a corpus and write it as a manifest and TFRecord shards for training."
 
 # Labels of many values are counted, not listed.
 _LISTED_VALUES = 48
 _COUNTED = ("speaker", "transcript", "phones")
+_LISTED_REASONS = 8
 
 
 def add_arguments(parser):
     """Adds the arguments of the command to its parser."""
     parser.add_argument("corpus", metavar="CORPUS",
                         help="librispeech, speech_commands, ..., folder, manifest or tfds:NAME; '?' lists all")
-    parser.add_argument("--source", required=True, metavar="DIR", help="the corpus as it comes out of its archive")
-    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write manifest.jsonl and the shards to")
+    parser.add_argument("--source", metavar="DIR", help="the corpus as it comes out of its archive")
+    parser.add_argument("--out", metavar="DIR", help="folder to write manifest.jsonl and the shards to")
     parser.add_argument("--label", metavar="NAME",
                         help="corpus 'folder': what the folders' names are, such as keyword or speaker")
     parser.add_argument("--option", action="append", default=[], type=_option, metavar="KEY=VALUE",
@@ -40,6 +42,12 @@ def add_arguments(parser):
 
 def run(arguments):
     """Prepares the corpus, showing progress, and prints what was found and what was skipped."""
+    if arguments.corpus == "?":
+        _print_corpora()
+        return
+    missing = [f"--{name}" for name in ("source", "out") if not getattr(arguments, name)]
+    if missing:
+        raise ValueError(f"prepare {arguments.corpus} needs {' and '.join(missing)}; see speechzoo prepare --help")
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
@@ -77,12 +85,36 @@ def print_summary(summary, lexicon):
         else:
             counts = ", ".join(f"{value} {n}" for value, n in sorted(values.items()))
             print(f"  {name}: {labelled} utterances: {counts}")
+    if summary.rewritten:
+        print(f"  rewritten as they are spoken: {summary.rewritten} transcripts")
+    for reason, n in summary.mended.most_common(_LISTED_REASONS):
+        print(f"  not spoken in {n} transcripts: {shown(reason)}")
+    if len(summary.mended) > _LISTED_REASONS:
+        print(f"  and {len(summary.mended) - _LISTED_REASONS} other things in "
+              f"{sum(n for _, n in summary.mended.most_common()[_LISTED_REASONS:])} transcripts")
+    if summary.guessed:
+        common = ", ".join(f"{shown(word)} {n}" for word, n in summary.guessed.most_common(_LISTED_REASONS))
+        print(f"  phones guessed from letters: {len(summary.guessed)} words that the lexicon doesn't have: {common}"
+              + (", ..." if len(summary.guessed) > _LISTED_REASONS else ""))
     if lexicon and summary.unspoken:
-        print(f"  without phones: {summary.unspoken} transcripts with words that the lexicon doesn't have")
+        print(f"  without phones: {summary.unspoken} transcripts with words that have no pronunciation")
+    for name, values in sorted(summary.untested.items()):
+        listed = ", ".join(map(shown, values[:_LISTED_VALUES])) + (", ..." if len(values) > _LISTED_VALUES else "")
+        print(f"  {name}: no dev recording of {listed}")
     if summary.skipped:
         print(f"skipped {sum(summary.skipped.values())}, listed in {summary.manifest.parent / SKIPPED}:")
         for reason, n in summary.skipped.most_common():
-            print(f"  {n} x {reason}")
+            print(f"  {n} x {shown(reason)}")
+
+
+def _print_corpora():
+    """Every corpus, with the first line of its reader's description."""
+    from speechzoo.corpora import CORPORA
+
+    width = max(map(len, CORPORA))
+    for name, reader in sorted(CORPORA.items()):
+        print(f"{name:<{width}}  {reader.__doc__.splitlines()[0]}")
+    print(f"{'tfds:NAME':<{width}}  A dataset of TensorFlow Datasets, such as tfds:librispeech")
 
 
 def _option(text: str) -> tuple[str, str]:

@@ -4,9 +4,13 @@ import datetime
 import sys
 
 from speechzoo.cli.decoder_options import split_names
+from speechzoo.names import shown
 
 HELP = "Train a model of the zoo, or a config of your own; started again, it goes on where it stopped."
 LIST = "overrides"
+
+# Kinds of reasons why labels of one head aren't used.
+_LISTED = 8
 
 
 def add_arguments(parser):
@@ -27,7 +31,7 @@ def run(arguments):
 
     with (_Bar() if sys.stdout.isatty() else _Lines()) as display:
         result = train(arguments.config, arguments.out, not arguments.restart, arguments.overrides, arguments.weights,
-                       arguments.heads, display.show)
+                       arguments.heads, display.show, display.show_data)
     report = result.load_report
     if report is not None and not report.complete:
         print(f"{arguments.weights}: not in the file: {len(report.missing)} variables{_first(report.missing)}; "
@@ -58,6 +62,9 @@ class _Lines:
     def __exit__(self, *exception):
         pass
 
+    def show_data(self, data):
+        print("\n".join(_data_lines(data)), flush=True)
+
     def show(self, record):
         now = datetime.datetime.now()
         first_time, first_step = self._first = self._first or (now, record["step"])
@@ -84,6 +91,9 @@ class _Bar:
     def __exit__(self, *exception):
         self._progress.stop()
 
+    def show_data(self, data):
+        self._progress.console.print("\n".join(_data_lines(data)), highlight=False, markup=False, soft_wrap=True)
+
     def show(self, record):
         if self._task is None:
             self._task = self._progress.add_task("train", total=record["total_steps"], completed=record["step"],
@@ -94,6 +104,32 @@ class _Bar:
                                   values=f"{_values(losses)}, {record['speed']:.0f} s audio/s")
         else:
             self._progress.console.print(_line(record), highlight=False)
+
+
+def _data_lines(data):
+    """What is trained on, and what was left out and why."""
+    from speechzoo.data.reasons import count_reasons
+
+    lines = []
+    if data["started_over"]:
+        lines.append("an earlier run here ended before its first checkpoint: starting over")
+    for name in ("train", "dev"):
+        if name not in data:
+            continue
+        part = data[name]
+        labels = ", ".join(f"{head} {count}" for head, count in part["labels"].items())
+        lines.append(f"{name}: {part['utterances']} utterances, {part['hours']:.3g} h; labels: {labels}")
+        lines += [f"  left out {count}: {shown(reason)}"
+                  for reason, count in count_reasons(part["left_out"]).most_common()]
+        for head, reasons in part["unused_labels"].items():
+            kinds = count_reasons(reasons)
+            for reason, count in kinds.most_common(_LISTED):
+                example = next(example for example in reasons if reason in count_reasons([example]))
+                such = f", such as {example[:97]}..." if len(example) > 100 else f", such as {example}"
+                lines.append(f"  {head}: {count} labels not used: {shown(reason)}{shown(such) * (example != reason)}")
+            if len(kinds) > _LISTED:
+                lines.append(f"  {head}: labels not used for {len(kinds) - _LISTED} other reasons, listed in data.json")
+    return lines
 
 
 def _line(record):

@@ -7,7 +7,11 @@ from pathlib import Path
 #: Name -> reader class.
 CORPORA: dict[str, type["Corpus"]] = {}
 
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+AUDIO_SUFFIXES = (".wav", ".wave", ".w64", ".rf64", ".bwf", ".flac", ".ogg", ".oga", ".opus", ".spx", ".mp3", ".mp2",
+                  ".mpga", ".aiff", ".aif", ".aifc", ".au", ".snd", ".caf", ".sph", ".nist", ".voc")
+# Recordings that have to be converted first.
+OTHER_AUDIO_SUFFIXES = (".m4a", ".m4b", ".mp4", ".aac", ".3gp", ".amr", ".wma", ".webm", ".weba", ".mka", ".mkv",
+                        ".mov", ".avi", ".ac3", ".ape", ".wv", ".dsf")
 
 
 class CorpusError(ValueError):
@@ -42,8 +46,8 @@ class Corpus(abc.ABC):
             Dicts of `docs/architecture.md`: `id`, `audio` (relative to `source`), `corpus`, `split` where the corpus
             has one, and its labels. Where a corpus is in memory, `_audio` (int16 or float32 (samples,) or
             (samples, channels)) and `_sample_rate` (Hz) stand for `audio`. `_skip` says why an utterance can't be used;
-            `prepare` lists it. Keys that start with an underscore never
-            reach a manifest.
+            `prepare` lists it. `_written` is the transcript before it was normalised, where that is known. Keys that
+            start with an underscore never reach a manifest.
 
         Raises:
             CorpusError: `source` isn't in the corpus' layout.
@@ -58,7 +62,12 @@ class TextCorpus(Corpus):
 
 def audio_files(folder: Path) -> list[Path]:
     """Audio files under `folder` at any depth, sorted; hidden files and folders are passed over."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in AUDIO_SUFFIXES
+    return [path for path in visible_files(folder) if path.suffix.lower() in AUDIO_SUFFIXES]
+
+
+def visible_files(folder: Path) -> list[Path]:
+    """Files under `folder` at any depth, sorted; hidden files and folders are passed over."""
+    return sorted(path for path in folder.rglob("*") if path.is_file()
                   and not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 

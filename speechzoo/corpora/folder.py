@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from speechzoo.config import register
-from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, audio_files, read_text
+from speechzoo.corpora.corpus import (AUDIO_SUFFIXES, CORPORA, OTHER_AUDIO_SUFFIXES, Corpus, CorpusError, read_text,
+                                      visible_files)
 from speechzoo.text.normalize import normalize_transcript
 
 
@@ -15,6 +16,8 @@ class Folder(Corpus):
     - `DIR/<name>/.../a.wav`: the first folder's name is the label `label` (`DIR/yes/1.wav` -> keyword "yes").
     - `DIR/a.wav`: no label.
     - `a.txt` beside `a.wav` is its transcript, wherever it lies.
+
+    What is neither is listed as skipped, recordings that have to be converted among it.
 
     Args:
         label: Field that the folder's name is the value of: keyword, speaker, event, gender, intent, ...; None
@@ -30,16 +33,27 @@ class Folder(Corpus):
         self.corpus = corpus
         self.language = language
         self.split = split
+        # Where recordings are held out, each class gives its share; of speakers, some are held out altogether.
+        self.strata = (label,) if label and label != self.group else ()
 
     def read(self, source: str | Path) -> Iterator[dict]:
         source = Path(source)
-        files = audio_files(source)
-        if not files:
+        files = visible_files(source)
+        kinds = {path: path.suffix.lower() for path in files}
+        audio_kinds = (*AUDIO_SUFFIXES, *OTHER_AUDIO_SUFFIXES)
+        if not any(kind in audio_kinds for kind in kinds.values()):
             raise CorpusError(f"{source}: no WAV, FLAC, OGG or MP3 file in it")
         corpus = self.corpus or source.resolve().name
+        # Whatever their endings' case is. A text without a recording of its name isn't a transcript.
+        texts = {path.with_suffix(""): path for path in files if kinds[path] == ".txt"}
+        spoken = {path.with_suffix("") for path in files if kinds[path] in audio_kinds}
         for path in files:
             audio = path.relative_to(source).as_posix()
             utterance = {"id": f"{corpus}/{audio}", "audio": audio, "corpus": corpus}
+            if kinds[path] not in audio_kinds:
+                if path.with_suffix("") not in spoken or kinds[path] != ".txt":
+                    yield {**utterance, "_skip": _why_not(kinds[path])}
+                continue
             for field in ("split", "language"):
                 if getattr(self, field):
                     utterance[field] = getattr(self, field)
@@ -47,10 +61,19 @@ class Folder(Corpus):
                 name = audio.split("/")[0]
                 # Speakers of different corpora are different people, whatever they are called.
                 utterance[self.label] = f"{corpus}_{name}" if self.label == "speaker" else name
-            text = path.with_suffix(".txt")
-            if text.is_file():
+            if kinds[path] in OTHER_AUDIO_SUFFIXES:
+                utterance["_skip"] = f"{kinds[path]} can't be read; convert it: ffmpeg -i FILE{kinds[path]} FILE.wav"
+            text = texts.get(path.with_suffix(""))
+            if text is not None:
                 try:
-                    utterance["transcript"] = normalize_transcript(read_text(text), self.language or "en")
+                    utterance["_written"] = read_text(text)
+                    utterance["transcript"] = normalize_transcript(utterance["_written"], self.language or "en")
                 except CorpusError:
                     utterance["_skip"] = f"its transcript, {text.name}, is not a text file in UTF-8"
             yield utterance
+
+
+def _why_not(kind):
+    if kind == ".txt":
+        return "a text without a recording of the same name"
+    return f"no recording, by its ending {kind}" if kind else "no recording, as its name has no ending"

@@ -12,7 +12,7 @@ from speechzoo.data.manifest import read_manifest, write_manifest
 from speechzoo.data.records import RecordError
 from speechzoo.data.utterance_audio import read_utterance_audio
 from speechzoo.data.workers import Workers
-from speechzoo.text.lexicon import load_lexicon
+from speechzoo.text.letter_to_sound import guessing_lexicon
 from speechzoo.text.normalize import normalize_transcript
 from speechzoo.text.units import PHONES, SILENCE_PHONE
 
@@ -29,7 +29,8 @@ def align_manifest(manifest: str | Path, lexicon: str | Path = "cmudict", worker
 
     Args:
         manifest: JSONL file.
-        lexicon: Pronunciations of the words that PocketSphinx doesn't know; see `load_lexicon`.
+        lexicon: Pronunciations of the words that PocketSphinx doesn't know, see `load_lexicon`; words that aren't in it
+            are pronounced as their letters suggest.
         workers: Processes.
         on_progress: Called with (utterances done, utterances in all).
 
@@ -42,7 +43,7 @@ def align_manifest(manifest: str | Path, lexicon: str | Path = "cmudict", worker
     """
     manifest = Path(manifest)
     _pocketsphinx()
-    load_lexicon(lexicon)  # complains before the work begins
+    guessing_lexicon(lexicon)  # complains before the work begins
     utterances, counts = read_manifest(manifest), Counter()
     align = functools.partial(_align_utterance, folder=manifest.parent, lexicon=lexicon)
     with Workers(workers) as processes:
@@ -103,9 +104,10 @@ class Aligner:
             raise ValueError("no words")
         for word in words:
             if self._decoder.lookup_word(word) is None:
-                if word not in self.lexicon:
+                pronunciations = self.lexicon.get(word)
+                if not pronunciations:
                     raise ValueError("a word without a pronunciation")
-                self._decoder.add_word(word, " ".join(self.lexicon[word][0]), True)
+                self._decoder.add_word(word, " ".join(pronunciations[0]), True)
         samples = (np.clip(audio, -1, 1) * 32767).astype("<i2").tobytes()
         try:
             self._decoder.set_align_text(" ".join(words))
@@ -160,7 +162,7 @@ def _align_utterance(utterance, folder, lexicon):
 @functools.cache
 def _aligner(lexicon):
     """One for each process."""
-    return Aligner(load_lexicon(lexicon))
+    return Aligner(guessing_lexicon(lexicon))
 
 
 def _pocketsphinx():

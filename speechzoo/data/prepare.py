@@ -8,7 +8,6 @@ import hashlib
 import itertools
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,13 +19,18 @@ from speechzoo.corpora import CorpusError, audio_root, make_reader
 from speechzoo.data.force_alignment import cut_alignment
 from speechzoo.data.hold_out import DEV, TRAIN, hold_out_names, hold_out_of_stream, hold_out_part
 from speechzoo.data.manifest import check_utterance, read_manifest
+from speechzoo.data.reasons import count_reasons
 from speechzoo.data.shards import MANIFEST, ShardFolder
 from speechzoo.data.trimming import speech_bounds
 from speechzoo.data.workers import Workers
+from speechzoo.text.letter_to_sound import guessing_lexicon
+from speechzoo.text.normalize import normalize_transcript, unspeakable_part
 from speechzoo.text.phones import phones_of
 
 # What is lost at most when a run is killed, and what one shard holds.
 _UTTERANCES_PER_SHARD = 512
+# Labels of few values, all of which a model should be measured on.
+_CLASSES = ("keyword", "intent", "event", "gender", "age_group", "emotion", "language", "speech")
 # Fields of an utterance that describe the recording rather than label it.
 _NOT_LABELS = ("id", "audio", "start", "duration", "record", "corpus")
 
@@ -42,7 +46,11 @@ class PrepareSummary:
         shards: Number of TFRecord shards.
         labels: Field -> value -> number of utterances.
         skipped: Reason -> number of utterances left out; `skipped.jsonl` lists them.
-        unspoken: Transcripts without phones, because of words that the lexicon doesn't have.
+        unspoken: Transcripts without phones, because of words that have no pronunciation.
+        guessed: Words that the lexicon doesn't have, pronounced as their letters suggest -> number of times.
+        rewritten: Number of transcripts that were written otherwise than they are spoken: capitals, figures, signs.
+        mended: What transcripts held that can't be spoken, or why there is none left -> number of transcripts.
+        untested: Label -> its values that have recordings in `train` and none in `dev`, after a split by `hold_out`.
     """
 
     manifest: Path
@@ -52,6 +60,10 @@ class PrepareSummary:
     labels: dict[str, Counter] = field(default_factory=dict)
     skipped: Counter = field(default_factory=Counter)
     unspoken: int = 0
+    guessed: Counter = field(default_factory=Counter)
+    rewritten: int = 0
+    mended: Counter = field(default_factory=Counter)
+    untested: dict[str, list[str]] = field(default_factory=dict)
 
 
 def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | None = None, splits: Iterable[str] = (),
@@ -79,7 +91,8 @@ def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | No
             `strata`) give their shares, each those with the smallest hashes of their names: see
             `speechzoo.data.hold_out`. Where a corpus is read as a stream, a hash below the part is held out. Names of
             speakers or recordings (their `id`) hold out exactly these. 0 keeps the corpus' own splits.
-        lexicon: `cmudict` or a path: add `phones` to utterances that have a transcript but no phones.
+        lexicon: `cmudict` or a path: add `phones` to utterances that have a transcript but no phones. An English word
+            that it doesn't have is pronounced as its letters suggest.
         trim_silence: Cut silence off both ends.
         maximum_seconds: Longer recordings are skipped.
         workers: Processes that decode.
@@ -105,7 +118,8 @@ def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | No
     folder = ShardFolder(out, "prepare")
     settings = {"root": str(audio_root(source).resolve()), "out": str(out.resolve()), "trim_silence": trim_silence,
                 "maximum_seconds": maximum_seconds}
-    selected = _select(reader.read(source), set(splits), lexicon)
+    notes = PrepareSummary(out / MANIFEST)
+    selected = _select(reader.read(source), set(splits), lexicon, notes)
     first, total = next(selected), None  # a wrong source is noticed here, before anything is written
     selected = itertools.chain([first], selected)
     if "_audio" not in first:  # only names and labels: they can all be kept in memory
@@ -131,7 +145,7 @@ def prepare(corpus: str, source: str | Path, out: str | Path, options: dict | No
     if not any(shard["utterances"] for shard in folder.shards):
         first = "{id}: {reason}".format(**folder.skipped[0])
         raise CorpusError(f"{source}: none of the {done} recordings can be used; the first, {first}")
-    return summarize(folder)
+    return summarize(folder, notes)
 
 
 def _splits(manifests: list[str | Path], group: str) -> dict[str, str]:
@@ -140,19 +154,22 @@ def _splits(manifests: list[str | Path], group: str) -> dict[str, str]:
             if group in utterance and utterance.get("split") in (TRAIN, DEV)}
 
 
-def _select(utterances: Iterator[dict], splits: set[str], lexicon) -> Iterator[dict]:
+def _select(utterances: Iterator[dict], splits: set[str], lexicon, notes: PrepareSummary) -> Iterator[dict]:
     """Applies what only needs the labels, to at least one utterance. `_skip` says why one can't be used."""
-    if lexicon is not None:
-        from speechzoo.text.lexicon import load_lexicon
-        words = load_lexicon(lexicon)
+    words = None if lexicon is None else guessing_lexicon(lexicon)
     ids, known_splits = set(), set()
     for utterance in utterances:
         known_splits.add(utterance.get("split", "none"))
         if splits and utterance.get("split") not in splits:
             continue
         utterance = dict(utterance)
-        if lexicon is not None and utterance.get("transcript") and "phones" not in utterance:
-            phones = phones_of(utterance["transcript"], words)
+        if isinstance(utterance.get("transcript"), str):
+            _normalize(utterance, notes)
+        if words is not None and utterance.get("transcript") and "phones" not in utterance:
+            language = utterance.get("language", "en")
+            # The letters' sounds are those of English.
+            phones = phones_of(utterance["transcript"], words if language == "en" else dict(words), language,
+                               notes.guessed)
             if phones is not None:
                 utterance["phones"] = phones
         problems = check_utterance(_public(utterance)) if "audio" in utterance else []
@@ -167,6 +184,23 @@ def _select(utterances: Iterator[dict], splits: set[str], lexicon) -> Iterator[d
             raise CorpusError("the corpus has no utterance")
         raise CorpusError(f"the corpus has no utterance of split {', '.join(sorted(splits))}; "
                           f"it has: {', '.join(sorted(known_splits))}")
+
+
+def _normalize(utterance: dict, notes: PrepareSummary):
+    """Writes the transcript as it is spoken, and takes it away where nothing of it is left."""
+    language, written = utterance.get("language", "en"), utterance.get("_written", utterance["transcript"])
+    if not isinstance(language, str):
+        return  # `check_utterance` says so
+    spoken = normalize_transcript(written, language)
+    notes.rewritten += spoken != " ".join(written.split())
+    problem = unspeakable_part(written, language)
+    if problem and not spoken:
+        notes.mended[f"nothing left: {problem}"] += 1
+        del utterance["transcript"]
+        return
+    if problem:
+        notes.mended[problem] += 1
+    utterance["transcript"] = spoken
 
 
 def _public(utterance: dict) -> dict:
@@ -217,9 +251,11 @@ def _decode(task: tuple[dict, dict]) -> tuple[dict, bytes | None, str | None]:
     return line, encode_flac(audio), None
 
 
-def summarize(folder: ShardFolder) -> PrepareSummary:
-    """Publishes a folder that is complete and counts what it holds."""
-    summary = PrepareSummary(folder.out / MANIFEST, shards=sum(bool(shard["utterances"]) for shard in folder.shards))
+def summarize(folder: ShardFolder, summary: PrepareSummary | None = None) -> PrepareSummary:
+    """Publishes a folder that is complete and counts what it holds, in `summary` if there is one."""
+    summary = summary or PrepareSummary(folder.out / MANIFEST)
+    summary.shards = sum(bool(shard["utterances"]) for shard in folder.shards)
+    sides = {}
     for utterance in folder.publish():
         summary.utterances += 1
         summary.seconds += utterance["duration"]
@@ -228,6 +264,9 @@ def summarize(folder: ShardFolder) -> PrepareSummary:
             if name not in _NOT_LABELS:
                 text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
                 summary.labels.setdefault(name, Counter())[text] += 1
-    summary.skipped.update(re.sub(r"\d+(\.\d+)?", "N", re.sub(r"'[^']*'", "'...'", item["reason"]))
-                           for item in folder.skipped)
+                sides.setdefault(name, {}).setdefault(text, set()).add(utterance.get("split"))
+    summary.untested = {name: untested for name, values in sides.items() if name in _CLASSES
+                        and any(DEV in splits for splits in values.values())
+                        and (untested := sorted(value for value, splits in values.items() if splits == {TRAIN}))}
+    summary.skipped.update(count_reasons(item["reason"] for item in folder.skipped))
     return summary

@@ -1,9 +1,11 @@
-"""Whether somebody speaks, second by second: labels that follow from forced alignments."""
+"""Labels as they are read: transcripts as they are spoken, and whether somebody speaks, from forced alignments."""
 
 from speechzoo.config import SourceConfig
+from speechzoo.text.normalize import normalize_transcript
 from speechzoo.text.units import SILENCE_PHONE
 
 SPEECH, NONE = "speech", "none"
+TRANSCRIPT = "transcript"
 LONGEST_PAUSE = 0.2
 """Silence within speech of up to `LONGEST_PAUSE` seconds counts as speech: the closure of a plosive or a breath between
 two words is shorter, and a detector of speech must not stop there."""
@@ -12,12 +14,17 @@ two words is shorter, and a detector of speech must not stop there."""
 def label_of(source: SourceConfig, utterance: dict, label: str):
     """What a source says of an utterance, or None: `SourceConfig.label_of`, and `speech` also from the `alignment`.
 
+    A transcript comes as it is spoken, however it is written: whoever trains, measures or prepares reads the same.
+
     An alignment counts as the label `speech` of an utterance that has none, before the default and whether or not the
     source uses its alignments.
     """
     if label == SPEECH and SPEECH not in utterance and "alignment" in utterance:
         utterance = {**utterance, SPEECH: speech_of_alignment(utterance["alignment"])}
-    return source.label_of(utterance, label)
+    value = source.label_of(utterance, label)
+    if label == TRANSCRIPT and isinstance(value, str):
+        return normalize_transcript(value, utterance.get("language", "en"))
+    return value
 
 
 def speech_of_alignment(alignment: list) -> list[list]:

@@ -4,6 +4,7 @@ import functools
 import gzip
 import re
 from importlib import resources
+from pathlib import Path
 
 from speechzoo.text.lexicon import has_cmudict, load_lexicon
 
@@ -72,6 +73,11 @@ def _table() -> dict[str, list[str]]:
     data = gzip.decompress((resources.files("speechzoo.text") / TABLE).read_bytes()).decode()
     lines = (line.split(" ") for line in data.splitlines())
     return {letters: phones for letters, *phones in lines}
+
+
+def guessing_lexicon(name_or_path: str | Path) -> GuessingLexicon:
+    """`load_lexicon`, and guesses for what it lacks; arguments and errors are its."""
+    return GuessingLexicon(load_lexicon(name_or_path))
 
 
 def default_lexicon() -> GuessingLexicon:

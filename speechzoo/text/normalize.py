@@ -56,6 +56,22 @@ def normalize_transcript(text: str, language: str = "en") -> str:
     return _normalize(text, language, strict=False)
 
 
+def unspeakable_part(text: str, language: str = "en") -> str | None:
+    """What `normalize_transcript` can't write as words although it may have been said; None where it can write all.
+
+    Example:
+        >>> unspeakable_part("two [laughter] bears") is None
+        True
+        >>> unspeakable_part("два bears")
+        "'два' has letters other than a to z; write the word as English spells it"
+    """
+    try:
+        normalize_words(_EVENT.sub(" ", text), language)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
 def _normalize(text, language, strict):
     if language == "en":
         text = spell_titles(text)

@@ -76,7 +76,8 @@ class TrainingResult:
 
 def train(config: ZooConfig | str | Path, output: str | Path, resume: bool = True, overrides: Iterable[str] = (),
           weights: str | Path | None = None, heads: list[str] | None = None,
-          on_record: Callable[[dict], None] | None = None) -> TrainingResult:
+          on_record: Callable[[dict], None] | None = None,
+          on_data: Callable[[dict], None] | None = None) -> TrainingResult:
     """Trains a zoo config, or goes on with a run that was cut short.
 
     A run that was killed at any moment and started again ends with the same weights as one that wasn't.
@@ -91,6 +92,8 @@ def train(config: ZooConfig | str | Path, output: str | Path, resume: bool = Tru
         heads: Heads to train; all of the config's when None. Utterances without a label for any of them are left out.
             Where the config stops early by the metric of another head, the loss takes its place.
         on_record: Called with each record that goes into `log.jsonl`.
+        on_data: Called once, before the first step, with what is trained on and what was left out and why, as in
+            `data.json`, and `started_over`: whether an earlier run in `output` ended before its first checkpoint.
 
     Raises:
         ConfigError, ManifestError: Something in the config or the data can't be used.
@@ -112,7 +115,10 @@ def train(config: ZooConfig | str | Path, output: str | Path, resume: bool = Tru
         config = dataclasses.replace(config, heads=chosen, training=settings)
     weights = find_weights(weights) if weights else None
     with Interruption() as interruption:
-        return _Run(config, Path(output), resume, weights, on_record, interruption).train()
+        run = _Run(config, Path(output), resume, weights, on_record, interruption)
+        if on_data:
+            on_data({**run.data.report(), "started_over": run.started_over})
+        return run.train()
 
 
 class _Run:
@@ -132,7 +138,9 @@ class _Run:
         self.frozen, self.load_report = run.frozen, run.load_report
         self.penalties = describe_penalties(self.settings.penalties, self.model.penalties)
         fingerprint = self.data.fingerprint()
+        begun = (output / "config.yaml").exists() and resume
         self.state = load_checkpoint(output, self.model, self._check_same)
+        self.started_over = begun and self.state is None
         if self.state is None:
             self.state = RunState(fingerprint, freeze=self.settings.freeze, penalties=self.penalties)
             self._check_start(weights)

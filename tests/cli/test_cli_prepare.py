@@ -40,10 +40,14 @@ def test_every_option_reaches_prepare(words, tmp_path, capsys):
     (tmp_path / "lexicon.txt").write_text("yes Y EH S\n")
     (words / "yes" / "a.txt").write_text("Yes!")
     (words / "no" / "a.txt").write_text("No.")
+    (words / "no" / "b.m4a").write_bytes(b"\0\0\0\x20ftypM4A ")
+    (words / "notes.csv").touch()
     assert run("prepare", "folder", "--source", words, "--out", tmp_path / "out", "--workers", 2, "--hold-out", "0.5",
                "--lexicon", tmp_path / "lexicon.txt", "--trim-silence", "--maximum-seconds", 2) == 0
     output = capsys.readouterr().out
-    for text in ("phones: 1 utterances", "without phones: 1 transcripts", "split: 2 utterances", "longer than N s"):
+    for text in ("phones: 2 utterances", "phones guessed from letters: 1 words that the lexicon doesn't have: no 1",
+                 "rewritten as they are spoken: 2 transcripts", "1 x no recording, by its ending .csv",
+                 "1 x .m4a can't be read; convert it: ffmpeg -i FILE.m4a FILE.wav", "split: 2 utterances", "longer than N s"):
         assert text in output
 
 

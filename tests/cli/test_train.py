@@ -13,14 +13,18 @@ RECORDS = [
      "keyword/loss": 2.25},
 ]
 
+DATA = None
+
 
 @pytest.fixture
 def calls(monkeypatch, tmp_path):
     """The arguments that the command gives to `train`, which answers with the `result` that a test sets."""
     seen = {"result": trainer.TrainingResult(tmp_path, "finished", 40, 40, 1.5, 20, {"loss": 1.75}, audio_hours=12.345, core_hours=0.5)}
 
-    def train(config, output, resume, overrides, weights, heads, on_record):
+    def train(config, output, resume, overrides, weights, heads, on_record, on_data):
         seen.update(config=config, output=output, resume=resume, overrides=overrides, weights=weights, heads=heads)
+        if DATA:
+            on_data(DATA)
         for record in RECORDS:
             on_record(record)
         if isinstance(seen["result"], Exception):
@@ -49,6 +53,19 @@ def test_plain_lines_where_there_is_no_terminal(calls, tmp_path, capsys):
     assert lines[3:] == [f"{tmp_path}/final.weights.h5: step 40: loss 1.75",
                          f"{tmp_path}/best.weights.h5: step 20: 1.5",
                          "12.3 hours of audio heard, 0.5 core hours of work"]
+
+
+def test_what_is_left_out_is_said_before_training(calls, tmp_path, capsys, monkeypatch):
+    unused = {"transcript 'caf\u00e9\u200b 12' holds 'x'": 1, "transcript 'b 2' holds 'y'": 2}
+    monkeypatch.setitem(globals(), "DATA", {"started_over": True, "train": {
+        "utterances": 20, "hours": 0.5, "labels": {"transcript": 17}, "left_out": {"longer than 16 s": 4},
+        "unused_labels": {"transcript": unused}}})
+    assert run("tiny.yaml", "--out", str(tmp_path)) == 0
+    assert capsys.readouterr().out.splitlines()[:4] == [
+        "an earlier run here ended before its first checkpoint: starting over",
+        "train: 20 utterances, 0.5 h; labels: transcript 17", "  left out 4: longer than N s",
+        "  transcript: 3 labels not used: transcript '...' holds '...', such as transcript 'caf\u00e9\\u200b 12' "
+        "holds 'x'"]
 
 
 def test_a_cache_that_is_filled(calls, tmp_path, capsys, monkeypatch):

@@ -286,6 +286,23 @@ def test_folder(tmp_path):
     assert not any("keyword" in u for u in read_corpus("folder", source, label=None))
 
 
+def test_folder_takes_what_can_be_read_and_names_the_rest(tmp_path):
+    source = tmp_path / "mine"
+    (source / "yes").mkdir(parents=True)
+    for name in ("a.oga", "b.aiff", "c.AIF", "d.au", "e.sph", "f.WAV", "g.opus", "h.caf", "i.m4a", "j.webm", "k.csv", "l.txt",
+                 "m", "f.TXT"):
+        (source / "yes" / name).write_text("Go up!")
+    found = {u["audio"].split("/")[1]: u for u in read_corpus("folder", source)}
+    assert set(found) == {path.name for path in (source / "yes").iterdir()} - {"f.TXT"}
+    skipped = {name: u["_skip"] for name, u in found.items() if "_skip" in u}
+    assert skipped == {"i.m4a": ".m4a can't be read; convert it: ffmpeg -i FILE.m4a FILE.wav",
+                       "j.webm": ".webm can't be read; convert it: ffmpeg -i FILE.webm FILE.wav",
+                       "k.csv": "no recording, by its ending .csv", "m": "no recording, as its name has no ending",
+                       "l.txt": "a text without a recording of the same name"}
+    assert found["f.WAV"]["transcript"] == "go up" and found["f.WAV"]["keyword"] == "yes"
+    assert "transcript" not in found["a.oga"]
+
+
 def test_manifest(tmp_path):
     lines = [{"audio": "a.wav", "keyword": "yes", "id": "a"}, {"audio": "/b.wav", "id": "b"}]
     write_manifest(tmp_path / "mine.jsonl", lines)

@@ -16,6 +16,7 @@ from speechzoo.data import prepare as prepare_module
 from speechzoo.data.manifest import read_manifest, validate_manifest, write_manifest
 from speechzoo.data.prepare import prepare
 from speechzoo.data.utterance_audio import read_utterance_audio
+from speechzoo.text.letter_to_sound import pronounce
 from tests.corpora import trees
 from tests.helpers import encoded, tone, write_wav
 
@@ -127,7 +128,7 @@ def test_a_kept_shard_must_still_be_right(recordings, tmp_path, monkeypatch):
     monkeypatch.setattr(prepare_module, "_UTTERANCES_PER_SHARD", 4)
     prepare("folder", recordings, tmp_path / "whole")
     summarize = prepare_module.summarize
-    monkeypatch.setattr(prepare_module, "summarize", lambda _: None)
+    monkeypatch.setattr(prepare_module, "summarize", lambda *_: None)
     prepare("folder", recordings, tmp_path / "out")
     shard = tmp_path / "out" / ".partial" / "shard-00001.tfrecord"
     data = bytearray(shard.read_bytes())
@@ -249,8 +250,37 @@ def test_phones_from_a_lexicon(tmp_path):
     (tmp_path / "lexicon.txt").write_text("TWO T UW1\nBEARS B EH1 R Z\n")
     summary = prepare("folder", tmp_path / "data", tmp_path / "out", lexicon=tmp_path / "lexicon.txt")
     first, second = read_manifest(tmp_path / "out" / "manifest.jsonl")
-    assert first["phones"] == "T UW B EH R Z" and "phones" not in second
-    assert summary.unspoken == 1
+    assert first["phones"] == "T UW B EH R Z" and second["phones"] == f"T UW {' '.join(pronounce('zebras'))}"
+    assert summary.unspoken == 0 and summary.guessed == {"zebras": 1}
+    # The sounds of English letters are no guess for another language.
+    german = prepare("folder", tmp_path / "data", tmp_path / "de", {"language": "de"}, lexicon=tmp_path / "lexicon.txt")
+    assert german.unspoken == 1 and not german.guessed
+
+
+def test_transcripts_are_written_as_they_are_spoken_and_what_is_lost_is_said(tmp_path):
+    written = ["GO UP, it\u2019s 3 o'clock!", "caf\u00e9 na\u00efve", "go up", "\u221e", "say \u0434\u0430",
+               "[noise]", "so gut", "f\u00fcr 5"]
+    path = write_wav(tmp_path / "a.wav", tone(0.1))
+    write_manifest(tmp_path / "m.jsonl", [{"audio": path.name, "transcript": text, **({"language": "de"} if n > 5 else {})}
+                                          for n, text in enumerate(written)])
+    summary = prepare("manifest", tmp_path / "m.jsonl", tmp_path / "out")
+    spoken = [utterance.get("transcript") for utterance in read_manifest(tmp_path / "out" / "manifest.jsonl")]
+    assert spoken == ["go up it's three o'clock", "cafe naive", "go up", None, "say \u0434\u0430", "", "so gut", "f\u00fcr 5"]
+    assert summary.rewritten == 4
+    assert {reason.split(";")[0]: count for reason, count in summary.mended.items()} == {
+        "nothing left: '\u221e' can't be spoken": 1,
+        "'\u0434\u0430' has letters other than a to z": 1, "the number '5' must be written in words": 1}
+
+
+def test_classes_that_nobody_holds_out(tmp_path):
+    for name, count in (("yes", 8), ("no", 1)):
+        for number in range(count):
+            write_wav(tmp_path / "data" / name / f"{number}.wav", tone(0.1))
+    summary = prepare("folder", tmp_path / "data", tmp_path / "out", hold_out=0.25)
+    assert summary.untested == {"keyword": ["no"]}
+    lines = read_manifest(tmp_path / "out" / "manifest.jsonl")
+    assert sum(line["split"] == "dev" for line in lines) == 2
+    assert not prepare("folder", tmp_path / "data", tmp_path / "whole").untested
 
 
 class InMemory:

@@ -46,3 +46,11 @@ def test_training_reads_all_kinds(tmp_path):
     targets = plan.examples.targets("speech", np.arange(5), 3).tolist()
     assert targets[0] == targets[2] == [[1, 30], [2, 50], [1, 100]]
     assert [row[0][0] for row in targets] == [1, 2, 1, 0, 1] and targets[4][1:] == [[0, 0], [0, 0]]
+
+
+def test_transcripts_are_read_as_they_are_spoken():
+    source = SourceConfig("m.jsonl")
+    for written, spoken in (("GO UP", "go up"), ("it\u2019s 3!", "it's three"), ("caf\u00e9", "cafe"), ("go up", "go up")):
+        assert label_of(source, {"transcript": written}, "transcript") == spoken
+    assert label_of(source, {"transcript": "F\u00dcR 5", "language": "de"}, "transcript") == "f\u00fcr 5"
+    assert label_of(source, {"sentence": "GO"}, "sentence") == "GO" and label_of(source, {}, "transcript") is None

@@ -153,6 +153,22 @@ def test_ctrl_c_saves_and_the_next_call_goes_on(corpus, finished, tmp_path, monk
     assert_same_weights(tmp_path, finished[0].output, 1e-6)
 
 
+def test_a_run_that_ended_before_its_first_checkpoint_says_that_it_starts_over(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "LOG_EVERY", 1)
+    seen = []
+
+    def end(record):
+        raise InterruptedError
+
+    for _ in range(2):
+        with pytest.raises(InterruptedError):
+            train(corpus, tmp_path, on_record=end, on_data=seen.append)
+    with pytest.raises(InterruptedError):
+        train(corpus, tmp_path, resume=False, on_record=end, on_data=seen.append)
+    assert [data["started_over"] for data in seen] == [False, True, False]
+    assert seen[0]["train"] == json.loads((tmp_path / "data.json").read_text())["train"]
+
+
 def test_nan_stops_with_the_utterances_named(corpus, finished, tmp_path):
     arrays = read_arrays(finished[0].output / "final.weights.h5")
     arrays["keyword/logits/bias"][:] = np.nan

