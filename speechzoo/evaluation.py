@@ -52,7 +52,8 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
         predictions: JSONL file to write every utterance's Recognition to, unlabelled ones' too.
         progress: Called with (utterances done, utterances in all).
         grammar: Spoken commands, measured as `command` on utterances with an intent (`none` where nothing is asked
-            for); name or path of a grammar, or whatever else a `CommandDecoder` takes.
+            for); name or path of a grammar, or whatever else a `CommandDecoder` takes. Heads for `intent` and `slots`
+            are measured beside it only where `heads` names them.
         noise: Recording to add to every utterance, at each of the ratios `snr`; see `mix_at_snr`. Or a manifest of
             recordings (`.jsonl`), one of which is added to each utterance.
         snr: Signal-to-noise ratios, dB; every utterance is heard once at each. Speaker heads are not
@@ -80,6 +81,9 @@ def evaluate(model, manifests: str | Path | Iterable[str | Path | SourceConfig],
     sources = [source if isinstance(source, SourceConfig) else SourceConfig(str(source), split)
                for source in ([manifests] if isinstance(manifests, (str, Path)) else manifests)]
     commands = None if grammar is None else command_decoder(grammar, model.spec)
+    if commands and heads is None:  # they answer in place of heads, which know other intents and slots
+        spec = {**spec, "heads": {name: head for name, head in spec["heads"].items()
+                                  if head["label"] not in commands.labels}}
     snrs = sorted({float(ratio) for ratio in snr})
     if bool(snrs) != (noise is not None):
         raise ValueError("noise and snr go together: give the recording and the ratios")

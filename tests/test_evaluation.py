@@ -271,6 +271,7 @@ def test_commands_at_every_ratio(make_manifest, tmp_path):
     assert command["n"] == 6 and list(command["by_snr"]) == ["6", "12"]
     assert command["accuracy"] == clean["overall"]["command"]["accuracy"]
     assert "speaker" in clean["overall"] and "speaker" not in noisy["overall"]
+    assert "intent" not in clean["overall"] and "slots" not in clean["overall"]  # the grammar answers in their place
     answers = [json.loads(line) for line in (tmp_path / "answers.jsonl").read_text().splitlines()]
     assert sorted(answer["snr"] for answer in answers) == [6.0] * 4 + [12.0] * 4
     assert {answer["intent"] for answer in answers} == {"move", "halt", "none"}

@@ -6,6 +6,7 @@ import os
 import sys
 
 from speechzoo import __version__
+from speechzoo.cli.output import escape_what_can_not_be_printed, one_line
 
 # Sub-command -> module, in the order of `--help`. A module has HELP (one line), `add_arguments(parser)` and
 # `run(arguments)`, which returns the exit code or None. What is slow to import is imported inside `run`. LIST, where
@@ -39,6 +40,7 @@ def main(argv: list[str] | None = None):
     Args:
         argv: Arguments without the program's name; those of the process when absent.
     """
+    escape_what_can_not_be_printed()
     parser = _Parser(prog="speechzoo", description="Multi-task speech models for smart-speaker hardware.")
     parser.add_argument("--version", action="version", version=f"speechzoo {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -61,21 +63,35 @@ def main(argv: list[str] | None = None):
     sys.exit(code)
 
 
+# Marks what stands behind --; no argument of a process holds this character.
+_LITERAL = "\0"
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose complaint is one line."""
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: error: {message}; see {self.prog} --help\n")
+        self.exit(2, f"{self.prog}: error: {one_line(message.replace(_LITERAL, ''))}; see {self.prog} --help\n")
 
 
 def _parse(parser, commands, argv):
+    argv = list(sys.argv[1:] if argv is None else argv)
+    # Behind --, argparse leaves over what begins with a dash where a list of positionals has been filled before.
+    behind = argv.index("--") + 1 if "--" in argv else len(argv)
+    argv[behind:] = [_LITERAL + item for item in argv[behind:]]
     arguments, rest = parser.parse_known_args(argv)
+    rest = [item for item in rest if item != "--"]
     # argparse fills a list of positionals only once: what stands after a later option is left over.
     if arguments.list and not any(item.startswith("-") for item in rest):
         setattr(arguments, arguments.list, [*getattr(arguments, arguments.list), *rest])
     elif rest:
         unknown = [item for item in rest if item.startswith("-")] if arguments.list else rest
         commands.choices[arguments.command].error(f"unrecognized arguments: {' '.join(unknown)}")
+    for name, value in vars(arguments).items():
+        if isinstance(value, str):
+            setattr(arguments, name, value.removeprefix(_LITERAL))
+        elif isinstance(value, list):
+            setattr(arguments, name, [item.removeprefix(_LITERAL) if isinstance(item, str) else item for item in value])
     return arguments
 
 
@@ -95,5 +111,8 @@ def _report(error: Exception) -> int:
         text = f"{error.filename}: {error.strerror.lower()}" if error.filename else error.strerror.lower()
     if isinstance(error, FileExistsError) and error.filename:  # of making a folder
         text = f"{error.filename}: is a file; give a folder"
-    print(f"speechzoo: error: {' '.join(text.split())}", file=sys.stderr)
+    if isinstance(error, ModuleNotFoundError) and error.name:  # of an installation for devices, say
+        package = {"yaml": "PyYAML"}.get(error.name, error.name)
+        text = f"this needs the package {package}, which is not installed: pip install {package}"
+    print(f"speechzoo: error: {one_line(text)}", file=sys.stderr)
     return 2

@@ -7,6 +7,7 @@ from speechzoo.cli.decoder_options import (add_decoder_arguments, add_grammar_ar
                                            read_decoder_options, split_names)
 from speechzoo.cli.learnt_options import add_learnt_arguments
 from speechzoo.cli.microphone_options import add_device_argument
+from speechzoo.cli.output import one_line
 
 HELP = "Say what is heard in recordings: transcript, words, speaker and whatever else the model answers."
 LIST = "audio"
@@ -58,7 +59,7 @@ def run(arguments):
                                      maximum_seconds=None)
             learnt.complete(result, audio)
         except (ValueError, OSError) as error:  # AudioError, and disks that fail while they are read
-            print(f"speechzoo: error: {error}", file=sys.stderr)
+            print(f"speechzoo: error: {one_line(str(error))}", file=sys.stderr)
             failed = True
             continue
         if arguments.json:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from speechzoo.decoding.recognition import Recognition
+from speechzoo.decoding.recognizer import MAXIMUM_SECONDS
 from speechzoo.edge.custom_words import CustomWords
 from speechzoo.edge.owner import Owner
 from speechzoo.edge.voices import Voices
@@ -63,7 +64,10 @@ class Learnt:
         """
         voices, words = self.voices, self.words
         if voices is not None and (result.speaker is not None or audio is not None):
-            name, score = voices.identify(audio) if result.speaker is None else voices.name_of(result.speaker)
+            if result.speaker is None:  # two minutes are enough to know a voice, whatever else was asked of the audio
+                name, score = voices.identify(audio[:round(MAXIMUM_SECONDS * voices.sample_rate)])
+            else:
+                name, score = voices.name_of(result.speaker)
             result.labels["voice"], result.confidence["voice"] = name or UNKNOWN_CLASS, max(score, 0.0)
         if words is not None and audio is not None and len(audio) <= words.maximum_seconds * words.sample_rate:
             word, score = words.recognize(audio)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from speechzoo.decoding.heads import find_head
+from speechzoo.decoding.recognizer import MAXIMUM_SECONDS
 from speechzoo.edge.examples import read_examples
 from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
 
@@ -55,7 +56,8 @@ class Voices:
             AudioError: A recording can't be used, or is silent.
             ValueError: No name, or no or too many recordings.
         """
-        examples = read_examples(name, recordings, sample_rate, self.sample_rate)
+        # Here the limit of `recognize` names the file; it would see an array.
+        examples = read_examples(name, recordings, sample_rate, self.sample_rate, MAXIMUM_SECONDS)
         mean = np.mean([self._embed(samples) for samples in examples], axis=0)
         self._voices[name] = mean / np.linalg.norm(mean)
 

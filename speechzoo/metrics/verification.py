@@ -106,7 +106,9 @@ def eer_interval(embeddings: np.ndarray, speakers, samples: int = 200, level: fl
     """Interval of the equal error rate over all trials, resampling speakers.
 
     A speaker drawn k times brings each of their target trials k times, and two speakers drawn j and k times their
-    non-target trials j * k times; two copies of one speaker are not set against each other.
+    non-target trials j * k times; two copies of one speaker are not set against each other. Resamples are measured on a
+    choice of the trials and in coarse steps; they are moved by what that does to the rate of all speakers. The interval
+    holds the rate itself, also where few speakers make resamples lie on one side of it.
 
     Args:
         embeddings: (utterances, size).
@@ -142,14 +144,20 @@ def eer_interval(embeddings: np.ndarray, speakers, samples: int = 200, level: fl
 
     target_bins, target_speakers = scored(target)
     nontarget_bins, nontarget_speakers = scored(nontarget)
-    values = []
-    for weights in bootstrap_weights(int(index.max()) + 1, samples, seed).astype(np.float64):
+    num_speakers = int(index.max()) + 1
+
+    def rate(weights):
         targets = np.bincount(target_bins, weights[target_speakers[0]], num_bins)
         together = weights[nontarget_speakers[0]] * weights[nontarget_speakers[1]]
         nontargets = np.bincount(nontarget_bins, together, num_bins)
         if targets.sum() and nontargets.sum():  # else all draws fell on one speaker, or on speakers of one utterance
-            values.append(equal_error_rate(*rates_from_counts(targets, nontargets)))
-    return percentile_interval(np.array(values), level)
+            return equal_error_rate(*rates_from_counts(targets, nontargets))
+
+    exact = equal_error_rate(*rates_from_counts(*trial_counts(embeddings, index)))
+    resampled = [rate(weights) for weights in bootstrap_weights(num_speakers, samples, seed).astype(np.float64)]
+    moved = np.array([value for value in resampled if value is not None]) + exact - rate(np.ones(num_speakers))
+    low, high = percentile_interval(np.clip(moved, 0, 1), level)
+    return [min(low, exact), max(high, exact)]
 
 
 def _normalized(embeddings, speakers):

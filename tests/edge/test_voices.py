@@ -6,9 +6,10 @@ import os
 import numpy as np
 import pytest
 
-from speechzoo.audio import load_audio
+from speechzoo.audio import AudioError, load_audio
 from speechzoo.cli import main
 from speechzoo.decoding.recognition import Recognition
+from speechzoo.edge.learnt import Learnt
 from speechzoo.edge.learnt_file import LearntFileError, probe_sound, write_learnt
 from speechzoo.edge.voices import Voices
 from tests.helpers import encoded, tone, write_wav
@@ -151,3 +152,17 @@ def test_the_command_enrolls_and_forgets(tmp_path, monkeypatch, capsys):
     assert code == 2 and said == "speechzoo: error: nobody called 'anna' is enrolled; enrolled are: ben\n"
     assert "--forget takes no recordings" in run("ben", "--forget", recordings[0], "--voices", path)[1]
     assert "give a list of 1 to 10 recordings" in run("carl", "--voices", path)[1]
+
+
+def test_a_long_recording_is_named(tmp_path):
+    path = write_wav(tmp_path / "long.wav", tone(121.0, sample_rate=2000), 2000)
+    with pytest.raises(AudioError, match="long.wav: 121.0 s, longer than 120 s"):
+        Voices(PitchModel()).enroll("anna", [path])
+
+
+def test_two_minutes_of_a_longer_recording_say_who_speaks(monkeypatch):
+    voices, heard = enrolled(), []
+    monkeypatch.setattr(voices, "identify", lambda audio: heard.append(len(audio)) or ("anna", 0.9))
+    result = Recognition()
+    Learnt(voices).complete(result, np.zeros(16000 * 130, np.float32))
+    assert heard == [16000 * 120] and result.labels["voice"] == "anna"

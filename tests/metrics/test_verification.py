@@ -72,3 +72,12 @@ def test_interval_from_a_choice_of_trials_is_close():
     embeddings, speakers = make_voices(40, 6)
     some = eer_interval(embeddings, speakers, max_trials=5000)
     assert some == pytest.approx(eer_interval(embeddings, speakers), abs=0.02)
+
+
+@pytest.mark.parametrize("num_speakers, num_utterances, trials, spread, seed", [
+    (2, 10, 200_000, 0.5, 4), (2, 40, 200_000, 1.0, 10), (2, 40, 200_000, 1.5, 11), (5, 30, 50, 1.5, 0), (9, 8, 40, 1.0, 1)])
+def test_interval_holds_the_rate(num_speakers, num_utterances, trials, spread, seed):
+    embeddings, speakers = make_voices(num_speakers, num_utterances, spread, seed)
+    rate = equal_error_rate(*rates_from_counts(*trial_counts(embeddings, speakers)))
+    low, high = eer_interval(embeddings, speakers, max_trials=trials)
+    assert 0 <= low <= rate <= high <= 1

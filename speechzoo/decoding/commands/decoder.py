@@ -98,8 +98,13 @@ def command_decoder(grammar, spec: dict) -> CommandDecoder:
 def _load(path):
     if Path(path).suffix == ".npz":
         return CompiledGrammar.load(path)
-    from speechzoo.grammar.reading import load_grammar  # a device reads compiled grammars only, and has no PyYAML
-
+    try:
+        from speechzoo.grammar.reading import load_grammar  # a device reads compiled grammars only, and has no PyYAML
+    except ModuleNotFoundError as error:
+        if error.name != "yaml":
+            raise
+        raise ImportError(f"{path}: to read a grammar takes PyYAML: pip install PyYAML. Or compile it where all of "
+                          f"speechzoo is installed: speechzoo grammar {path} --model MODEL --out NAME.npz") from None
     return load_grammar(path)
 
 
