@@ -26,12 +26,14 @@ class Piece(NamedTuple):
         size: Number of bytes of its file.
         patch: What has to stand in its header for libsndfile to read it all: (place, bytes), or None.
         cut: Whether it ends before its header says.
+        prefix: What has to stand in front of it for libsndfile to read it all.
     """
 
     offset: int
     size: int
     patch: tuple[int, bytes] | None = None
     cut: bool = False
+    prefix: bytes = b""
 
 
 class _Data(NamedTuple):

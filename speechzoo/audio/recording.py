@@ -141,74 +141,72 @@ class _OpenPiece:
 
     def blocks(self, first: int = 0, count: int | None = None) -> Iterator[np.ndarray]:
         """float32 (frames,), mono. What is damaged ends it."""
-        if first and not self._seek(first):
-            # Where a stream can't be searched, it is read.
-            skipped = 0
+        skipped = 0
+        if not self._seek(first):  # where a stream can't be searched, it is read
             self._open()
-            for block in self._decoded(None):
-                if skipped + len(block) > first:
-                    block = block[max(0, first - skipped):][:count]
-                    yield block
-                    count = None if count is None else count - len(block)
-                    if count == 0:
-                        return
-                    first = 0
-                skipped += len(block)
-            return
-        if not first:
-            self._rewind()
-        yield from self._decoded(count)
+            skipped = first
+        for block in self._decoded(None if count is None else skipped + count):
+            block, skipped = block[skipped:], max(0, skipped - len(block))
+            if len(block):
+                yield block
 
     def _decoded(self, count):
         block = np.empty((_BLOCK_FRAMES, self.channels), np.float32)
-        position = self.file.tell()
-        while count is None or count > 0:
+        damaged = False
+        while not damaged and (count is None or count > 0):
             wanted = _BLOCK_FRAMES if count is None else min(count, _BLOCK_FRAMES)
             try:
                 # Not `read`, which trusts the header's number of frames: that of a truncated OGG file is 0.
                 frames = self.file.buffer_read_into(block[:wanted], "float32")
-                damaged = False
             except soundfile.LibsndfileError:
-                # Damaged from somewhere in this block on; where, says how far the file was read.
-                frames, damaged = min(max(self.file.tell() - position, 0), wanted), True
+                frames, damaged = min(max(self._tell() - self._place, 0), wanted), True
             if not frames:
                 return
-            yield average_channels(block[:frames]).copy()
-            position += frames
+            self._place += frames
             count = None if count is None else count - frames
-            if damaged:
-                return
+            yield average_channels(block[:frames]).copy()
+
+    def _tell(self) -> int:
+        """How far libsndfile has come; where it doesn't know, as far as it had come before."""
+        try:
+            return self.file.tell()
+        except (soundfile.LibsndfileError, RuntimeError):
+            return self._place
 
     def _open(self):
         piece, source = self._piece, self._source
         if self.file is not None:
             self.file.close()
-        whole = piece.patch is None and piece.offset == 0 and piece.size == source.size and source.begin == 0
+        whole = not piece.patch and not piece.prefix and piece.offset == 0 and piece.size == source.size and source.begin == 0
         if whole:
             source.stream.seek(0)
             self.file = soundfile.SoundFile(_target(source.stream), closefd=False)
         else:
-            self.file = soundfile.SoundFile(Window(source, piece.offset, piece.size, piece.patch))
-
-    def _rewind(self):
-        if self.file.tell() != 0 and not self._seek(0):
-            self._open()
+            self.file = soundfile.SoundFile(Window(source, piece.offset, piece.size, piece.patch, piece.prefix))
+        self._place = 0
 
     def _seek(self, frame) -> bool:
+        if frame == self._place:
+            return True
         try:
-            return self.file.seek(frame) == frame
+            self._place = self.file.seek(frame)
         except (soundfile.LibsndfileError, RuntimeError):
+            self._place = -1
+        if self._place < 0 or frame == 0 and self._place:
             self._open()
-            return False
+        return self._place == frame
 
     def _has(self, frame) -> bool:
         """Whether one frame can be decoded."""
-        try:
-            return self._seek(frame) and self.file.buffer_read_into(
-                np.empty((1, self.channels), np.float32), "float32") == 1
-        except soundfile.LibsndfileError:
-            self._open()
+        if not self._seek(frame):
             return False
+        try:
+            count = self.file.buffer_read_into(np.empty((1, self.channels), np.float32), "float32")
+        except soundfile.LibsndfileError:
+            count = 0
+        self._place = -1  # wherever that has led
+        return count == 1
+
 
 def _target(stream):
     """A file that can be read without going through Python, and whose name can't mislead the decoder, if it can be."""

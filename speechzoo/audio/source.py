@@ -58,10 +58,13 @@ class Window(io.RawIOBase):
         offset: Where it begins.
         size: Number of bytes.
         patch: (Place in the window, the bytes that stand there instead), or None.
+        prefix: What is read before all that.
     """
 
-    def __init__(self, source: Source, offset: int, size: int, patch: tuple[int, bytes] | None = None):
-        self._source, self._offset, self._size, self._patch, self._place = source, offset, size, patch, 0
+    def __init__(self, source: Source, offset: int, size: int, patch: tuple[int, bytes] | None = None,
+                 prefix: bytes = b""):
+        self._source, self._offset, self._patch, self._prefix = source, offset - len(prefix), patch, prefix
+        self._size, self._place = size + len(prefix), 0
 
     def readable(self):
         return True
@@ -78,7 +81,8 @@ class Window(io.RawIOBase):
 
     def readinto(self, target):
         count = max(0, min(len(target), self._size - self._place))
-        data = self._source.read(self._offset + self._place, count)
+        data = self._prefix[self._place:self._place + count]
+        data += self._source.read(self._offset + self._place + len(data), count - len(data))
         if self._patch is not None:
             at, replacement = self._patch
             first, last = max(at, self._place), min(at + len(replacement), self._place + len(data))

@@ -54,17 +54,56 @@ def mp3_pieces(source: Source, offset: int) -> list[Piece]:
     starts = sorted({frame for tag in (b"Xing", b"Info") for place in source.find(tag, offset)
                      if (frame := _mp3_tagged(source, place)) is not None})
     if not starts:
-        return [Piece(offset, source.size - offset)]
-    pieces = []
-    for number, (first, last) in enumerate(zip(starts, [*starts[1:], source.size])):
-        begin = offset if not number else first
+        return [_untagged(source, offset, source.size)]
+    pieces, begin = [], offset
+    if _is_mp3(source, _skip_tags(source, offset, starts[0]), starts[0]):  # frames without a tag before those with one
+        pieces, begin = [_untagged(source, offset, starts[0])], starts[0]
+    for first, last in zip(starts, [*starts[1:], source.size]):
         declared = _mp3_declared(source, first)
         rest = _skip_tags(source, first + declared, last) if declared else last
         if rest < last and _is_mp3(source, rest, last):  # more frames, joined without an announcement
-            pieces += [Piece(begin, first + declared - begin), Piece(rest, last - rest)]
+            pieces += [Piece(begin, first + declared - begin), _untagged(source, rest, last)]
         else:
             pieces.append(Piece(begin, last - begin))
+        begin = last
     return pieces
+
+
+def _untagged(source, begin, end) -> Piece:
+    """With a tag in front of it: without one, libsndfile guesses the length from the first frame's bit rate.
+
+    Encoders that write to a pipe can't leave a tag, and the bit rate may vary.
+    """
+    first = _skip_tags(source, begin, end)
+    if not _is_mp3(source, first, end):
+        return Piece(begin, end - begin)
+    header = source.read(first, 4)
+    # Tags have room for a table of 100 places, which isn't needed but may be expected.
+    for rate in range(1, 15):
+        tagged = bytes([0xFF, header[1] | 1, rate << 4 | header[2] & 0x0C, header[3]])
+        size, distance = _mp3_frame(tagged)
+        if size >= distance + 156:
+            break
+    tag = b"Xing" + struct.pack(">III", 3, _count_mp3_frames(source, first, end), end - first + size)
+    return Piece(first, end - first, prefix=(tagged.ljust(distance, b"\0") + tag).ljust(size, b"\0"))
+
+
+def _count_mp3_frames(source, place, end) -> int:
+    """Frames of layer III; what is none between them is stepped over, as decoders do."""
+    count, data, begin = 0, b"", 0
+    while place + 4 <= end:
+        if place + 4 > begin + len(data):
+            begin, data = place, source.read(place, 1 << 20)
+            if len(data) < 4:
+                break
+        frame = _mp3_frame(data[place - begin:place - begin + 4])
+        if frame is None:
+            following = data.find(b"\xff", place - begin + 1)
+            place = begin + (following if following >= 0 else len(data))
+            continue
+        count += place + frame[0] <= end
+        place += frame[0]
+    return count
 
 
 def _mp3_tagged(source, place) -> int | None:

@@ -82,6 +82,20 @@ def test_what_is_left_of_a_broken_one(name, tmp_path):
         load_audio(path, start=5.0)
 
 
+def test_mp3_without_a_tag_is_read_to_its_end():
+    tagged = made(container="MP3")
+    # The first frame, of 72 bytes per kbit/s and kHz, only says how many follow; a pipe can't have it.
+    assert tagged[13:17] in (b"Xing", b"Info") and tagged[2] >> 2 & 3 == 2
+    kilobits = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)[(tagged[2] >> 4) - 1]
+    piped = tagged[72 * kilobits // 16 + (tagged[2] >> 1 & 1):]
+    whole, audio = load_audio(tagged), check_all_agree(piped)
+    np.testing.assert_array_equal(load_audio(piped, strict=True), audio)
+    assert len(whole) <= len(audio) < len(whole) + 2000  # the encoder's delay is there, too
+    np.testing.assert_allclose(audio[576:28576], whole[:28000], atol=1e-4)
+    for joined, seconds in ((piped + piped, 4.1), (tagged + piped, 4.05), (piped + tagged, 4.05)):
+        assert len(check_all_agree(joined)) / 16000 == pytest.approx(seconds, abs=0.1)
+
+
 def test_a_part_beyond_a_whole_recording():
     data = made()
     with pytest.raises(AudioError, match=r"1.00 s to 4.00 s was asked for, and the recording ends at 2.00 s"):
@@ -104,6 +118,18 @@ def test_streamed_is_loaded_at_any_rate(container, rate):
         pytest.skip("Opus has rates of its own")
     audio = np.stack([tone(1.003, 300, rate), tone(1.003, 500, rate)], axis=1)
     assert abs(len(check_all_agree(made(audio, container, sample_rate=rate))) - 16048) <= 2
+
+
+@pytest.mark.parametrize("container, subtype", [
+    ("WAV", "IMA_ADPCM"), ("WAV", "MS_ADPCM"), ("WAV", "ULAW"), ("WAVEX", "PCM_24"), ("AU", "ALAW"), ("CAF", "ALAC_16"),
+    ("AIFF", "FLOAT"), ("RF64", "DOUBLE"), ("FLAC", "PCM_24"),
+])
+def test_codecs_that_can_or_can_not_be_searched(container, subtype):
+    data = made(np.stack([AUDIO, OTHER], axis=1), container, 16000, subtype)
+    audio = check_all_agree(data)
+    assert len(audio) == pytest.approx(len(AUDIO), abs=1100)  # ADPCM comes in blocks
+    np.testing.assert_allclose(load_audio(data, start=0.5, duration=0.75), audio[8000:20000], atol=1e-6)
+    np.testing.assert_array_equal(load_audio(data, strict=True), audio)
 
 
 @pytest.mark.parametrize("source, message", [

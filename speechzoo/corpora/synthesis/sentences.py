@@ -41,7 +41,8 @@ def read_sentences(source: str | Path, seed: int, corpus: str | None = None,
         if splits - known:
             raise CorpusError(f"the corpus has no utterance of split {', '.join(sorted(splits - known))}; "
                               f"it has: {', '.join(sorted(known))}")
-        items = [{key: utterance[key] for key in _KEPT if key in utterance} for utterance in utterances
+        items = [{**{key: utterance[key] for key in _KEPT if key in utterance},
+                  "transcript": normalize_transcript(utterance["transcript"])} for utterance in utterances
                  if utterance.get("transcript") and (not splits or utterance.get("split") in splits)]
         if not items:
             raise CorpusError(f"{source}: has no transcripts to speak")
