@@ -14,6 +14,8 @@ from speechzoo.audio.source import Source
 # frames that they round to. SoX writes 0x7FFFF000 (in AIFF 0x7F000000), arecord 0x80000000, ffmpeg 0xFFFFFFFF.
 _UNKNOWN_SIZES = (0x7F000000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, (1 << 63) - 1, (1 << 64) - 1)
 _UNKNOWN_ROOM = 0x2000
+# Fewer bytes behind the samples, of whatever kind, are no more of them.
+_LEAST_BYTES = 1024
 # What taggers append behind the last chunk.
 _TAGS = (b"TAG", b"ID3", b"APETAGEX", b"LYRICS")
 
@@ -71,20 +73,25 @@ def _measure(source, offset, data, kind) -> Piece:
     available = source.size - data.begin
     declared, cut = data.declared, False
     behind = data.begin + declared
+    if declared % 2 and data.next_chunk in (_LITTLE, _BIG) and source.read(behind, 1) == b"\0":
+        behind += 1  # chunks begin at even places
     end = source.size
     if _is_unknown(declared) or declared == 0 and not _ends_in_chunks(source, behind, data.next_chunk):
         end = _next_header(source, data.begin, kind)
         size = end - data.begin
     elif declared > available:
-        size, cut = available, True
+        # What counts the header, too, promises no samples that aren't there.
+        size, cut = available, declared - available > data.begin - offset
     else:
         joined = _joined_at(source, behind, data.next_chunk, kind)
         if joined is not None:
             size, end = declared, joined
         elif kind in ("W64", "SPHERE"):  # libsndfile would take what stands behind for samples
             size, end = declared, behind
+        elif source.size - behind < _LEAST_BYTES or _ends_in_chunks(source, behind, data.next_chunk):
+            size = declared
         else:
-            size = declared if _ends_in_chunks(source, behind, data.next_chunk) else available
+            size = available
     patch = None
     if data.field is not None and size != declared:
         patch = data.field - offset, struct.pack(data.form, min(size + data.added, _largest(data.form)))

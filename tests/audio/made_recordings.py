@@ -64,7 +64,9 @@ def whole_recordings() -> dict[str, bytes]:
     found |= {f"{kind} before {what}": made(container=kind) + behind for kind in ("WAV", "FLAC", "OGG", "MP3", "AIFF")
               for what, behind in (("a tag", b"TAG" + bytes(125)), ("zeros", bytes(5000)))}
     found["WAV with a chunk behind"] = wav(behind=b"LIST" + struct.pack("<I", 6) + b"INFOab")
+    found["WAV with a few bytes behind"] = wav(behind=b"\r\n------WebKitFormBoundary--")
     found["WAV that says too little"] = wav(size=1000)
+    found |= {f"WAV whose samples count {added} bytes of header": wav(size=len(made()) - 44 + added) for added in (8, 44)}
     ogg = made(container="OGG")
     last = ogg.rindex(b"OggS")
     found["OGG that was stopped"] = changed(ogg, (last + 5, "B", 0), (last + 22, "<I", _ogg_crc(changed(

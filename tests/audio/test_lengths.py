@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import struct
 import subprocess
 
 import numpy as np
@@ -80,6 +81,12 @@ def test_what_is_left_of_a_broken_one(name, tmp_path):
         load_audio(path, start=0.1, duration=9.0, strict=True)
     with pytest.raises(AudioError, match=rf"start is 5.00 s, the recording ends at {seconds:.2f} s"):
         load_audio(path, start=5.0)
+
+
+@pytest.mark.parametrize("pad", [b"\0", b""])
+def test_an_odd_number_of_bytes_before_a_chunk(pad):
+    data = made(AUDIO[:3001], subtype="PCM_U8")[:44 + 3001] + pad + b"LIST" + struct.pack("<I", 4000) + b"INFO" + bytes(3996)
+    assert len(check_all_agree(data)) == len(load_audio(data, strict=True)) == 3001
 
 
 def test_mp3_without_a_tag_is_read_to_its_end():

@@ -272,6 +272,20 @@ def test_transcripts_are_written_as_they_are_spoken_and_what_is_lost_is_said(tmp
         "'\u0434\u0430' has letters other than a to z": 1, "the number '5' must be written in words": 1}
 
 
+def test_a_part_beyond_its_recording_is_skipped_and_a_recording_from_a_pipe_is_not(tmp_path):
+    path = write_wav(tmp_path / "a.wav", tone(2.0))
+    data = bytearray(path.read_bytes())
+    data[4:8], data[40:44] = b"\x24\xf0\xff\x7f", b"\x00\xf0\xff\x7f"  # as espeak-ng leaves them
+    (tmp_path / "piped.wav").write_bytes(data)
+    write_manifest(tmp_path / "m.jsonl", [
+        {"audio": "a.wav", "transcript": "go up", "start": 1.0, "duration": 3.0},
+        {"audio": "a.wav", "transcript": "go up", "start": 3.0}, {"audio": "piped.wav", "transcript": "go up"}])
+    summary = prepare("manifest", tmp_path / "m.jsonl", tmp_path / "out")
+    assert [line["duration"] for line in read_manifest(tmp_path / "out" / "manifest.jsonl")] == [2.0]
+    assert summary.skipped == {"N s to N s was asked for, and the recording ends at N s": 1,
+                               "start is N s, the recording ends at N s": 1}
+
+
 def test_classes_that_nobody_holds_out(tmp_path):
     for name, count in (("yes", 8), ("no", 1)):
         for number in range(count):
