@@ -189,9 +189,10 @@ def _check_whole(recording, first, wanted, count):
     def is_less_than(frames):
         return count < (1 - _TOLERANCE_PART) * frames - _TOLERANCE_SECONDS * rate
 
-    if wanted is not None:
+    if wanted is not None and (count or recording.cut):
         if is_less_than(wanted):
-            raise AudioError(f"{name}: {first / rate:.2f} s to {(first + wanted) / rate:.2f} s was asked for, and "
+            raise AudioError(f"{name}: {'truncated: ' if recording.cut else ''}{first / rate:.2f} s to "
+                             f"{(first + wanted) / rate:.2f} s was asked for, and "
                              f"{'what is left of it' if recording.cut else 'the recording'} ends at "
                              f"{(first + count) / rate:.2f} s")
     elif recording.known_cut or is_less_than(recording.declared - first) and recording.cut:

@@ -27,7 +27,7 @@ def test_speaks_and_says_what_there_is(place, capsys):
     assert run("lines.txt", "--hours", 0.005, "--out", "out", "--seed", 3, "--lexicon", "lexicon.txt", "--jobs", 1,
                "--voice", "fake:en-us+*", "--name", "mine", "--hold-out", 0) == 0
     output = capsys.readouterr().out
-    for text in ("out/manifest.jsonl: ", "0.01 h", "split: ", "without phones: ", "voice: ", "fake:en-us+a"):
+    for text in ("out/manifest.jsonl: ", "0.01 h", "split: ", "phones guessed from letters: 7 words", "voice: ", "fake:en-us+a"):
         assert text in output
     assert '"corpus": "mine"' in (place / "out" / "manifest.jsonl").read_text() and "en-gb" not in output
 

@@ -90,7 +90,10 @@ def synthesize(source: str | Path, out: str | Path, hours: float, seed: int = 1,
             done += sum(utterance["duration"] for utterance in shard["utterances"])
             if on_progress:
                 on_progress(min(done, total), total)
-    return summarize(folder)
+    summary = summarize(folder)
+    for text, count in summary.labels["transcript"].items() if words is not None else ():
+        summary.guessed.update({word: count for word in text.split() if word not in words})
+    return summary
 
 
 def split_voices(voices: list[Voice], hold_out: float, seed: int) -> dict[str, list[Voice]]:

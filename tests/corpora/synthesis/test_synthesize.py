@@ -14,6 +14,7 @@ from speechzoo.corpora.synthesis.voice import Voice
 from speechzoo.corpora.synthesis import synthesize as module
 from speechzoo.data.manifest import read_manifest, validate_manifest
 from speechzoo.data.utterance_audio import read_utterance_audio
+from speechzoo.text.letter_to_sound import pronounce
 from tests.corpora.synthesis.fake_engine import FakeEngine
 
 MINUTE = 1 / 60
@@ -58,9 +59,13 @@ def test_what_comes_out(grammar, tmp_path):
         assert utterance["corpus"] == "home_synthetic" and utterance["speaker"].startswith(utterance["voice"] + "/")
         stop = utterance["transcript"] == "stop"
         assert utterance["intent"] == ("stop" if stop else "lights")
-        assert utterance.get("phones") == ("S T AA P" if stop else None)
+        sounds = [["S", "T", "AA", "P"] if word == "stop" else pronounce(word) for word in utterance["transcript"].split()]
+        assert utterance["phones"] == " ".join(sum(sounds, []))
         assert stop or utterance["slots"]["room"] in utterance["transcript"].split()
     labels = summary.labels
+    assert "stop" not in summary.guessed and summary.unspoken == 0
+    assert sum(summary.guessed.values()) == sum(len(line["transcript"].split()) for line in utterances
+                                                if line["transcript"] != "stop")
     assert set(labels["voice"]) <= {str(voice) for voice in FakeEngine().voices()} and len(labels["speaker"]) > 10
     assert 0.25 < labels["gender"]["female"] / sum(labels["gender"].values()) < 0.75
 
