@@ -2,6 +2,7 @@
 
 import gzip
 import math
+import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,6 +14,10 @@ from speechzoo.text.reading import decode_words, is_symbol
 SENTENCE_START, SENTENCE_END, UNKNOWN = "<s>", "</s>", "<unk>"
 # Probability of a word that a model without <unk> has never seen; also what ARPA files write for log 0.
 _IMPOSSIBLE = -99.0
+_BLANKS = " \t\r\n\v\f"
+_FIELDS = re.compile(r"[ \t\v\f]+")
+_COUNT = re.compile(r"ngram[ \t]+(\d+)[ \t]*=[ \t]*(\d+)")
+_SECTION = re.compile(r"\\(\d+)-grams[ \t]*:")
 
 
 class NGram:
@@ -86,8 +91,11 @@ class NGram:
     def load(cls, path: str | Path) -> "NGram":
         """Reads an ARPA file, plain or gzip-compressed. Words are lower-cased, as transcripts are.
 
+        A back-off that is missing is 0, and of words that differ in case only the more probable counts.
+
         Raises:
-            ValueError: Not an ARPA file; the message names file and line.
+            ValueError: Not an ARPA file, one that was cut off or holds other counts than it declares, or says two
+                things of the same words; the message names file and line.
             OSError: The file can't be read.
         """
         data = Path(path).read_bytes()
@@ -97,7 +105,7 @@ class NGram:
             raise ValueError(f"{path}: not an ARPA file: {error}") from None
         if b"\\data\\" not in data:
             raise ValueError(f"{path}: not an ARPA file: no \\data\\")
-        return cls(_read_arpa(decode_words(data, path).split("\n"), path))
+        return cls(_read_arpa(re.split("\r\n|\n|\r", decode_words(data, path)), path))
 
     def save(self, path: str | Path):
         """Writes the model as an ARPA file, whole or not at all; a name that ends in `.gz` is compressed."""
@@ -118,10 +126,11 @@ class NGram:
 
 
 def _read_arpa(lines, path) -> dict:
-    entries, declared, order, ended = {}, {}, None, False
+    entries, written, declared, held = {}, {}, {}, defaultdict(int)
+    order, ended = None, False
     for number, line in enumerate(lines, 1):
-        line = line.strip()
-        if not line or order is None and not line.startswith(("\\", "ngram ")):
+        line = line.strip(_BLANKS)
+        if not line or order is None and line != "\\data\\":
             continue  # what stands before \data\ is a comment
         try:
             if line == "\\end\\":
@@ -130,31 +139,47 @@ def _read_arpa(lines, path) -> dict:
             if line == "\\data\\":
                 order = 0
             elif line.startswith("\\"):
-                order = int(line.removeprefix("\\").removesuffix("-grams:"))
+                order = int(_SECTION.fullmatch(line)[1])
             elif order == 0:
-                n, count = line.removeprefix("ngram ").split("=")
+                n, count = _COUNT.fullmatch(line).groups()
                 declared[int(n)] = int(count)
-            elif order:
-                fields = line.split()
-                words = tuple(word.lower() for word in fields[1:order + 1])
-                if len(words) != order or len(fields) > order + 2:
+            else:
+                fields = _FIELDS.split(line)  # a word may hold a blank of another kind, such as U+00A0
+                spelt = tuple(fields[1:order + 1])
+                if len(spelt) != order or len(fields) > order + 2:
                     raise ValueError
-                probability = float(fields[0])
-                backoff = float(fields[order + 1]) if len(fields) == order + 2 else 0.0
-                if not math.isfinite(probability + backoff) or probability > 1e-3:
+                probability, backoff = map(_log10, (fields[0], *(fields[order + 1:] or "0")))
+                if probability > 1e-3:
                     raise ValueError
+                held[order] += 1
+                if written.setdefault(spelt, (probability, backoff)) != (probability, backoff):
+                    raise ValueError(f"{path}:{number}: '{' '.join(spelt)}' stands in the file already, with another "
+                                     "probability or back-off; keep one of the lines")
+                words = tuple(word.lower() for word in spelt)
                 if words not in entries or entries[words][0] < probability:  # words that differ in case only
                     entries[words] = (probability, backoff)
-        except ValueError:
+        except (ValueError, TypeError, AttributeError) as error:
+            if str(error).startswith(f"{path}:"):
+                raise
             raise ValueError(f"{path}:{number}: not a line of an ARPA file: '{line[:60]}'") from None
     if not entries or not ended:
         problem = "truncated: no final line" if entries else "not an ARPA file: no n-grams and no"
         raise ValueError(f"{path}: {problem} \\end\\")
     for n, count in declared.items():
-        found = sum(1 for words in entries if len(words) == n)
-        if found > count:
-            raise ValueError(f"{path}: declares {count} {n}-grams and holds {found}")
+        if held[n] != count:
+            raise ValueError(f"{path}: declares {count} {n}-grams and holds {held[n]}; lines are missing, or were "
+                             "added without counting them")
     return entries
+
+
+def _log10(written):
+    """A logarithm of an ARPA file; what is impossible is written as minus infinity or as -99."""
+    if written.lower() in ("-inf", "-infinity", "-1.#inf"):
+        return _IMPOSSIBLE
+    number = float(written)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
 
 
 def build_ngram(texts: Iterable[str], order: int = 3) -> NGram:

@@ -89,11 +89,43 @@ def test_longer_histories_fit_the_text_better():
     (("-0.9", "nan"), "lm.arpa:13: not a line"),
     (("\\end\\", ""), "truncated"),
     (("ngram 2=2", "ngram 2=1"), "declares 1 2-grams and holds 2"),
+    (("ngram 2=2", "ngram 2=3"), "declares 3 2-grams and holds 2; lines are missing"),
+    (("-0.6\t</s>", "-0.6\t</s>\n-0.7\t</s>"), "lm.arpa:12: '</s>' stands in the file already, with another"),
+    (("-0.6\t</s>", "inf\t</s>"), "lm.arpa:11: not a line"),
+    (("\\2-grams:", "\\two-grams:"), "lm.arpa:15: not a line"),
+    (("ngram 2=2", "ngram 2"), "lm.arpa:5: not a line"),
 ])
 def test_damaged_files_name_the_line(arpa, change, message):
     arpa.write_text(ARPA.replace(*change))
     with pytest.raises(ValueError, match=message.replace("\\t", "\t")):
         NGram.load(arpa)
+
+
+@pytest.mark.parametrize("change", [
+    ("-99\t<s>", "-inf\t<s>"), ("-99\t<s>", "-1.#INF\t<s>"), ("-99\t<s>", "-99 \t <s>"),
+    ("ngram 1=5", "ngram\t1\t=\t5"), ("ngram 1=5", "ngram 1 = 5 "), ("\\2-grams:", "\\2-grams :"),
+    ("ngram 1=5", "ngram 1=6"), ("\n", "\r\n"), ("\n", "\r"), ("a comment", "\\a comment\nngram 7 of them"),
+    ("-0.05\t<s> GO UP", "-0.05\t<s> GO UP\t0"), ("-0.9\tUP\t-0.2", "-0.9\tUP\t-2e-1"),
+])
+def test_the_same_in_other_writing(arpa, change):
+    expected = NGram.load(arpa).entries
+    text = ARPA.replace(*change)
+    if "=6" in change[1]:  # a line that stands there twice
+        text = text.replace("-0.6\t</s>", "-0.6\t</s>\n-0.6\t</s>")
+    arpa.write_bytes(text.encode())
+    assert NGram.load(arpa).entries == expected
+
+
+def test_blanks_of_other_kinds_are_parts_of_words(arpa):
+    arpa.write_text(ARPA.replace("UP", "NEW\u00a0YORK").replace("GO", "\u3000x\u2009"), encoding="utf-8")
+    model = NGram.load(arpa)
+    assert model.words == {"new\u00a0york", "\u3000x\u2009"}
+    assert model.log10("new\u00a0york", ("<s>", "\u3000x\u2009")) == pytest.approx(-0.05)
+
+
+def test_a_missing_back_off_is_none(arpa):
+    arpa.write_text(ARPA.replace("-0.9\tUP\t-0.2", "-0.9\tUP"))
+    assert NGram.load(arpa).log10("</s>", ("up",)) == pytest.approx(-0.6)
 
 
 def test_files_of_another_kind(tmp_path):
