@@ -24,7 +24,7 @@ class WakeWordDetection:
         if not isinstance(self._names, list) or not self._names or not all(n in voice.wake_words for n in self._names):
             raise ValueError(f"no such wake words: {names}; there are: " + (", ".join(voice.wake_words) or "none"))
         self._voice = voice
-        self._detected = False
+        self._detected, self._fed = False, 0
         self._begin()
 
     def feed(self, samples: np.ndarray, timestamp: int | None = None) -> list[Event]:
@@ -32,11 +32,15 @@ class WakeWordDetection:
 
         Args:
             samples: float32 (samples,) in [-1, 1] at the model's sample rate.
-            timestamp: Milliseconds, of the chunk that they came in; goes into its detections.
+            timestamp: Milliseconds, of the chunk that they came in; goes into its detections. Of a client that gives
+                none they have the milliseconds that it sent before the chunk.
 
         Returns:
             What the client should be told now.
         """
+        if timestamp is None:
+            timestamp = round(1000 * self._fed / self._voice.spec["sample_rate"])
+        self._fed += len(samples)
         told = []
         for heard in self._ears.feed(samples):
             word = heard.recognition.keyword

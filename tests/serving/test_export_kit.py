@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -25,6 +26,22 @@ def test_compose_mounts_what_its_flags_name():
     for flag in ("model_config_file", "batching_parameters_file"):
         assert (KIT / mounted[flags[flag]]).is_file()
     assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+
+
+def test_compose_watches_the_service_and_bounds_it():
+    service = yaml.safe_load((KIT / "docker-compose.yml").read_text())["services"]["serving"]
+    port = service["ports"][1].split(":")[-1]
+    assert service["healthcheck"]["test"] == ["CMD", "bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}"]
+    assert {"mem_limit", "cpus", "pids_limit"} <= service.keys() and service["logging"]["options"]["max-size"]
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+def test_the_health_check_tells_an_open_port_from_a_closed_one():
+    check = yaml.safe_load((KIT / "docker-compose.yml").read_text())["services"]["serving"]["healthcheck"]["test"][1:]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        command = [word.replace("/8501", f"/{server.getsockname()[1]}") for word in check]
+        assert subprocess.run(command, capture_output=True, timeout=10).returncode == 0
+    assert subprocess.run(command, capture_output=True, timeout=10).returncode != 0
 
 
 def test_models_config_is_one_that_the_server_reads():

@@ -262,6 +262,19 @@ def test_wake_words_of_a_model_that_streams():
     assert [Detection.from_event(event).name for event in told] == ["yes", "yes"] and not detection.finish()
 
 
+def test_detections_have_times_where_the_client_gives_none():
+    model = FakeStreamModel()
+    rate = model.spec["sample_rate"]
+    audio = np.concatenate([model.silence(1), model.keyword(0.6), model.silence(2), model.keyword(0.6), model.silence(1)])
+    times = []
+    for stamp in (lambda first: None, lambda first: round(1000 * first / rate)):
+        detection = WakeWordDetection(Voice(model, threshold=0.9))
+        told = [event for first in range(0, len(audio), 4)
+                for event in detection.feed(audio[first:first + 4], stamp(first))]
+        times.append([Detection.from_event(event).timestamp for event in told])
+    assert times[0] == times[1] and len(times[0]) == 2 and 0 < times[0][0] < times[0][1] < 1000 * len(audio) / rate
+
+
 @pytest.fixture(scope="module")
 def path(tmp_path_factory):
     return tiny_tflite(tmp_path_factory).path
