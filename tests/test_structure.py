@@ -36,7 +36,7 @@ PACKAGES = {
     "frontends": {"keras", "numpy"},
     "backbones": {"keras", "numpy"},
     "heads": {"keras", "numpy"},
-    "grammar": {"numpy", "yaml", "home_assistant_intents"},
+    "grammar": {"numpy", "yaml", "home_assistant_intents", "unicode_rbnf"},
     "decoding": {"numpy"},
     "text": {"numpy", "pocketsphinx"},
     "metrics": {"numpy", "jiwer"},

@@ -16,9 +16,11 @@ def add_arguments(parser):
 
 
 def run(arguments):
-    """Prints what the grammar holds, and writes it compiled if asked to."""
+    """Prints what the grammar holds, and writes it compiled if asked to; of mistakes in it, a line for each."""
+    import sys
     from pathlib import Path
 
+    from speechzoo.grammar.errors import GrammarError
     from speechzoo.grammar.reading import load_grammar
     from speechzoo.grammar.sampling import count_sentences, sample_sentences
 
@@ -26,7 +28,12 @@ def run(arguments):
         raise ValueError("compiling takes a model and a file: give both --model MODEL and --out FILE.npz")
     if arguments.out and Path(arguments.out).suffix != ".npz":
         raise ValueError(f"{arguments.out}: a compiled grammar ends with .npz")
-    grammar = load_grammar(arguments.grammar)
+    try:
+        grammar = load_grammar(arguments.grammar)
+    except GrammarError as error:
+        for problem in error.problems:
+            print(f"speechzoo: error: {problem}", file=sys.stderr)
+        return 2
     slots = grammar.slots()
     print(f"{grammar.name}: {len(grammar.intents)} intents, {len(slots)} slots, "
           f"{float(count_sentences(grammar)):.3g} sentences")
@@ -43,3 +50,4 @@ def run(arguments):
         write_atomically(arguments.out, data)
         print(f"{arguments.out}: {len(commands.compiled.node_unit)} nodes over the {commands.compiled.kind} of head "
               f"'{commands.head}', {len(data) / 1e3:.0f} kB")
+    return 0

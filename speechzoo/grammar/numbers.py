@@ -1,30 +1,98 @@
-"""Built-in slots: numbers, percentages, ordinals, durations and times of day, as people say them in English."""
+"""Built-in slots: numbers of any language, and percentages, ordinals, durations and times of day as people say them in
+English."""
 
+import contextlib
 import functools
 
 from speechzoo.grammar.nodes import Node, Sequence, Value, Words, choice
+from speechzoo.text.language import primary_language
+from speechzoo.text.normalize import normalize_words
 from speechzoo.text.numbers import cardinal, ordinal, ways_to_say
 
 
-def number_slot(numbers: range, halves: bool = False, tenths: bool = False, multiplier: float = 1) -> Node:
+def number_slot(numbers: range, halves: bool = False, tenths: bool = False, multiplier: float = 1,
+                language: str = "en") -> Node:
     """Values "25" (spoken "twenty five") of a range of numbers.
 
     Args:
-        numbers: From 0 on, or negative ("minus five").
-        halves: "two point five" and "two and a half" too.
-        tenths: "two point one" to "two point nine" too.
+        numbers: The whole ones; below 0 "minus five".
+        halves: Each of them plus a half too, as hassil counts: -2, -1.5, -1, -0.5; "two point five", "two and a half".
+        tenths: Each of them plus one to nine tenths too: "two point one".
         multiplier: The value is the spoken number times this.
+        language: Language tag of the words.
+
+    Raises:
+        ValueError: Numbers aren't spelled out in this language, or not without a package.
     """
+    ways = _english if primary_language(language) == "en" else functools.partial(spelled, language=language)
     values = []
     for number in numbers:
-        spoken = [("minus " if number < 0 else "") + way for way in ways_to_say(abs(number))]
-        values.append(_value(_figures(number * multiplier), spoken))
-        for tenth in range(1, 10) if tenths else (5,) if halves else ():
-            said = [f"{way} point {cardinal(tenth)}" for way in spoken[:2]]
-            said += [f"{way} and a half" for way in spoken[:2] if tenth == 5 and number > 0]
-            fraction = number - tenth / 10 if number < 0 else number + tenth / 10
-            values.append(_value(_figures(fraction * multiplier), said))
+        for tenth in (0, *(range(1, 10) if tenths else (5,) if halves else ())):
+            exact = number * 10 + tenth
+            said = ways(exact)
+            if said:
+                values.append(_value(_figures(exact / 10 * multiplier), said))
     return choice(values)
+
+
+def _english(tenths):
+    """Ways to say a number of tenths: 15 -> "one point five", "one and a half"."""
+    whole, tenth = divmod(abs(tenths), 10)
+    wholes = ways_to_say(whole)
+    if tenth:
+        halves = ["a half"] if whole == 0 else [f"{way} and a half" for way in wholes[:2]]
+        wholes = [f"{way} point {cardinal(tenth)}" for way in wholes[:2]] + halves * (tenth == 5)
+    return ["minus " * (tenths < 0) + way for way in wholes]
+
+
+@functools.lru_cache(maxsize=20_000)
+def spelled(tenths: int, language: str) -> tuple[str, ...]:
+    """Ways to say a number of tenths in any language that Unicode's CLDR spells numbers in, in all genders and cases.
+
+    Args:
+        tenths: The number times ten.
+        language: Language tag, such as `zh-TW`.
+
+    Returns:
+        The ways; none of a fraction below 0 where the word for minus doesn't stand before the number.
+
+    Raises:
+        ValueError: The language isn't among them, or the package `unicode-rbnf` isn't installed.
+    """
+    engine = _engine(language)
+    if tenths % 10 == 0:
+        found = _spelled(engine, tenths // 10)
+    elif tenths > 0:
+        found = _spelled(engine, tenths / 10)
+    else:  # the engine loses what follows the point of these
+        one, minus_one = engine.format_number(1).text, engine.format_number(-1).text
+        minus = minus_one.removesuffix(one)
+        found = [minus + way for way in _spelled(engine, -tenths / 10)] if minus != minus_one else []
+    words = [normalize_words(way, language) for way in found]
+    return tuple(dict.fromkeys(filter(None, words)))
+
+
+def _spelled(engine, number):
+    return list(engine.format_number(number).text_by_ruleset.values())
+
+
+# Whose numbers are under another tag in CLDR: Chinese by its script, Bokmal by what inherits from it.
+_SPELLED_AS = {"zh-HK": "zh-Hant", "zh-MO": "zh-Hant", "zh-TW": "zh-Hant", "nb": "no"}
+
+
+@functools.cache
+def _engine(language):
+    try:
+        import unicode_rbnf
+    except ImportError:
+        raise ValueError(f"numbers in '{language}' need the package unicode-rbnf; pip install speechzoo[grammars]"
+                         ) from None
+    for tag in (language, primary_language(language)):
+        with contextlib.suppress(ValueError):
+            engine = unicode_rbnf.RbnfEngine.for_language(_SPELLED_AS.get(tag, tag).replace("-", "_"))
+            engine.format_number(1)  # some languages are there without a rule
+            return engine
+    raise ValueError(f"nothing here spells numbers out in '{language}'; list them as values of a slot")
 
 
 @functools.cache
@@ -150,7 +218,8 @@ BUILT_IN = {
 
 
 def _figures(number):
-    return f"{round(number, 6):g}" if abs(number) < 10**6 else str(int(number))
+    figures = f"{number:.6f}".rstrip("0").rstrip(".")
+    return "0" if figures == "-0" else figures
 
 
 def _value(value, spoken):

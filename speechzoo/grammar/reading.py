@@ -1,19 +1,20 @@
 """Grammar files -> `Grammar`: our YAML, Home Assistant's, and Picovoice Rhino's contexts."""
 
+import contextlib
 import functools
-import re
 from importlib import resources
 from pathlib import Path
 
 from speechzoo.grammar.building import Builder
-from speechzoo.grammar.errors import GrammarError
+from speechzoo.grammar.errors import GrammarError, Unspeakable
 from speechzoo.grammar.home_assistant import home_assistant_document
-from speechzoo.grammar.lists import check_keys, check_text, list_node
+from speechzoo.grammar.lists import check_keys, check_text, list_node, value_name
 from speechzoo.grammar.located import Located, read_located
 from speechzoo.grammar.nodes import NOTHING, Choice, Grammar, Node, Sequence, Slot, Value, Words, choice
 from speechzoo.grammar.numbers import number_slot, percentage_slot
 from speechzoo.grammar.template import HASSIL, RHINO
 from speechzoo.names import nearest
+from speechzoo.text.language import language_tag
 from speechzoo.text.numbers import ordinal
 
 MAX_WORDS = 5_000_000
@@ -24,8 +25,10 @@ _KEYS = ("language", "intents", "slots", "rules", "home_assistant")
 # Home Assistant calls slots and rules so, and writes more into the file than sentences.
 _HOME_ASSISTANT_KEYS = ("lists", "expansion_rules", "skip_words", "responses", "settings")
 _BLOCK_KEYS = ("sentences", "slots")
-_HOME_ASSISTANT_BLOCK_KEYS = ("response", "requires_context", "excludes_context", "metadata", "required_keywords",
-                              "settings")
+_HOME_ASSISTANT_BLOCK_KEYS = ("lists", "expansion_rules", "response", "requires_context", "excludes_context",
+                              "metadata", "required_keywords", "inferred_domain", "name_domains", "settings")
+# Begin the keys of what only anchors are for.
+_ANCHORS = ("x-", "_", ".")
 
 
 def list_grammars() -> list[str]:
@@ -76,10 +79,13 @@ def parse_grammar(text: str, name: str = "grammar", source: str = "grammar") -> 
     Raises:
         GrammarError: As `load_grammar`.
     """
-    document = read_located(text, source)
+    problems: list[GrammarError] = []
+    document = read_located(text, source, problems)
     if not isinstance(document, dict):
         raise GrammarError(f"{source}: expected keys such as 'intents'")
-    intents, language = _read_rhino(document) if "context" in document else _read_own(document)
+    intents, language = (_read_rhino if "context" in document else _read_own)(document, problems)
+    if problems:
+        raise GrammarError.join(problems)
     if not intents:
         raise GrammarError(f"{source}: no intents; write 'intents:' with sentences for at least one")
     words = sum(_count_words(node, {}) for node in intents.values())
@@ -89,84 +95,174 @@ def parse_grammar(text: str, name: str = "grammar", source: str = "grammar") -> 
     return Grammar(name, intents, language)
 
 
-def _read_own(document):
-    check_keys(document, _KEYS + _HOME_ASSISTANT_KEYS, "a grammar")
+def _read_own(document, problems):
+    document = {key: value for key, value in document.items() if not key.startswith(_ANCHORS)}
+    with _noting(problems):
+        check_keys(document, _KEYS + _HOME_ASSISTANT_KEYS, "a grammar")
     parts = [document]
     if "home_assistant" in document:
         key = _key(document, "home_assistant")
         parts.insert(0, home_assistant_document(check_text(document[key], key, f"'{key}'")))
-    intents, rules, lists = {}, {}, {}
+    language = _language(document, problems)
+    intents, rules, lists, skipped = {}, {}, {}, []
     for part in parts:
-        intents |= _mapping(part, "intents")
-        rules |= _mapping(part, "rules") | _mapping(part, "expansion_rules")
-        lists |= {name: functools.partial(list_node, name, definition)
-                  for key in ("lists", "slots") for name, definition in _mapping(part, key).items()}
-    language = document.get("language", document.get("home_assistant", "en"))
-    if not isinstance(language, str) or not re.fullmatch("[a-z]{2}", language):
-        raise _key(document, "language").error("the language must be two letters, such as en (ISO 639-1)")
-    builder = Builder(_rules(rules), lists, HASSIL, str(language))
-    nodes = {str(intent): _intent(intent, definition, builder) for intent, definition in intents.items()}
-    _check_unused(builder)
-    return nodes, str(language)
+        intents |= _mapping(part, "intents", problems)
+        rules |= _rules(_mapping(part, "rules", problems) | _mapping(part, "expansion_rules", problems), problems)
+        lists |= _lists(_mapping(part, "lists", problems) | _mapping(part, "slots", problems))
+        skipped += _skip_words(part, problems)
+    builder = Builder(rules, lists, HASSIL, language, problems)
+    skip = _skip_node(skipped, builder)
+    nodes = {}
+    for intent, definition in intents.items():
+        with _noting(problems):
+            node = _intent(intent, definition, builder)
+            if node is not None:
+                nodes[str(intent)] = node if skip is None else Sequence((skip, node, skip))
+    _check_unused(builder, rules, lists)
+    return nodes, language
 
 
-def _rules(definitions):
+@contextlib.contextmanager
+def _noting(problems):
+    """Notes a mistake, and goes on behind the block."""
+    try:
+        yield
+    except GrammarError as error:
+        problems.append(error)
+
+
+def _language(document, problems):
+    """The language tag of a grammar: its own, or that of Home Assistant's sentences."""
+    for name in ("language", "home_assistant"):
+        if name in document:
+            key = _key(document, name)
+            with _noting(problems):
+                tag = check_text(document[key], key, "the language")
+                try:
+                    return language_tag(tag)
+                except ValueError as error:
+                    raise key.error(str(error)) from None
+            return "en"
+    return "en"
+
+
+def _skip_words(part, problems):
+    """Words that may stand before and behind every sentence, as hassil's `skip_words` may."""
+    words = part.get("skip_words", [])
+    key = _key(part, "skip_words") if words else None
+    found = []
+    for word in words if isinstance(words, list) else [words]:
+        with _noting(problems):
+            found.append(check_text(word, key, "a skip word"))
+    return found
+
+
+def _skip_node(words, builder):
+    """One of some words, or nothing; None where there are none."""
+    nodes = [node for word in words if (node := builder.words(word)) is not None]
+    return Choice((NOTHING, *nodes)) if nodes else None
+
+
+def _lists(definitions):
+    """List -> what makes its node, given a builder."""
+    return {name: functools.partial(list_node, name, definition) for name, definition in definitions.items()}
+
+
+def _rules(definitions, problems):
     """Rule -> list of its templates."""
     rules = {}
     for name, ways in definitions.items():
+        with _noting(problems):
+            if ways == []:
+                raise name.error(f"the rule '{name}' is empty; write what it stands for")
         ways = ways if isinstance(ways, list) else [ways]
-        rules[name] = [check_text(way, name, f"the rule '{name}'") for way in ways]
-        if not ways:
-            raise name.error(f"the rule '{name}' is empty; write what it stands for")
+        rules[name] = []
+        for way in ways:
+            with _noting(problems):
+                rules[name].append(check_text(way, name, f"the rule '{name}'"))
+        if not rules[name]:
+            rules[name].append(name)  # the mistake is noted; sentences may name it
     return rules
 
 
-def _check_unused(builder):
-    """A mistake in a rule is one whether or not a sentence names it."""
-    for name in builder.rules:
-        builder.rule(name, name)
+def _check_unused(builder, rules, lists):
+    """A mistake is one whether or not a sentence names what it is in; but a list of any words may stand there unused,
+    and what a package has too much is no matter."""
+    for name in rules:
+        with _noting(builder.problems), contextlib.suppress(Unspeakable):
+            builder.rule(name, name)
+    for name, make in lists.items():
+        definition = make.args[1] if isinstance(make, functools.partial) else None
+        if name.line and not (isinstance(definition, dict) and "wildcard" in definition):
+            with contextlib.suppress(Unspeakable):
+                builder.values(name)
 
 
 def _intent(intent, definition, builder):
-    """The node of an intent: sentences, blocks of sentences with slots that they imply, or Home Assistant's `data`."""
+    """The node of an intent: sentences, blocks of sentences with slots that they imply, or Home Assistant's `data`;
+    None where a package has none that can be said."""
     if isinstance(definition, dict) and "data" in definition:
-        check_keys(definition, ("data",), f"the intent '{intent}'")
+        with _noting(builder.problems):
+            check_keys(definition, ("data",), f"the intent '{intent}'")
         definition = definition["data"]
     items = definition if isinstance(definition, list) else [definition]
-    sentences = []
+    sentences, written, before = [], False, len(builder.problems)
     for item in items:
-        if not isinstance(item, dict):
-            sentences += [builder.sentence(check_text(item, intent, f"a sentence of '{intent}'"))] if item else []
-            continue
-        check_keys(item, _BLOCK_KEYS + _HOME_ASSISTANT_BLOCK_KEYS, f"the intent '{intent}'")
-        inside = item.get("sentences") or []
-        inside = inside if isinstance(inside, list) else [inside]
-        implied = [Slot(str(slot), Value(str(check_text(value, slot, f"the slot '{slot}'")), NOTHING))
-                   for slot, value in _mapping(item, "slots").items()]
-        for sentence in inside:
-            node = builder.sentence(check_text(sentence, intent, f"a sentence of '{intent}'"))
-            sentences.append(Sequence((node, *implied)) if implied else node)
-    if not sentences:
+        with _noting(builder.problems):
+            block = item if isinstance(item, dict) else {"sentences": [item] if item else []}
+            implied, inside, texts = _block(intent, block, builder)
+            written = written or bool(texts)
+            for text in texts:
+                node = inside.sentence(text)
+                if node is not None:
+                    sentences.append(Sequence((node, *implied)) if implied else node)
+    if not written and len(builder.problems) == before:
         raise intent.error(f"the intent '{intent}' has no sentences; write some, or take it out")
-    return choice(sentences)
+    return choice(sentences) if sentences else None
 
 
-def _read_rhino(document):
-    check_keys(document, ("context",), "a Rhino context file")
+def _block(intent, block, builder):
+    """The slots that a block implies, the builder of its sentences, and their texts."""
+    problems = builder.problems
+    with _noting(problems):
+        check_keys(block, _BLOCK_KEYS + _HOME_ASSISTANT_BLOCK_KEYS, f"the intent '{intent}'")
+    sentences = block.get("sentences") or []
+    texts = []
+    for sentence in sentences if isinstance(sentences, list) else [sentences]:
+        with _noting(problems):
+            texts.append(check_text(sentence, intent, f"a sentence of '{intent}'"))
+    implied = []
+    for slot, value in _mapping(block, "slots", problems).items():
+        with _noting(problems):
+            for text in value if isinstance(value, list) and value else [value]:
+                check_text(text, slot, f"the slot '{slot}'")
+            implied.append(Slot(str(slot), Value(value_name(value), NOTHING)))
+    rules = _rules(_mapping(block, "expansion_rules", problems), problems)
+    lists = _lists(_mapping(block, "lists", problems))
+    inside = builder.inside(rules, lists)
+    _check_unused(inside, rules, lists)
+    return implied, inside, texts
+
+
+def _read_rhino(document, problems):
+    with _noting(problems):
+        check_keys(document, ("context",), "a Rhino context file")
     context = document["context"]
     if not isinstance(context, dict):
         raise _key(document, "context").error("expected the keys 'expressions' and 'slots'")
-    check_keys(context, ("expressions", "slots", "macros"), "a Rhino context")
-    lists = {name: functools.partial(list_node, name, values) for name, values in _mapping(context, "slots").items()}
-    lists |= {name: lambda builder, make=make: make() for name, make in RHINO_SLOTS.items()}
-    macros = _rules(_mapping(context, "macros"))
-    builder = Builder(macros, lists, RHINO)
+    with _noting(problems):
+        check_keys(context, ("expressions", "slots", "macros"), "a Rhino context")
+    lists = _lists(_mapping(context, "slots", problems))
+    built_in = {name: lambda builder, make=make: make() for name, make in RHINO_SLOTS.items()}
+    macros = _rules(_mapping(context, "macros", problems), problems)
+    builder = Builder(macros, lists | built_in, RHINO, problems=problems)
     nodes = {}
-    for intent, expressions in _mapping(context, "expressions").items():
-        if not isinstance(expressions, list):
-            raise intent.error(f"the intent '{intent}' has no sentences; write a list of expressions")
-        nodes[str(intent)] = _intent(intent, expressions, builder)
-    _check_unused(builder)
+    for intent, expressions in _mapping(context, "expressions", problems).items():
+        with _noting(problems):
+            if not isinstance(expressions, list):
+                raise intent.error(f"the intent '{intent}' has no sentences; write a list of expressions")
+            nodes[str(intent)] = _intent(intent, expressions, builder)
+    _check_unused(builder, macros, lists)
     return nodes, "en"
 
 
@@ -184,14 +280,14 @@ RHINO_SLOTS = {
 }
 
 
-def _mapping(document, name):
+def _mapping(document, name, problems):
     """The mapping under a key, empty when it isn't there."""
     value = document.get(name, {})
-    if not isinstance(value, dict):
-        if isinstance(value, Located) and not value:
-            return {}
-        raise _key(document, name).error(f"'{name}' must be names with what belongs to each")
-    return value
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, Located) or value:
+        problems.append(_key(document, name).error(f"'{name}' must be names with what belongs to each"))
+    return {}
 
 
 def _key(document, name):

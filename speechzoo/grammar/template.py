@@ -49,10 +49,11 @@ class Permutation:
 
 @dataclass(frozen=True)
 class SlotReference:
-    """The list `source` (a name, or a range such as `0..10`) fills the slot `slot`."""
+    """The list `source` (a name, or a range such as `0..10`) fills the slot `slot`; none if only the answer quotes it
+    (hassil's captures, `{@name}` and `{list:@name}`)."""
 
     source: str
-    slot: str
+    slot: str | None
     offset: int
 
 
@@ -72,7 +73,7 @@ class Syntax:
         brackets: Opening -> (closing bracket, whether what is inside may be missing).
         separator: Between alternatives.
         permutation: Between parts that are spoken in any order.
-        reference: A slot (groups `list`, `slot`) or a rule (group `rule`).
+        reference: A slot (groups `list`, `slot`, `capture`) or a rule (group `rule`).
         references: Characters that begin a reference.
         top_level: Whether alternatives may stand outside of brackets; if not, the separator is punctuation there.
         help: How a slot and a rule are written.
@@ -89,7 +90,8 @@ class Syntax:
 
 HASSIL = Syntax(
     {"(": (")", False), "[": ("]", True)}, "|", ";",
-    re.compile(r"\{\s*(?P<list>[\w.,-]+)\s*(?::\s*(?P<slot>\w+)\s*)?\}|<\s*(?P<rule>\w+)\s*>"), "{<", True,
+    re.compile(r"\{\s*(?P<capture>@)?(?P<list>[\w.,-]+)\s*(?::\s*(?P<slot>@?[\w-]+)\s*)?\}|<\s*(?P<rule>[\w.-]+)\s*>"),
+    "{<", True,
     "a slot is written {name} or {list:name}, a rule <name>")
 RHINO = Syntax(
     {"[": ("]", False), "(": (")", True)}, ",", "",
@@ -179,6 +181,8 @@ class _Parser:
         if match["rule"]:
             return RuleReference(match["rule"], start)
         source, slot = match["list"], match["slot"]
+        if (slot or "").startswith("@") or match.groupdict().get("capture"):
+            return SlotReference(source, None, start)
         if ".." in source and not slot:
             raise self.text.error(f"the range {source} fills no slot; write {{{source}:name}}", start)
         return SlotReference(source, slot or source.rpartition(".")[2], start)

@@ -3,20 +3,26 @@
 One set of rules and two ways with what can't be spoken: `normalize_words` refuses it, for grammars, where an author can
 mend the text; `normalize_transcript` leaves it out, for corpora, where nobody can. Where both give words, they give the
 same. In English (`speechzoo.text.english`) accents fall away and figures and signs are spelled out; in other languages
-letters stay as they are, and nothing is spelled out.
+letters stay as they are, and nothing is spelled out. Where a script has no blanks between words (Chinese, Japanese,
+Thai), each letter is a word, so that an error rate of words is one of characters.
 """
 
 import re
 import unicodedata
 
-from speechzoo.text.characters import GRAVES, is_letter, plain_english, straighten_apostrophes
+from speechzoo.text.characters import GRAVES, UNSPACED, is_letter, plain_english, straighten_apostrophes
 from speechzoo.text.english import join_words, spell_titles, spoken_english
+from speechzoo.text.language import primary_language
 
 _EVENT = re.compile(r"\[[^\[\]]*\]|</?[^\W\d_][^<>]*>")
 _GRAVE = re.compile(rf"(?<=[^\W\d_])[{GRAVES}](?=[^\W\d_])")
 # Text without a figure or a sign needs no rules: all but a few transcripts.
 _PLAIN = re.compile("[A-Za-z ',!?]*")
 _WORD = re.compile("[a-z]+(?:'[a-z]+)*")
+# Marks that stand inside words without dividing them: Armenian stress and question, Hebrew abbreviation, Catalan ela.
+_INSIDE_WORDS = re.compile(r"(?<=[^\W\d_])[՛՜՞״׳·](?=[^\W\d_])")
+# Signs with a word of their own in every language, which goes unspoken where nobody spells it.
+_SPOKEN_SIGNS = "%‰&@#"
 
 
 def normalize_words(text: str, language: str = "en") -> str:
@@ -24,7 +30,7 @@ def normalize_words(text: str, language: str = "en") -> str:
 
     Args:
         text: Any text.
-        language: ISO 639-1 code of the text's language.
+        language: ISO 639 code of the text's language; a region or script behind it (`en-GB`) changes nothing.
 
     Returns:
         Words, separated by single spaces; empty when nothing is spoken.
@@ -47,7 +53,7 @@ def normalize_transcript(text: str, language: str = "en") -> str:
 
     Args:
         text: Any text.
-        language: ISO 639-1 code of the text's language.
+        language: ISO 639 code of the text's language; a region or script behind it (`en-GB`) changes nothing.
 
     Example:
         >>> normalize_transcript("Play track 42, it's MY favourite!")
@@ -73,12 +79,13 @@ def unspeakable_part(text: str, language: str = "en") -> str | None:
 
 
 def _normalize(text, language, strict):
-    if language == "en":
+    english = primary_language(language) == "en"
+    if english:
         text = spell_titles(text)
         if _PLAIN.fullmatch(text):
             return join_words(_WORD.findall(text.lower()))
     text = _without_events(_GRAVE.sub("'", text), strict)
-    if language != "en":
+    if not english:
         return _letters(text, strict)
     text, lost = plain_english(text)
     if strict and lost:
@@ -103,11 +110,11 @@ def _without_events(text, strict):
 def _letters(text, strict):
     """Text in a language whose figures and signs aren't spelled out."""
     text = unicodedata.normalize("NFC", text).lower()
-    text = straighten_apostrophes(unicodedata.normalize("NFC", text))
+    text = _INSIDE_WORDS.sub("", straighten_apostrophes(unicodedata.normalize("NFC", text)))
     kept = []
     for character in text:
         category = unicodedata.category(character)
-        if character == "'" or is_letter(character) and not "\ufe00" <= character <= "\ufe0f":
+        if character in "'〇" or is_letter(character) and not "\ufe00" <= character <= "\ufe0f":
             kept.append(character)
         elif category == "Nd":
             if strict:
@@ -115,10 +122,12 @@ def _letters(text, strict):
                 raise ValueError(f"the number '{number}' must be written in words")
             kept.append(character)
         elif category != "Cf" and not "\ufe00" <= character <= "\ufe0f":  # soft hyphens, joiners, variation selectors
-            if strict and not (character.isspace() or category[0] in "PZ" or category == "Sk" or character in "<>^`|~"):
+            silent = character.isspace() or category[0] in "PZ" or category == "Sk" or character in "<>^`|~"
+            if strict and (not silent or character in _SPOKEN_SIGNS):
                 raise ValueError(_cannot(character))
             kept.append(" ")
-    words = (word.strip("'") for word in re.sub("''+", " ", "".join(kept)).split())
+    spaced = UNSPACED.sub(r" \g<0> ", re.sub("''+", " ", "".join(kept)))
+    words = (word.strip("'") for word in spaced.split())
     return " ".join(word for word in words if word)
 
 

@@ -33,6 +33,17 @@ def test_a_compiled_grammar_decodes(moves, tmp_path, capsys):
     assert CommandDecoder(tmp_path / "moves.npz", FakeModel.spec).compiled.name == "moves"
 
 
+def test_every_mistake_is_a_line(tmp_path, capsys):
+    path = tmp_path / "home.yaml"
+    path.write_text("intents:\n  a: '{rom} on'\n  b: 'x ('\nslot: {}\n")
+    assert run(path) == 2
+    output = capsys.readouterr()
+    assert output.out == "" and [line.removeprefix("speechzoo: error: ") for line in output.err.splitlines()] == [
+        f"{path}:2:7: no slot 'rom'; known: duration, duration_adjective, number, ordinal, percentage, time",
+        f"{path}:3:9: '(' is never closed; add ')'",
+        f"{path}:4:1: a grammar has no key 'slot'; did you mean 'slots'?"]
+
+
 @pytest.mark.parametrize("arguments, message", [
     (["--model", "fake"], "give both --model MODEL and --out FILE.npz"),
     (["--model", "fake", "--out", "moves.bin"], "moves.bin: a compiled grammar ends with .npz"),

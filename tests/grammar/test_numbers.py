@@ -1,7 +1,9 @@
+import sys
+
 import pytest
 
 from speechzoo.grammar.nodes import Grammar, Slot
-from speechzoo.grammar.numbers import BUILT_IN, durations, number_slot
+from speechzoo.grammar.numbers import BUILT_IN, _engine, durations, number_slot, spelled
 from speechzoo.grammar.sampling import enumerate_sentences
 
 
@@ -17,12 +19,45 @@ def test_ranges():
     assert spoken(number_slot(range(-1, 2))) == {"minus one": "-1", "zero": "0", "one": "1"}
     assert spoken(number_slot(range(5, 6), halves=True)) == {
         "five": "5", "five point five": "5.5", "five and a half": "5.5"}
-    assert spoken(number_slot(range(-1, 0), tenths=True))["minus one point two"] == "-1.2"
+    assert spoken(number_slot(range(-1, 0), tenths=True))["minus zero point two"] == "-0.2"
+    assert spoken(number_slot(range(-2, 0), halves=True)) == {
+        "minus two": "-2", "minus one point five": "-1.5", "minus one and a half": "-1.5", "minus one": "-1",
+        "minus zero point five": "-0.5", "minus a half": "-0.5"}
+    assert spoken(number_slot(range(0, 2), multiplier=-0.5)) == {"zero": "0", "one": "-0.5"}
     assert spoken(number_slot(range(2, 3), multiplier=-1)) == {"two": "-2"}
     assert {"one hundred five and a half", "one hundred and five point five"} <= set(
         spoken(number_slot(range(105, 106), halves=True)))
     large = spoken(number_slot(range(1234567, 1234568)))
     assert large["one million two hundred and thirty four thousand five hundred and sixty seven"] == "1234567"
+
+
+@pytest.mark.parametrize("start, stop, step, fractions, multiplier", [
+    (-2, 0, 1, "halves", None), (-3, 3, 2, "tenths", -1), (0, 10, 5, None, 0.5), (15, 25, 1, "halves", 0.1),
+    (-1, 100_000, 33_333, "tenths", 1.5),
+])
+def test_ranges_count_as_hassils(start, stop, step, fractions, multiplier):
+    hassil_intents = pytest.importorskip("hassil.intents", reason="the extra [dev]")
+    theirs = hassil_intents.RangeSlotList("r", start, stop, step, fraction_type=fractions and
+                                          hassil_intents.RangeFractionType(fractions)).get_numbers()
+    ours = number_slot(range(start, stop + 1, step), fractions == "halves", fractions == "tenths", multiplier or 1)
+    values = [float(value.value) for value in ours.options]
+    assert values == pytest.approx([number * (multiplier or 1) for number in theirs])
+
+
+@pytest.mark.parametrize("language, number, words", [
+    ("de", 21, "einundzwanzig"), ("fr", -71, "moins soixante et onze"), ("pt-BR", 16, "dezesseis"),
+    ("sr-Latn", 4, "četiri"), ("zh-TW", 2, "二"), ("nb", 5, "fem"), ("ru", 2, "двумя"), ("en-IN", 30, "thirty"),
+])
+def test_numbers_of_other_languages(language, number, words):
+    assert spoken(number_slot(range(number, number + 1), language=language))[words] == str(number)
+
+
+def test_numbers_of_other_languages_need_a_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "unicode_rbnf", None)
+    _engine.cache_clear()
+    spelled.cache_clear()
+    with pytest.raises(ValueError, match=r"unicode-rbnf; pip install speechzoo\[grammars\]"):
+        number_slot(range(3), language="de")
 
 
 @pytest.mark.parametrize("words, seconds", [

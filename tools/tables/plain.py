@@ -67,6 +67,9 @@ COLUMNS: dict[str, tuple[int, dict[str, str]]] = {
     "intents": (2, {
         "": "{condition}", "by": "{way}", "intent right": "{intent_right:.1%}", "all right": "{all_right:.1%}",
         "taken for no command": "{rejected:.1%}", "other speech taken for one": "{false_accepts:.1%}"}),
+    "home_assistant": (1, {
+        "": "{language}", "sentences": "{sentences}", "accepted": "{accepted:.1%}",
+        "same meaning": "{same_meaning:.1%}", "hassil accepts ours": "{hassil_accepts:.1%}"}),
     # Figures that pages only mention in a sentence.
     "grammar": (2, {
         "grammar": "{grammar}", "units": "{units}", "compile, s": "{compile_seconds:.2f}", "nodes": "{nodes:,}",
