@@ -4,6 +4,8 @@ import numpy as np
 
 SMOOTHING_SECONDS = 0.14
 """`SMOOTHING_SECONDS` are under a median filter: 7 frames of 20 ms, as in openai-whisper."""
+RETURN_SECONDS = 0.7
+"""Attention that is `RETURN_SECONDS` behind where it was returns to what it has read; along a text it wavers by 0.2."""
 
 
 def token_starts(attention: np.ndarray, frame_seconds: float) -> np.ndarray:
@@ -73,3 +75,25 @@ def warping_path(cost: np.ndarray) -> np.ndarray:
         at = at - ((1, 1), (1, 0), (0, 1))[came[at.sum(), at[0]]]
         path.append(at)
     return np.array(path[::-1])
+
+
+def tokens_before_return(attention: np.ndarray, frame_seconds: float) -> int:
+    """How many tokens a decoder has written when it goes back to what it has already read; all where it doesn't.
+
+    Speech is read from its beginning to its end. A Whisper decoder that hears no silence behind a short clip doesn't
+    end there but reads it over and over; the text that follows is a worse copy.
+
+    Args:
+        attention: float (tokens, attention heads, frames), where the decoder looked for each token of text.
+        frame_seconds: Of a frame.
+
+    Returns:
+        Those up to the one that looked furthest, where two tokens behind it look `RETURN_SECONDS` before that.
+    """
+    weights = np.asarray(attention, np.float64).mean(axis=1)
+    shares = np.cumsum(weights, axis=1) / weights.sum(axis=1, keepdims=True)
+    centres = (shares < 0.5).sum(axis=1) * frame_seconds
+    furthest = np.maximum.accumulate(centres)
+    behind = furthest - centres > RETURN_SECONDS
+    twice = np.flatnonzero(behind[:-1] & behind[1:])
+    return int(centres[:twice[0]].argmax()) + 1 if len(twice) else len(centres)

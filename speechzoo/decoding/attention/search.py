@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from speechzoo.decoding.attention.alignment import tokens_before_return
 from speechzoo.decoding.attention.hypothesis import AttentionHypothesis
 from speechzoo.decoding.attention.rules import TokenRules, normalised, repeated
 from speechzoo.decoding.attention.special_tokens import SpecialTokens
-from speechzoo.decoding.attention.words import make_segments, make_words
+from speechzoo.decoding.attention.words import has_letters, make_segments, make_words
 from speechzoo.text.units import units_of
 
 TOKENS_PER_SECOND, LEAST_TOKENS = 25, 12
@@ -75,8 +76,8 @@ class AttentionSearch:
     over when `beam` texts have ended and none under way has a higher mean. A beam of 1 is greedy.
 
     Decoders write fluent text of recordings without speech, and repeat themselves for ever. So the audio's length
-    bounds the text's, a text that repeats itself is searched for a second time without repetitions, and what the
-    decoder itself takes for no speech, and hardly believes, is empty.
+    bounds the text's, a text that repeats itself is searched for a second time without repetitions, one whose decoder
+    goes back to what it has read ends there, and what the decoder itself takes for no speech is empty.
 
     Args:
         beam: Texts kept.
@@ -120,6 +121,7 @@ class AttentionSearch:
         path = self._search(beginning, memory, step, rules, tokens.end, room)
         if compression_ratio(units.join([units.names[token] for token in path.tokens])) > COMPRESSION_RATIO:
             path = self._search(beginning, memory, step, rules, tokens.end, room, without_repeats=True)
+        path = self._without_second_reading(path, tokens, units, head_spec["frame_seconds"])
         known = {"score": path.mean, "language": beginning.language, "no_speech": beginning.no_speech,
                  "language_confidence": beginning.language_confidence}
         silent = NO_SPEECH if path.mean < LOG_PROBABILITY else SURE_NO_SPEECH
@@ -167,6 +169,22 @@ class AttentionSearch:
                 state = {name: value[rows] for name, value in state.items()}
             logits, state, attention = step(np.array([path.tokens[-1] for path in alive]), position, memory, state)
         return _best(ended or alive)
+
+    def _without_second_reading(self, path, tokens, units, frame_seconds) -> _Path:
+        """The text up to where the decoder reads the recording again. Translations may go back: words change places."""
+        texts = np.flatnonzero(~np.isin(path.tokens, tokens.special))
+        translates = tokens.tasks.get("translate", -1) in tokens.start_with(self.task, self.timestamps)
+        if translates or not len(texts):
+            return path
+        attention = np.stack(path.attention)[texts]
+        count = tokens_before_return(attention.reshape(len(texts), -1, attention.shape[-1]), frame_seconds)
+        if count == len(texts):
+            return path
+        # The signs behind the last word belong to it.
+        while count < len(texts) - 1 and not has_letters(units.written(units.names[path.tokens[texts[count]]])):
+            count += 1
+        end = texts[count]
+        return _Path(path.tokens[:end], path.log_probs[:end], path.attention[:end])
 
     def _extend(self, paths, log_probs, attention, end):
         """Each text by its most probable tokens: the rows of those kept, these texts, and those that ended."""

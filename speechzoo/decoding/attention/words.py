@@ -45,7 +45,7 @@ def make_words(tokens: Sequence[int], log_probs: Sequence[float], attention: np.
         text = units.join([names[number] for number in group]).strip()
         if not text:
             continue
-        spoken = [number for number in group if _has_letters(units.written(names[number]))] or group
+        spoken = [number for number in group if has_letters(units.written(names[number]))] or group
         start, end = np.clip([starts[group[0]], ends[spoken[-1]]], *bounds[texts[group[0]]])
         confidence = np.exp(np.mean([log_probs[texts[number]] for number in group]))
         words.append(Word(text, round(float(start), 3), round(float(end), 3), float(confidence)))
@@ -114,5 +114,6 @@ def _bounds(tokens, special):
     return np.stack([starts, ends], axis=1)
 
 
-def _has_letters(text):
+def has_letters(text):
+    """Whether a text has anything that is said: letters, figures, or parts of letters of several bytes."""
     return any(character.isalnum() or character == "\ufffd" for character in text)

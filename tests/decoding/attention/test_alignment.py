@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.signal import medfilt
 
-from speechzoo.decoding.attention.alignment import median_filter, token_starts, warping_path
+from speechzoo.decoding.attention.alignment import median_filter, token_starts, tokens_before_return, warping_path
 
 
 def every_path(rows, columns):
@@ -60,3 +60,13 @@ def test_tokens_without_anything_to_go_by():
     assert token_starts(np.full((1, 1, 5), 0.2), 0.1).tolist() == [0.0]
     assert token_starts(np.full((3, 2, 1), 1.0), 0.1).tolist() == [0.0, 0.0, 0.0]
     assert np.isfinite(token_starts(np.full((3, 1, 4), 0.25), 0.04)).all()
+
+
+@pytest.mark.parametrize("centres, count", [
+    ([0, 5, 9, 14, 12, 20], 6),  # it wavers
+    ([0, 5, 9, 14, 20, 2, 25, 30], 8),  # one token looks elsewhere
+    ([0, 5, 9, 14, 20, 13, 2, 5, 14], 5), ([0, 9, 20, 2, 3], 3), ([4], 1)])
+def test_a_second_reading_is_not_read(centres, count):
+    attention = np.full((len(centres), 2, 40), 0.002)
+    attention[np.arange(len(centres)), :, centres] = 1.0
+    assert tokens_before_return(attention, 0.05) == count

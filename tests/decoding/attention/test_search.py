@@ -196,3 +196,20 @@ def test_logits_that_are_none():
         AttentionSearch(0)
     with pytest.raises(ValueError, match=r"start \[99\] and end 1 must be tokens of the head, 0 to 29"):
         AttentionSearch()(MEMORY, {**spec, "start": [99]}, Reader(spec))
+
+
+@pytest.mark.parametrize("task, expected", [("transcribe", "go on!"), ("translate", "go on!go on!")])
+def test_a_recording_is_read_once(task, expected):
+    """The decoder looks at the same frames for the second half of its text; translations may."""
+    spec = whisper_spec()
+    spec = {**spec, "units": [*spec["units"], "!"], "frame_seconds": 0.3}
+    written = "go on!go on!"
+    reader = Reader(spec)
+
+    def step(tokens, position, memory, state):
+        logits, state, _ = reader(tokens, position, memory, state)
+        at = min(max(position - 3, 0), len(written) - 1) % 6
+        return logits, state, np.tile(np.eye(len(memory), dtype=np.float32)[at], (len(tokens), 1))
+
+    found = AttentionSearch(language="en", task=task)(written_memory(written, spec), spec, step)
+    assert found.text == expected
