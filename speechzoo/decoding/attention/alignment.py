@@ -4,7 +4,7 @@ import numpy as np
 
 SMOOTHING_SECONDS = 0.14
 """`SMOOTHING_SECONDS` are under a median filter: 7 frames of 20 ms, as in openai-whisper."""
-RETURN_SECONDS = 0.7
+RETURN_SECONDS = 0.5
 """Attention that is `RETURN_SECONDS` behind where it was returns to what it has read; along a text it wavers by 0.2."""
 
 
@@ -88,12 +88,15 @@ def tokens_before_return(attention: np.ndarray, frame_seconds: float) -> int:
         frame_seconds: Of a frame.
 
     Returns:
-        Those up to the one that looked furthest, where two tokens behind it look `RETURN_SECONDS` before that.
+        Where two tokens in a row look `RETURN_SECONDS` before the one that looked furthest, those before them that are
+        less than half of that behind it.
     """
     weights = np.asarray(attention, np.float64).mean(axis=1)
     shares = np.cumsum(weights, axis=1) / weights.sum(axis=1, keepdims=True)
     centres = (shares < 0.5).sum(axis=1) * frame_seconds
     furthest = np.maximum.accumulate(centres)
-    behind = furthest - centres > RETURN_SECONDS
-    twice = np.flatnonzero(behind[:-1] & behind[1:])
-    return int(centres[:twice[0]].argmax()) + 1 if len(twice) else len(centres)
+    behind = furthest - centres
+    returned = np.flatnonzero((behind[:-1] > RETURN_SECONDS) & (behind[1:] > RETURN_SECONDS))
+    if not len(returned):
+        return len(centres)
+    return int(np.flatnonzero(behind[:returned[0]] <= RETURN_SECONDS / 2)[-1]) + 1
