@@ -23,11 +23,14 @@ class WhisperLogMel(Frontend):
     (max(x, maximum - 8) + 4) / 4. The maximum is that of the utterance alone, whatever stands behind it in a batch;
     because of it these features can't be computed in a stream.
 
-    Whisper itself completes every recording with zeros to 30 s before that. Nothing is completed here.
+    Whisper itself completes every recording with zeros to 30 s before that. Nothing is completed here, unless
+    `silence_seconds` says how much: a published decoder that doesn't see the silence behind a recording finds no end.
 
     Args:
         num_mel_bins: Mel bins, from 0 Hz to half of the sample rate; published encoders have 80.
         sample_rate: Hz.
+        silence_seconds: Zeros behind each recording, seconds, which count as part of it. Heads whose labels have times
+            would stretch these over the silence, too: it is for models without such heads.
         **kwargs: The masks of `SpecAugment`, see `Frontend`.
 
     Call arguments:
@@ -36,7 +39,7 @@ class WhisperLogMel(Frontend):
 
     Returns:
         Features (batch, frames, mel bins), zero in the padding, and int32 (batch,) frames (None without audio_length).
-        There are `samples // hop` frames: Whisper drops the one behind the last hop.
+        There are `samples // hop` frames, those of the silence included: Whisper drops the one behind the last hop.
 
     Example:
         >>> features, lengths = WhisperLogMel()(ops.zeros((1, 16000)), ops.array([16000]))
@@ -44,10 +47,12 @@ class WhisperLogMel(Frontend):
         TensorShape([1, 100, 80])
     """
 
-    def __init__(self, num_mel_bins: int = 80, sample_rate: int = 16000, **kwargs):
+    def __init__(self, num_mel_bins: int = 80, sample_rate: int = 16000, silence_seconds: float = 0.0, **kwargs):
         super().__init__(**kwargs)
         self.num_mel_bins = self.num_features = num_mel_bins
         self.sample_rate = sample_rate
+        self.silence_seconds = silence_seconds
+        self.silence_samples = round(silence_seconds * sample_rate)
         self.window_length = round(0.025 * sample_rate)
         self.log_mel = LogMel(num_mel_bins, sample_rate, fft_length=self.window_length, minimum_hertz=0.0,
                               mel_scale="slaney", preemphasis=0.0, floor=_FLOOR, normalization="none", name="log_mel")
@@ -61,6 +66,8 @@ class WhisperLogMel(Frontend):
 
     def call(self, audio, audio_length=None, training=False):
         """Audio (batch, samples) -> features (batch, frames, mel bins) and int32 (batch,) frames, or None for these."""
+        if self.silence_samples:
+            audio, audio_length = self._with_silence(audio, audio_length)
         num_frames = ops.shape(audio)[1] // self.hop_length
         energies = self.log_mel.log_energies(self._mirror_ends(audio, audio_length))[:, :num_frames]
         energies = energies / math.log(10.0)
@@ -71,6 +78,12 @@ class WhisperLogMel(Frontend):
         features = (ops.maximum(energies, maximum - _RANGE) + 4.0) / 4.0
         features = self.spec_augment(features, lengths, training=training)
         return (features if mask is None else features * mask), lengths
+
+    def _with_silence(self, audio, audio_length):
+        """The audio with the silence behind it, in place of whatever pads it, and the lengths of both together."""
+        mask = sequence_mask(audio_length, audio)
+        audio = ops.pad(audio if mask is None else audio * mask[..., 0], ((0, 0), (0, self.silence_samples)))
+        return audio, None if audio_length is None else ops.cast(audio_length, "int32") + self.silence_samples
 
     def _mirror_ends(self, audio, audio_length):
         """The audio between half a window of its own reflection at its beginning and one at its end."""
@@ -83,5 +96,9 @@ class WhisperLogMel(Frontend):
         mirrored = ops.where(positions > last, 2 * last - positions, positions)
         return ops.concatenate([before, ops.take_along_axis(audio, ops.maximum(mirrored, 0), axis=1)], axis=1)
 
+    def output_length(self, samples: int) -> int:
+        return (samples + self.silence_samples) // self.hop_length
+
     def get_config(self):
-        return {**super().get_config(), "num_mel_bins": self.num_mel_bins, "sample_rate": self.sample_rate}
+        return {**super().get_config(), "num_mel_bins": self.num_mel_bins, "sample_rate": self.sample_rate,
+                "silence_seconds": self.silence_seconds}

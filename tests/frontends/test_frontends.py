@@ -23,6 +23,7 @@ CASES = {
     "whisper_log_mel": [
         ({}, 80, 0.01),
         ({**tiny_parts.FRONTENDS["whisper_log_mel"], **MASKS}, 16, 0.01),
+        ({"num_mel_bins": 8, "silence_seconds": 0.05}, 8, 0.01),
     ],
 }
 

@@ -26,6 +26,17 @@ def test_equals_librosa(samples):
     assert lengths.tolist() == [samples // 160]
 
 
+def test_silence_behind_a_recording_is_part_of_it():
+    audio = np.stack([tone(0.5, seed=1), tone(0.5, 700.0, seed=2)])
+    (features,), lengths = run_layer(WhisperLogMel(silence_seconds=0.1), audio, [8000, 4000])
+    assert lengths.tolist() == [60, 35]
+    for row, samples in enumerate((8000, 4000)):
+        expected = reference(np.pad(audio[row, :samples], (0, 1600)))
+        np.testing.assert_allclose(features[row, :lengths[row]], expected[:lengths[row]], atol=2e-5)
+    (alone,), _ = run_layer(WhisperLogMel(silence_seconds=0.1), audio[1:, :4000])
+    np.testing.assert_allclose(alone[0], features[1, :35], atol=1e-5)
+
+
 def test_the_maximum_is_the_utterances_own():
     quiet, loud = 0.01 * tone(0.5, seed=1), tone(1.0, seed=2)
     batch = np.stack([np.concatenate([quiet, loud[:8000]]), loud])  # what stands behind the quiet one is no part of it

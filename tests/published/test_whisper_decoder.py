@@ -25,6 +25,7 @@ def test_every_array_is_used_once_or_left_out_with_a_reason(arrays):
     # What is used becomes weights, but for plain numbers and the zeros that are no biases of keys.
     numbers = sum(arrays[name].size for name in whisper.used if arrays[name].ndim) - 4 * 16
     assert sum(weight.size for weight in whisper.weights.values()) == numbers
+    assert whisper.frontend == {"type": "whisper_log_mel", "silence_seconds": 3.0}
     assert list(whisper.heads) == ["transcript"] and whisper.heads["transcript"]["alignment_heads"] == [[0, 1]]
 
 
