@@ -43,7 +43,7 @@ PACKAGES = {
     "listening": {"numpy"},
     "edge": {"numpy", "soundfile", "soxr", "ai_edge_litert"},
     "wyoming": {"numpy", "soxr", "wyoming"},
-    "published": {"numpy", "yaml"},
+    "published": {"h5py", "numpy", "safetensors", "yaml"},
     "origin": set(),
 }
 MODEL = {f"speechzoo/multitask/{name}.py" for name in ("batches", "frames", "inputs", "labelled_mean", "model", "resting",

@@ -8,31 +8,21 @@ is zero (CTranslate2 4.8, python/ctranslate2/specs/model_spec.py, `ModelSpec._se
 
 import math
 import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from speechzoo.published.array_file import MAXIMUM_RANK, ArrayFile, Place, damaged
 
 FILE = "model.bin"
 FORMAT_VERSION = 6
 # By number; 5 is bfloat16, which NumPy doesn't have.
 _DTYPES = [np.dtype(name) for name in ("<f4", "i1", "<i2", "<i4", "<f2")]
-# Names of such files have some 60 bytes and their arrays 3 axes; more is damage.
+# Names of such files have some 60 bytes; more is damage.
 _MAXIMUM_NAME_BYTES = 1000
-_MAXIMUM_RANK = 8
 
 
-@dataclass(frozen=True)
-class _Variable:
-    """Where an array lies in the file."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    offset: int
-
-
-class CTranslate2File(Mapping):
+class CTranslate2File(ArrayFile):
     """The arrays of a `model.bin` by name, each read from the file when it is asked for; an alias is a name too.
 
     The whole structure is checked against the size of the file when it is opened, so that a damaged or hostile file
@@ -42,7 +32,6 @@ class CTranslate2File(Mapping):
         path: The file, or the folder that holds it.
 
     Attributes:
-        path: The file.
         specification: Kind of model, such as `WhisperSpec`.
         revision: Revision of the specification.
 
@@ -51,42 +40,21 @@ class CTranslate2File(Mapping):
         ValueError: Not such a file, another version of the format, truncated or damaged; the message says what to do.
     """
 
+    kind = "CTranslate2 model"
+
     def __init__(self, path: str | Path):
         path = Path(path)
-        self.path = path / FILE if path.is_dir() else path
+        super().__init__(path / FILE if path.is_dir() else path)
         if not self.path.is_file():
             raise FileNotFoundError(f"{self.path}: no such file; give the {FILE} of a CTranslate2 model or the folder "
                                     "that holds it")
         with open(self.path, "rb") as file:
             reader = _Reader(file, self.path)
             self.specification, self.revision = _read_header(reader)
-            self._variables = _read_variables(reader)
-            self._targets = _read_aliases(reader, self._variables)
+            self._places = _read_variables(reader)
+            self._places |= _read_aliases(reader, self._places)
             if reader.left:
                 raise reader.damaged(f"{reader.left} bytes follow its end")
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        variable = self._variables[self._targets.get(name, name)]
-        count = math.prod(variable.shape)
-        with open(self.path, "rb") as file:
-            file.seek(variable.offset)
-            data = file.read(count * variable.dtype.itemsize)
-        if len(data) != count * variable.dtype.itemsize:
-            raise ValueError(f"{self.path}: shorter than when it was opened; fetch it again")
-        return np.frombuffer(data, variable.dtype).reshape(variable.shape)
-
-    def __contains__(self, name) -> bool:
-        return name in self._variables or name in self._targets
-
-    def __iter__(self) -> Iterator[str]:
-        return iter((*self._variables, *self._targets))
-
-    def __len__(self) -> int:
-        return len(self._variables) + len(self._targets)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """The shape of an array, without reading it."""
-        return self._variables[self._targets.get(name, name)].shape
 
 
 class _Reader:
@@ -99,8 +67,7 @@ class _Reader:
         self._file.seek(0)
 
     def damaged(self, problem):
-        return ValueError(f"{self._path}: truncated, damaged or no CTranslate2 model ({problem}); fetch or convert it "
-                          "again")
+        return damaged(self._path, CTranslate2File.kind, problem)
 
     def bytes(self, count, what):
         if count > self.left:
@@ -154,7 +121,7 @@ def _read_variables(reader):
         if name in variables:
             raise reader.damaged(f"'{name}' is there twice")
         rank = reader.number("B", f"'{name}'")
-        if rank > _MAXIMUM_RANK:
+        if rank > MAXIMUM_RANK:
             raise reader.damaged(f"'{name}' has {rank} axes")
         shape = struct.unpack(f"<{rank}I", reader.bytes(4 * rank, f"'{name}'"))
         dtype = _dtype(reader, name)
@@ -162,7 +129,7 @@ def _read_variables(reader):
         # Python's integers don't overflow, so no product of dimensions can pass for a small one.
         if not size or size != math.prod(shape) * dtype.itemsize:
             raise reader.damaged(f"'{name}' has {size} bytes and the shape {list(shape)} of {dtype.name}")
-        variables[name] = _Variable(shape, dtype, reader.skip(size, f"'{name}'"))
+        variables[name] = Place(shape, dtype, reader.skip(size, f"'{name}'"))
     return variables
 
 
@@ -180,5 +147,5 @@ def _read_aliases(reader, variables):
         alias, target = (reader.name(f"the {what} of alias {number + 1}") for what in ("name", "target"))
         if target not in variables or alias in variables or alias in targets:
             raise reader.damaged(f"alias '{alias}' of '{target}' can't be resolved")
-        targets[alias] = target
+        targets[alias] = variables[target]
     return targets
