@@ -9,6 +9,7 @@ from pathlib import Path
 
 import yaml
 
+from speechzoo import hub
 from speechzoo.config import (ConfigError, HeadConfig, PartConfig, ZooConfig, flatten_options, from_dict,
                               list_configs, load_config, merge, nearest)
 from speechzoo.files import write_atomically
@@ -102,8 +103,8 @@ def load(name: str | Path, weights: str | Path | None = "pretrained", heads: lis
     """A model of the zoo, of a config file, of a training run, or one that `save` wrote.
 
     Args:
-        name: Name of a zoo model (`mtl_conformer_small`), path of a YAML config, or folder of a training run or of
-            `save`.
+        name: Name of a zoo model (`mtl_conformer_small`), path of a YAML config, folder of a training run or of
+            `save`, or `hf://owner/name` of such a folder on the hub (`hf://owner/name@REVISION` of one state of it).
         weights: "pretrained" for the weights of the zoo model or in the folder, None for random weights, or whatever
             `find_weights` takes.
         heads: Names of the heads to build; all when None. Or name -> config of a head, where heads may be new: what
@@ -117,6 +118,8 @@ def load(name: str | Path, weights: str | Path | None = "pretrained", heads: lis
     Raises:
         ConfigError: No such model, or a head or key that it doesn't have; the message names the nearest.
         ValueError: The weights don't fit, are damaged, or there are none.
+        ModuleNotFoundError: The hub's package isn't installed.
+        OSError: The hub can't be reached, or has no such model.
 
     Example:
         >>> model = load("mtl_ds_cnn_micro", heads={"mood": {"type": "classifier", "classes": ["calm", "angry"]},
@@ -127,6 +130,8 @@ def load(name: str | Path, weights: str | Path | None = "pretrained", heads: lis
     from speechzoo.multitask.build import build_model
     from speechzoo.trained import assign_trained
 
+    if hub.is_on_hub(name):
+        name = hub.download(str(name), lambda names: _saved_files(names, str(name))).folder
     folder = Path(name)
     if folder.is_dir() and not (folder / CONFIG).is_file():
         raise ConfigError(f"{folder}: not a training run; expected {CONFIG} in it")
@@ -285,6 +290,15 @@ def _main_scope(config: ZooConfig, head: str, results: dict) -> str:
     labelled = [corpus for corpus, heads in results.items() if head in heads
                 and any(corpus == folder or corpus.startswith(f"{folder}_") for folder in folders)]
     return labelled[0] if len(labelled) == 1 else "overall"
+
+
+def _saved_files(names: list[str], source: str) -> list[str]:
+    """Those files of a model on the hub that `save` writes."""
+    files = [file for file in (CONFIG, WEIGHTS, ORIGIN) if file in names]
+    if CONFIG not in files or WEIGHTS not in files:
+        raise ValueError(f"{source}: no model that speechzoo.save wrote; one of others is read with speechzoo import "
+                         f"{source} --out DIR")
+    return files
 
 
 def _main_figure(figures: dict) -> dict[str, float]:

@@ -27,7 +27,7 @@ NEIGHBOURS = {("data", "corpora"), ("corpora", "data")}
 NARROW = {"edge": {"audio", "decoding", "files", "remarks", "text"}, "serving": {"audio", "decoding"},
           "decoding": {"audio", "files", "grammar", "metrics", "text"}, "metrics": set(), "text": {"files"},
           "listening": {"decoding", "edge"},
-          "published": {"files", "origin", "text", "weights"}, "wyoming": {"decoding", "listening"}}
+          "published": {"files", "hub", "origin", "text", "weights"}, "wyoming": {"decoding", "listening"}}
 # Rooms that import these packages and no others (besides the standard library).
 PACKAGES = {
     "audio": {"numpy", "soundfile", "soxr"},
@@ -45,6 +45,7 @@ PACKAGES = {
     "wyoming": {"numpy", "soxr", "wyoming"},
     "published": {"h5py", "numpy", "safetensors", "yaml"},
     "origin": set(),
+    "hub": {"huggingface_hub"},
 }
 MODEL = {f"speechzoo/multitask/{name}.py" for name in ("batches", "frames", "inputs", "labelled_mean", "model", "resting",
                                                           "serialization", "task_metrics", "task_training")}

@@ -177,7 +177,8 @@ class _OpenPiece:
         piece, source = self._piece, self._source
         if self.file is not None:
             self.file.close()
-        whole = not piece.patch and not piece.prefix and piece.offset == 0 and piece.size == source.size and source.begin == 0
+        changed = piece.patch or piece.prefix
+        whole = not changed and piece.offset == 0 and piece.size == source.size and source.begin == 0
         if whole:
             source.stream.seek(0)
             self.file = soundfile.SoundFile(_target(source.stream), closefd=False)

@@ -1,30 +1,36 @@
 """`speechzoo import`: published weights -> a folder that training starts from."""
 
-HELP = "Read published weights (Whisper in CTranslate2's format) into weights that training starts from."
+HELP = "Read published weights (Whisper's) into weights that training starts from."
 
 
 def add_arguments(parser):
     """Adds the arguments of the command to its parser."""
-    parser.add_argument("source", metavar="FOLDER_OR_FILE",
-                        help="model.bin of a Whisper model, or the folder that holds it")
+    parser.add_argument("source", metavar="SOURCE",
+                        help="weights of a Whisper model (model.bin, model.safetensors, tiny.en.pt), the folder or the "
+                             "downloaded package with them, or hf://owner/name")
     parser.add_argument("--out", required=True, metavar="DIR",
-                        help="folder to write to: model.weights.h5, config.yaml, origin.json")
+                        help="folder to write to: model.weights.h5, config.yaml, origin.json, card.md")
     parser.add_argument("--encoder", action="store_true",
                         help="leave the decoder out, for models with heads of their own")
 
 
 def run(arguments):
     """Imports, and prints what was read, what was left out and why, and what to do next."""
+    import sys
     from collections import Counter
 
     from speechzoo.origin import UNKNOWN_LICENCE
     from speechzoo.published.importing import CONFIG, WEIGHTS, import_published
 
     report = import_published(arguments.source, arguments.out, arguments.encoder)
-    known = report.licence != UNKNOWN_LICENCE
+    if not report.known:
+        print(f"warning: {report.source}: not among the files that speechzoo knows by their SHA-256; trust it as far "
+              "as its source", file=sys.stderr)
+    named = report.licence != UNKNOWN_LICENCE
     print(f"{report.source}: {report.name}, licence "
-          + (f"{report.licence}, {report.copyright}" if known else "unknown: that of whoever published the file; "
-             "state it in origin.json before you pass anything on"))
+          + (", ".join(filter(None, (report.licence, report.copyright))) if named else "unknown: that of whoever "
+             "published the file; state it in origin.json before you pass anything on"))
+    print(f"from      {report.given}")
     print(f"read      {len(report.used)} arrays, {report.parameters / 1e6:.2f} million weights of the backbone "
           f"'{report.architecture}'" + "".join(f" and the head '{head}'" for head in report.heads))
     for reason, count in Counter(report.left_out.values()).items():

@@ -59,4 +59,5 @@ class StepLayer(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, cache):
+        """`tokens`, `position` and `memory`, and the cache: as `Seq2SeqHead.decode_step` takes and gives them."""
         return self.head.decode_step(inputs["tokens"], inputs["position"], inputs["memory"], cache)

@@ -143,6 +143,7 @@ def _take_block(taker, name, path, size):
 
 
 def take_attention(taker, name, path, size):
+    """Self-attention: queries, keys and values are one array there, and the keys have no bias."""
     kernels = taker.take(f"{name}/linear_0/weight", (3 * size, size)).reshape(3, size, size)
     biases = taker.take(f"{name}/linear_0/bias", (3 * size,)).reshape(3, size)
     if biases[1].any():
@@ -155,11 +156,13 @@ def take_attention(taker, name, path, size):
 
 
 def take_dense(taker, name, path, units_in, units_out):
+    """A dense layer: (out, in) there, (in, out) in Keras."""
     taker.weights[f"{path}/kernel"] = taker.take(f"{name}/weight", (units_out, units_in)).T
     taker.weights[f"{path}/bias"] = taker.take(f"{name}/bias", (units_out,))
 
 
 def take_norm(taker, name, path, size):
+    """A layer normalisation."""
     for part in ("gamma", "beta"):
         taker.weights[f"{path}/{part}"] = taker.take(f"{name}/{part}", (size,))
 

@@ -19,8 +19,9 @@ def run(capsys, *arguments):
 def test_says_what_was_read_what_was_left_out_and_what_comes_next(tmp_path, capsys):
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.bin").write_bytes(COMMITTED.read_bytes())
-    code, shown, _ = run(capsys, "import", tmp_path / "model", "--out", tmp_path / "imported", "--encoder")
-    assert code == 0
+    code, shown, error = run(capsys, "import", tmp_path / "model", "--out", tmp_path / "imported", "--encoder")
+    assert code == 0 and "warning: " in error and "not among the files that speechzoo knows by their SHA-256" in error
+    assert "from      model.bin\n" in shown
     assert "licence unknown: that of whoever published the file" in shown
     assert "read      31 arrays" in shown and "backbone 'whisper'" in shown
     assert "left out  1 array: positions: " in shown and "left out  35 arrays: decoder: " in shown
@@ -45,8 +46,8 @@ def test_a_config_extends_what_was_imported(tmp_path, capsys):
     assert model.new_weights and all(path.startswith("gender/") for path in model.new_weights)
 
 
-@pytest.mark.parametrize("source, message", [("nothing", "no such file; give the model.bin"),
-                                             ("text.bin", "truncated, damaged or no CTranslate2 model")])
+@pytest.mark.parametrize("source, message", [("nothing", "no such file or folder"),
+                                             ("text.bin", "no file of weights that is known: safetensors, PyTorch")])
 def test_mistakes_are_one_line(source, message, tmp_path, capsys):
     (tmp_path / "text.bin").write_text("no weights at all")
     code, _, error = run(capsys, "import", tmp_path / source, "--out", tmp_path / "imported")

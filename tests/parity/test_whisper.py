@@ -1,4 +1,4 @@
-"""Imported Whisper encoders against CTranslate2, and block by block against NumPy: same weights, same output.
+"""Imported Whisper encoders against CTranslate2, transformers and, block by block, NumPy: same weights, same output.
 
 Tolerances are ten times what was observed, as a share of the greatest value of what is compared: inside of a trained
 encoder a few channels reach 500 where others stay at 1.
@@ -18,6 +18,7 @@ from speechzoo.published.importing import import_published
 from speechzoo.weights import read_arrays
 from tests.published.numpy_whisper import encode
 from tests.published.tiny_whisper import sines, write_whisper
+from tests.published.whisper_twins import TO_OPENAI
 
 ctranslate2 = pytest.importorskip("ctranslate2", reason="no ctranslate2: pip install speechzoo[dev]")
 
@@ -28,6 +29,8 @@ TOLERANCE = 1.4e-4
 TABLE_TOLERANCE = 4.8e-3
 # The reference in NumPy with the file's own table against CTranslate2: at most 3.2e-6.
 REFERENCE_TOLERANCE = 3.2e-5
+# transformers against ours, random weights: at most 7.1e-6.
+TRANSFORMERS_TOLERANCE = 7.1e-5
 REAL = os.environ.get("SPEECHZOO_WHISPER_TINY_EN", "")
 
 
@@ -95,3 +98,54 @@ def test_random_encoders_equal_ctranslate2_and_numpy(quantization, table_toleran
 @pytest.mark.skipif(not REAL, reason="SPEECHZOO_WHISPER_TINY_EN names no model.bin")
 def test_the_published_encoder_equals_ctranslate2_and_numpy(tmp_path):
     check_equal(REAL, tmp_path / "imported", TABLE_TOLERANCE)
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A random model of transformers, and the folder that `save_pretrained` wrote it to."""
+    torch = pytest.importorskip("torch", reason="no torch: make parity")
+    transformers = pytest.importorskip("transformers", reason="no transformers: make parity")
+    torch.manual_seed(0)
+    model = transformers.WhisperForConditionalGeneration(transformers.WhisperConfig(
+        d_model=32, encoder_layers=3, decoder_layers=1, encoder_attention_heads=4, decoder_attention_heads=2,
+        encoder_ffn_dim=128, decoder_ffn_dim=128, vocab_size=20, pad_token_id=0, bos_token_id=0, eos_token_id=0,
+        decoder_start_token_id=1, init_std=0.2)).eval()
+    folder = tmp_path_factory.mktemp("published")
+    model.save_pretrained(folder)
+    return model, folder
+
+
+def check_equals_transformers(model, layer):
+    import torch
+
+    inputs = features()
+    with torch.no_grad():
+        expected = model.model.encoder(torch.tensor(inputs.T[None]), output_hidden_states=True).hidden_states
+    # The last of them is behind the final norm, as ours.
+    found = [difference(ours, theirs[0].numpy())
+             for ours, theirs in zip(blocks_of(layer, inputs), expected[1:], strict=True)]
+    assert max(found) < TRANSFORMERS_TOLERANCE, found
+
+
+@pytest.mark.parity
+def test_a_model_of_transformers_equals_transformers(published, tmp_path):
+    model, folder = published
+    check_equals_transformers(model, imported(folder, tmp_path / "imported"))
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_checkpoint_under_openais_names_equals_transformers(stream, published, tmp_path):
+    import torch
+
+    model, _ = published
+    renamed = {}
+    for name, tensor in model.model.state_dict().items():
+        for theirs, openai in TO_OPENAI.items():
+            name = name.replace(theirs, openai)
+        renamed[name] = tensor
+    config = model.config
+    torch.save({"dims": {"n_mels": 80, "n_audio_head": config.encoder_attention_heads,
+                         "n_text_head": config.decoder_attention_heads}, "model_state_dict": renamed},
+               tmp_path / "tiny.pt", _use_new_zipfile_serialization=not stream)
+    check_equals_transformers(model, imported(tmp_path / "tiny.pt", tmp_path / "imported"))

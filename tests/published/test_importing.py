@@ -44,7 +44,8 @@ def test_training_starts_from_what_was_written(tmp_path):
     folder = tmp_path / "random_whisper"
     report = import_published(COMMITTED, folder, encoder_only=True)
     assert report.heads == []
-    assert sorted(path.name for path in folder.iterdir()) == ["config.yaml", "model.weights.h5", "origin.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["card.md", "config.yaml", "model.weights.h5",
+                                                              "origin.json"]
     assert load_config_name(folder) == "random_whisper"
     model, loaded = model_from(folder, folder / "model.weights.h5")
     assert not loaded.unexpected and not loaded.mismatched
@@ -72,7 +73,7 @@ def load_config_name(folder):
 
 
 def test_a_known_file_brings_its_licence(known, tmp_path):
-    report = import_published(COMMITTED, tmp_path)
+    report = import_published(COMMITTED, tmp_path, encoder_only=True)
     assert (report.name, report.licence, report.copyright) == ("Whisper tiny.en", "MIT", "Copyright (c) 2022 OpenAI")
     origin = read_origin(tmp_path)
     assert origin.summary() == {"licence": "MIT", "derived_from": [
@@ -81,7 +82,10 @@ def test_a_known_file_brings_its_licence(known, tmp_path):
     assert origin.derived_from[0]["licence_text"] == (REPOSITORY / "LICENSES/whisper-MIT.txt").read_text()
     values = json.loads((tmp_path / "origin.json").read_text())
     assert values["architecture"] == "whisper" and values["reference"] == "https://github.com/openai/whisper"
-    assert values["file"] == {"name": "whisper.bin", "sha256": sha256_of(COMMITTED), "bytes": COMMITTED.stat().st_size}
+    assert values["file"] == {"name": "whisper.bin", "from": "whisper.bin", "sha256": sha256_of(COMMITTED),
+                              "bytes": COMMITTED.stat().st_size}
+    card = (tmp_path / "card.md").read_text()
+    assert "licence: MIT, Copyright (c) 2022 OpenAI\n" in card and "35 arrays left out: decoder" in card
     assert values["arrays"]["used"] == len(report.used)
     assert sum(values["arrays"]["left_out"].values()) == len(report.left_out)
 
@@ -131,7 +135,7 @@ def test_reading_needs_no_tensorflow():
     code = ("import sys; from speechzoo.published import importing, whisper_decoder, ctranslate2\n"
             f"file = ctranslate2.CTranslate2File({str(COMMITTED)!r})\n"
             f"whisper_decoder.read_whisper(file, 'x', {VOCABULARY!r})\n"
-            "print([name for name in ('tensorflow', 'keras', 'h5py', 'torch', 'ctranslate2') if name in sys.modules])")
+            "print([name for name in ('tensorflow', 'keras', 'torch', 'ctranslate2') if name in sys.modules])")
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
     assert child.stdout == "[]\n", child.stdout + child.stderr
 

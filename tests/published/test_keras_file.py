@@ -52,7 +52,7 @@ def check_refused(path, message="Keras"):
     (external, "'x' lies in another file"),
     (virtual, "'x' lies in another file"),
     # nothing of it is in the file; read, it would be 4 TB
-    (lambda file: file.create_dataset("x", (10**12,), "f4", chunks=(1000,)), r"has the shape \[1000000000000\] in 0 bytes"),
+    (lambda file: file.create_dataset("x", (10**12,), "f4", chunks=(1000,)), r"the shape \[1000000000000\] in 0 bytes"),
     (lambda file: file.create_dataset("x", data=np.zeros(10**6), compression="gzip"), "has the shape"),
     (lambda file: file.create_dataset("x", data=["text"], dtype=h5py.string_dtype()), "'x' has no numbers"),
     (lambda file: file.create_dataset("x", data=h5py.Empty("f4")), "'x' has no numbers"),

@@ -38,11 +38,12 @@ def archive(folder, *members, mode="w", layout=tarfile.PAX_FORMAT):
 def test_members_are_read_where_they_are(mode, layout, tmp_path):
     # A time between seconds brings an extra header in PAX, a long name one in GNU's format.
     long = "tokenizers/" + "a" * 90 + "/" + "b" * 60
-    path = archive(tmp_path, member(".", b"", type=tarfile.DIRTYPE), member(mtime=1.5), member(long), WEIGHTS, mode=mode,
-                   layout=layout)
+    members = member(".", b"", type=tarfile.DIRTYPE), member(mtime=1.5), member(long), WEIGHTS
+    path = archive(tmp_path, *members, mode=mode, layout=layout)
     before = os.listdir(tmp_path)
     file = NeMoFile(path)
-    assert file.members == ["model_config.yaml", long, "model_weights.ckpt"] and file.text() == file.text(long) == CONFIG
+    assert file.members == ["model_config.yaml", long, "model_weights.ckpt"]
+    assert file.text() == file.text(long) == CONFIG
     for name, array in expected().items():
         np.testing.assert_array_equal(file[name], array)
     assert file.values["dims.n_mels"] == 80 and os.listdir(tmp_path) == before

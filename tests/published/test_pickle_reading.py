@@ -1,4 +1,4 @@
-"""Pickles of strangers: every program that does more than list tensors is one clear line, in bounded memory and time."""
+"""Pickles of strangers: what does more than list tensors is one clear line, in bounded memory and time."""
 
 import io
 import struct

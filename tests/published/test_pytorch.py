@@ -42,7 +42,8 @@ def state(*tensors):
     return b"\x80\2}(" + items + b"u."
 
 
-def zipped(folder, program=None, data=(("0", NUMBERS),), compression=zipfile.ZIP_STORED, order=b"little", pickles=("",)):
+def zipped(folder, program=None, data=(("0", NUMBERS),), compression=zipfile.ZIP_STORED, order=b"little",
+           pickles=("",)):
     path = folder / "a.pt"
     with zipfile.ZipFile(path, "w", compression) as archive:
         for prefix in pickles:
@@ -66,7 +67,8 @@ def streamed(folder, program=None, keys=b"](" + text(b"0") + b"e", lengths=(6,),
 def test_files_made_by_hand(write, tmp_path):
     assert PyTorchFile(write(tmp_path))["0"].tolist() == [[0, 1, 2], [3, 4, 5]]
     # an axis of one element may have any stride
-    odd = PyTorchFile(write(tmp_path, state(tensor(shape=b"K\1K\2\x86", strides=b"\x8a\x09" + bytes(7) + b"\1\0K\1\x86"))))
+    strides = b"\x8a\x09" + (2**60).to_bytes(9, "little") + b"K\1\x86"
+    odd = PyTorchFile(write(tmp_path, state(tensor(shape=b"K\1K\2\x86", strides=strides))))
     assert odd["0"].tolist() == [[0, 1]]
 
 
@@ -89,11 +91,13 @@ def check_refused(path, message):
     # the same numbers again and again: 4 GB out of 24 bytes
     (state(tensor(shape=b"J\0\0\1\0J\0\0\1\0\x86", strides=b"K\0K\0\x86")), "and 6 numbers"),
     # 2^32 x 2^32 is 0 in 64 bits
-    (state(tensor(shape=(b"\x8a\5" + (2**32).to_bytes(5, "little")) * 2 + b"\x86", strides=b"K\0K\0\x86")), "6 numbers"),
+    (state(tensor(shape=(b"\x8a\5" + (2**32).to_bytes(5, "little")) * 2 + b"\x86", strides=b"K\0K\0\x86")),
+     "and 6 numbers"),
     (state(tensor(shape=b"K\0K\3\x86")), "and 6 numbers"),
     (state(tensor(shape=b"(" + b"K\1" * 9 + b"t", strides=b"(" + b"K\1" * 9 + b"t")), "6 numbers"),
     (state(tensor(storage(length=b"J\xff\xff\xff\x7f"))), "data '0' has"),
-    (b"\x80\2}(" + text(b"a.b") + tensor() + text(b"a") + b"}" + text(b"b") + tensor() + b"su.", "'a.b' is there twice"),
+    (b"\x80\2}(" + text(b"a.b") + tensor() + text(b"a") + b"}" + text(b"b") + tensor() + b"su.",
+     "'a.b' is there twice"),
     (doubled(40), "there twice, or nested too deep"),
     (b"\x80\2}q\0(" + text(b"a") + tensor() + text(b"b") + b"h\0u.", "there twice, or nested too deep"),
 ])

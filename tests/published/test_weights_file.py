@@ -32,7 +32,8 @@ def test_by_content_and_not_by_name(kind, reader, files):
     assert type(file).__name__ == reader and len(file) and np.size(file[next(iter(file))])
 
 
-@pytest.mark.parametrize("data", [b"", b"PK\3\4", b"no weights at all", b"\x1f\x8b", bytes(600), b"{\"a\": 1}", b"\x80\2}."])
+@pytest.mark.parametrize("data", [b"", b"PK\3\4", b"no weights at all", b"\x1f\x8b", bytes(600), b"{\"a\": 1}",
+                                  b"\x80\2}."])
 def test_other_files_are_one_line(data, tmp_path):
     (tmp_path / "a.bin").write_bytes(data)
     with pytest.raises(ValueError, match="a.bin: ") as raised:
