@@ -97,7 +97,8 @@ class Home:
 
     def hassil_meanings(self, text: str) -> set[Meaning]:
         """What hassil says that a text may mean."""
-        return {(result.intent.name, frozenset((name, _plain(entity.value)) for name, entity in result.entities.items()))
+        return {(result.intent.name,
+                 frozenset((name, _plain(entity.value)) for name, entity in result.entities.items()))
                 for result in hassil.recognize_all(text, self.intents, language=self.language)}
 
     def our_meanings(self, text: str) -> set[Meaning]:

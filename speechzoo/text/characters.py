@@ -17,8 +17,8 @@ _REPLACED = {
     "Đ": "D", "ð": "d", "Ð": "D", "þ": "th", "Þ": "Th", "ı": "i",
 }
 _UNSPEAKABLE = "§‰‱"
-_UNSPACED = ("\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-             "\uf900-\ufaff\U00020000-\U0003ffff")
+_UNSPACED = ("\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf"
+             "\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff")
 _MARKS = "".join(chr(code) for code in (*range(0x0e00, 0x10a0), *range(0x1780, 0x1800), *range(0x3040, 0x3100))
                  if unicodedata.category(chr(code)) in ("Mn", "Mc", "Lm"))
 UNSPACED = re.compile(f"[{_UNSPACED}][{_MARKS}]*")
