@@ -23,7 +23,8 @@ REVISION = "0123456789abcdef0123456789abcdef01234567"
 TOKEN = "hf_" + "secret" * 5
 LARGE = 25 << 20  # the client keeps what it has got in pieces of 10 MiB
 FILES = {"model.bin": COMMITTED.read_bytes(), "README.md": b"---\nlicense: mit\n---\n# Tiny\n", "config.json": b"{}",
-         "vocabulary.json": COMMITTED.with_name("vocabulary.json").read_bytes(), "pytorch_model.bin": b"not to be fetched", "run.py": b"raise SystemExit"}
+         "vocabulary.json": COMMITTED.with_name("vocabulary.json").read_bytes(),
+         "pytorch_model.bin": b"not to be fetched", "run.py": b"raise SystemExit"}
 
 
 class Hub(http.server.BaseHTTPRequestHandler):
