@@ -197,9 +197,9 @@ def decode_example(data: bytes) -> dict[str, bytes]:
     return features
 
 
-def read_recording(path, offset: int, length: int) -> bytes:
+def read_recording(path, offset: int, length: int, verify: bool = False) -> bytes:
     """Reads the encoded recording that one record of a shard holds; arguments and errors as `read_record`."""
-    features = decode_example(read_record(path, offset, length))
+    features = decode_example(read_record(path, offset, length, verify))
     if "audio" not in features:
         raise RecordError(f"{path}: the record at byte {offset} holds no audio; prepare the corpus again")
     return features["audio"]

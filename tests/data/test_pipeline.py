@@ -57,7 +57,16 @@ def test_restarted_at_any_step_it_goes_on_as_if_uninterrupted(corpus):
     assert not list(make_dataset(make_plan(corpus), epoch=1, step=len(whole)))
 
 
-def test_damaged_audio_is_counted_and_skipped(tmp_path, caplog):
+def test_both_decoders_give_the_same_samples(corpus):
+    plan = make_plan(corpus)
+    assert_equal_batches(make_dataset(plan, decoder="graph", threads=1).as_numpy_iterator(),
+                         make_dataset(plan, decoder="soundfile", threads=1).as_numpy_iterator())
+    with pytest.raises(ValueError, match="choose 'soundfile' or 'graph'"):
+        make_dataset(plan, decoder="ffmpeg")
+
+
+@pytest.mark.parametrize("decoder", ["soundfile", "graph"])
+def test_damaged_audio_is_counted_and_skipped(tmp_path, decoder, caplog):
     make_corpus(tmp_path)
     good = list(make_dataset(make_plan(tmp_path), epoch=0).as_numpy_iterator())
     (tmp_path / "wav/1.wav").unlink()
@@ -67,7 +76,7 @@ def test_damaged_audio_is_counted_and_skipped(tmp_path, caplog):
         shard.seek(plan.examples.audio[4].offset + 500)
         shard.write(b"\0" * 40)
     reader = AudioReader(plan.examples)
-    batches = list(make_dataset(plan, epoch=0, reader=reader).as_numpy_iterator())
+    batches = list(make_dataset(plan, epoch=0, reader=reader, decoder=decoder).as_numpy_iterator())
     assert set(reader.failures) == {"u1", "u3", "u4"}
     assert "o such file" in reader.failures["u1"] and "text file" in reader.failures["u3"]
     assert "shard.tfrecord: record at byte" in reader.failures["u4"]
@@ -82,7 +91,8 @@ def test_damaged_audio_is_counted_and_skipped(tmp_path, caplog):
                 assert weights["keyword"][row] == before[2]["keyword"][row]
 
 
-def test_parts_of_recordings(tmp_path):
+@pytest.mark.parametrize("decoder", ["soundfile", "graph"])
+def test_parts_of_recordings(tmp_path, decoder):
     from speechzoo.data.manifest import write_manifest
     from tests.helpers import tone, write_wav
     audio = tone(3.0, seed=1)
@@ -90,10 +100,10 @@ def test_parts_of_recordings(tmp_path):
     write_manifest(tmp_path / "train.jsonl", [{"audio": "a.wav", "start": 0.5, "duration": 1.25},
                                               {"audio": "a.wav", "start": 2.0}])
     plan = make_plan(tmp_path)
-    inputs, _, _ = next(make_dataset(plan).as_numpy_iterator())
+    inputs, _, _ = next(make_dataset(plan, decoder=decoder).as_numpy_iterator())
     whole = load_audio(tmp_path / "a.wav")
     assert plan.examples.seconds.tolist() == [1.25, 1.0]
     batches = {tuple(batch.indices[:1]): inputs for batch, (inputs, _, _) in
-               zip(plan.sequential(), make_dataset(plan).as_numpy_iterator(), strict=True)}
+               zip(plan.sequential(), make_dataset(plan, decoder=decoder).as_numpy_iterator(), strict=True)}
     np.testing.assert_array_equal(batches[1,]["audio"][0], whole[32000:48000])
     np.testing.assert_array_equal(batches[0,]["audio"][0, :20000], whole[8000:28000])
