@@ -3,8 +3,8 @@
     python -m tools.publish RUN NAME --data PREPARED
 
 writes speechzoo/checkpoints/NAME/: model.weights.h5 (float16), golden.npz (the outputs for one stored input) and
-metrics.json (what it was trained on, by which command, its licence, and the figures of the stored weights on the config's
-dev sources), and origin.json when the run began from published weights.
+metrics.json (what it was trained on, by which command, its licence, and the figures of the stored weights on the dev sources
+of the zoo's config), and origin.json when the run began from published weights.
 The card.md and lineage.md beside them are written by hand; the card's tables of figures by `python -m tools.pages`, which
 tools/tables/checkpoint.py tells what to show.
 """
@@ -53,7 +53,7 @@ def publish(run: Path, name: str, data: Path, command: str | None = None) -> dic
                      "seed": config.training.seed, "steps": steps, "epochs": config.training.epochs,
                      "data": [describe_source(source, data) for source in config.data.train]},
         "evaluation": f"speechzoo evaluate {name} --dev PREPARED",
-        "results": evaluate(model, config.dev_sources(data)),
+        "results": evaluate(model, model.zoo_config.dev_sources(data)),
     }
     write_atomically(folder / METRICS, (json.dumps(metrics, indent=1) + "\n").encode())
     return metrics

@@ -20,7 +20,7 @@ LEXICON = {"go": [("G", "OW")], "up": [("AH", "P")]}
     ({"boost": ["go up"]}, BeamSearch, {"beam_width": 16}),
     ({"dictation": LEXICON}, LexiconSearch, {"language_model": None, "lm_weight": 1.0, "word_bonus": 0.0}),
     ({"dictation": LEXICON, "language_model": LANGUAGE_MODEL, "lm_weight": 0.0}, LexiconSearch, {"lm_weight": 0.0}),
-], ids=str)
+], ids=["greedy", "beam", "language model", "words", "boost", "dictation", "dictation and model"])
 def test_transcripts(settings, kind, expected):
     decoder = DecoderSettings(**settings).transcripts(FakeModel.spec)
     assert type(decoder) is kind
