@@ -1,7 +1,6 @@
 """The block of an attention decoder: it looks back at what is written, and across at what was heard."""
 
 import keras
-from keras import ops
 
 from speechzoo.layers.attention import attend, join_heads, split_heads
 from speechzoo.layers.feed_forward import FeedForward

@@ -59,5 +59,5 @@ class StepLayer(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs, cache):
-        """`tokens`, `position` and `memory`, and the cache: as `Seq2SeqHead.decode_step` takes and gives them."""
+        """Tokens (batch, 1), position (batch,), memory and cache -> logits (batch, vocabulary), cache and attention."""
         return self.head.decode_step(inputs["tokens"], inputs["position"], inputs["memory"], cache)

@@ -33,7 +33,7 @@ def exported(request, model, tmp_path_factory):
 
 
 def logits_of(step, texts, memory):
-    """Logits (texts, tokens, vocabulary) and weights of the frames, step by step; the texts change places on the way."""
+    """Logits (texts, tokens, vocabulary) and weights of the frames, step by step; texts change places on the way."""
     logits, weights, state, order = [], [], None, np.arange(len(texts))
     for position in range(texts.shape[1]):
         of_next, state, of_frames = step(texts[order, position], position, memory, state)
