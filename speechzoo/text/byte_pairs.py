@@ -61,15 +61,22 @@ def split_byte_pairs(text: str, rank: dict[str, int]) -> list[str]:
     units = []
     for piece in pre_tokens(text):
         parts = [BYTE_CHARACTERS[byte] for byte in piece.encode("utf-8", "surrogatepass")]
-        while len(parts) > 1:
-            ranks = [rank.get(left + right, len(rank)) for left, right in zip(parts, parts[1:])]
-            best = min(ranks)
-            if best == len(rank):
-                break
-            at = ranks.index(best)
-            parts[at:at + 2] = [parts[at] + parts[at + 1]]
-        units.extend(parts)
+        units.extend(merge_pairs(parts, rank))
     return units
+
+
+def merge_pairs(parts: list[str], rank: dict[str, int]) -> list[str]:
+    """Neighbours whose union has a rank, merged, the lowest rank first (Sennrich et al. 2016,
+    https://arxiv.org/abs/1508.07909, section 3.2)."""
+    parts = list(parts)
+    while len(parts) > 1:
+        ranks = [rank.get(left + right, len(rank)) for left, right in zip(parts, parts[1:])]
+        best = min(ranks)
+        if best == len(rank):
+            break
+        at = ranks.index(best)
+        parts[at:at + 2] = [parts[at] + parts[at + 1]]
+    return parts
 
 
 def _class_of(character):

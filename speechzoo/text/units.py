@@ -3,7 +3,7 @@
 import functools
 import re
 
-from speechzoo.text.byte_pairs import bytes_of, split_byte_pairs
+from speechzoo.text.byte_pairs import bytes_of, merge_pairs, split_byte_pairs
 
 BLANK_INDEX = 0
 """`BLANK_INDEX` is the output of a `ctc` head for "no unit here"; its units are numbered from 1."""
@@ -165,15 +165,4 @@ def split_pieces(text: str, pieces: list[str]) -> list[str]:
         pieces: Units in the order in which they were learnt.
     """
     rank = {piece: index for index, piece in enumerate(pieces)}
-    units = []
-    for word in text.split():
-        parts = [WORD_START, *word]
-        while len(parts) > 1:
-            ranks = [rank.get(left + right, len(rank)) for left, right in zip(parts, parts[1:])]
-            best = min(ranks)
-            if best == len(rank):
-                break
-            at = ranks.index(best)
-            parts[at:at + 2] = [parts[at] + parts[at + 1]]
-        units.extend(parts)
-    return units
+    return [unit for word in text.split() for unit in merge_pairs([WORD_START, *word], rank)]
