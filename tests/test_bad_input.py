@@ -231,7 +231,7 @@ def test_numbers_of_a_config(run, override, message):
     ("backbone.chanels=3", "backbone 'ds_cnn' has no option 'chanels'; did you mean 'channels'"),
     ("backbone.type=ds_cn", "unknown backbone 'ds_cn'; did you mean 'ds_cnn'"),
     ("heads.keyword.dropout=[1]", r"head 'classifier': dropout: expected float, got \[1\]"),
-    ("heads.keyword.block=9", "head 'keyword' reads block 9; the backbone has blocks 1 to 1"),
+    ("heads.keyword.block=9", "head 'keyword' reads block 9; the backbone has blocks 1 to 2"),
 ])
 def test_options_of_a_config(run, override, message):
     from speechzoo.multitask.build import build_model

@@ -7,7 +7,7 @@ import numpy as np
 
 from speechzoo.audio import load_audio
 from speechzoo.data.manifest import read_manifest
-from speechzoo.data.utterance_audio import read_utterance_audio
+from speechzoo.data.utterance_audio import locate_audio, read_audio
 
 MAXIMUM_RECORDINGS = 32
 MAXIMUM_SECONDS = 10.0
@@ -97,7 +97,8 @@ def _describe(audio, sample_rate):
 
 
 def _read(manifest, utterance, sample_rate):
-    # A recording of eight hours is not read whole, and a TFRecord holds utterances.
+    # A recording of eight hours is not read whole, and a TFRecord holds utterances. What is shorter will do: no label is
+    # of all of it.
     duration = min(utterance.get("duration") or MAXIMUM_SECONDS, MAXIMUM_SECONDS)
-    audio = read_utterance_audio({**utterance, "duration": duration}, Path(manifest).parent, sample_rate)
+    audio = read_audio(locate_audio({**utterance, "duration": duration}, Path(manifest).parent), sample_rate)
     return audio[:round(MAXIMUM_SECONDS * sample_rate)]

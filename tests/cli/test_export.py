@@ -31,8 +31,8 @@ def test_tflite_with_ones_own_recordings(zoo, tmp_path, capsys):
     (tmp_path / "m.jsonl").write_text('{"audio": "a.wav"}\n')
     code = run("tiny", "--format", "tflite", "--quantize", "int16x8", "--heads", "keyword,speaker",
                "--representative", tmp_path / "m.jsonl", "--out", tmp_path / "out")
-    shown = capsys.readouterr().out
-    assert code == 0, shown
+    shown, error = capsys.readouterr()
+    assert code == 0, error
     assert "probability lost" in shown and "cosine distance" in shown and "tiny_int16x8.tflite" in shown
     artifact = read_artifact(tmp_path / "out" / "tiny_int16x8.tflite")
     assert list(artifact.spec["heads"]) == ["keyword", "speaker"] and artifact.parity[0]["utterances"] == 1
