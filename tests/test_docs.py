@@ -56,6 +56,7 @@ NOT_RUN = {
     r"speechzoo export ": "takes minutes; tests/exporters and tests/cli/test_export.py export small models",
     r"speechzoo benchmark ": "measures for half a minute; tests/cli/test_benchmark.py measures for less",
     r"speechzoo recognize .*--dictation": "searches 130,000 words; tests/decoding/dictation searches a few",
+    r"speechzoo recognize .*--(spoken-language|task)": "takes Whisper; tests/decoding/attention/test_decoder.py has a decoder",
     r"speechzoo recognize runs/": "takes a run; tests/compatibility/test_fixtures.py opens one",
     r"python -m (benchmarks|tools)\.": "takes corpora or hours; tests/benchmarks and tests/tools have their parts",
     r"python -m venv |python (-c|examples/)": "is about the machine, or takes corpora; parsed above",

@@ -174,7 +174,9 @@ def test_an_owner_is_heard_as_adapted_and_goes_on(files, edge, golden, arrays, a
 def test_a_prepared_corpus_gives_the_figures_that_it_gave(files, edge, model, golden):
     manifest, wanted = files / "corpus" / "manifest.jsonl", golden["evaluation"]
     assert_same(speechzoo.evaluate(model, manifest, confusions=True), wanted["model"])
-    assert_same(speechzoo.evaluate(edge, manifest, grammar=files / "grammar.npz"), wanted["file"])
+    # Heads whose answers the grammar gives are measured when they are named.
+    found = speechzoo.evaluate(edge, manifest, list(edge.spec["heads"]), grammar=files / "grammar.npz")
+    assert_same(found, wanted["file"])
     assert set(wanted["model"]["overall"]) == set(edge.spec["heads"])  # each of them was measured
 
 

@@ -52,8 +52,8 @@ def sentences_of_ours(template):
     "I'd like (a (red|green)|an (orange|amber)) one",
     "( a | b ) [ c ]",
     "under(cover|ground)s",
-    "{room}[s] on", "un{color:tint}[ish|y ]{room}", "[the ]<lamp>shade", "<please>d {room}(x|y z)",
-    "({color}|<lamp>)-like [(a;b)]c",
+    "{room}[s] on", "un{color:tint}[ish|y] {room}", "[the ]<lamp>shade", "<please>d {room}(x|y z)",
+    "({color}|<lamp>)-like [(a;b)] c",
 ])
 def test_same_sentences(template):
     ours = sentences_of_ours(template)

@@ -16,7 +16,7 @@ def test_both_parts_together_are_the_whole():
     before, heads = model.to_frames(), model.on_frames()
     frames = before.predict_on_batch(inputs)
     assert {name: value.shape[-1] for name, value in frames.items() if name != "frame_length"} == {
-        "frames_1": 4, "frames_2": 4}
+        "frames_1": 6, "frames_2": 6}
     expected, found = model.predict_on_batch(inputs), heads.predict_on_batch(frames)
     assert found.keys() == expected.keys()
     for name, value in expected.items():
