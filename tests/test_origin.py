@@ -87,4 +87,7 @@ def test_a_checkpoint_is_published_with_the_origin_of_its_run(tmp_path):
     checkpoint.mkdir()
     assert publish_origin(run, checkpoint) == ORIGIN == read_origin(checkpoint)
     (run / "origin.json").unlink()
+    with pytest.raises(ValueError, match="derives from published weights, and .*run has no origin.json; put that of"):
+        publish_origin(run, checkpoint)
+    (checkpoint / "origin.json").unlink()
     assert publish_origin(run, checkpoint) == Origin("Apache-2.0") and read_origin(checkpoint) == Origin()

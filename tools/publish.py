@@ -60,10 +60,16 @@ def publish(run: Path, name: str, data: Path, command: str | None = None) -> dic
 
 
 def publish_origin(run: Path, folder: Path) -> Origin:
-    """The origin of a run's weights, which goes into the checkpoint's folder where they derive from published ones."""
+    """The origin of a run's weights, which goes into the checkpoint's folder where they derive from published ones.
+
+    Raises:
+        ValueError: The checkpoint's weights derived from published ones so far, and the run doesn't say that it does.
+    """
     origin = read_origin(run)
     if not origin.licence:
-        (folder / ORIGIN).unlink(missing_ok=True)
+        if (folder / ORIGIN).exists():
+            raise ValueError(f"{folder}: derives from published weights, and {run} has no {ORIGIN}; put that of the "
+                             f"weights that it began from there, or delete {folder / ORIGIN} where they are all new")
         return Origin(LICENCE)
     write_atomically(folder / ORIGIN, (run / ORIGIN).read_bytes())
     return origin
