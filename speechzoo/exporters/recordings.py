@@ -97,8 +97,8 @@ def _describe(audio, sample_rate):
 
 
 def _read(manifest, utterance, sample_rate):
-    # A recording of eight hours is not read whole, and a TFRecord holds utterances. What is shorter will do: no label is
-    # of all of it.
+    # A recording of eight hours is not read whole, and a TFRecord holds utterances. What is shorter will do: no
+    # label is of all of it.
     duration = min(utterance.get("duration") or MAXIMUM_SECONDS, MAXIMUM_SECONDS)
     audio = read_audio(locate_audio({**utterance, "duration": duration}, Path(manifest).parent), sample_rate)
     return audio[:round(MAXIMUM_SECONDS * sample_rate)]

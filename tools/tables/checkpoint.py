@@ -34,7 +34,7 @@ CARDS = {
         "speaker.eer": ["librispeech", "speechocean762"], "gender.accuracy": ["librispeech", "speechocean762"],
         "age_group.accuracy": ["speechocean762"],
         "event.accuracy": ["esc10", "librispeech", "speechocean762", "kitchen20"],
-        "speech.accuracy": ["librispeech", "speech_commands"], "speech.auc": ["librispeech", "speech_commands"],
+        "speech.accuracy": ["librispeech", "esc10", "kitchen20"], "speech.auc": ["librispeech"],
         "intent.accuracy": ["smart_speaker_synthetic"], "slots.accuracy": ["smart_speaker_synthetic"]},
 }
 # The model that stands beside.
