@@ -77,7 +77,7 @@ def silero(path: Path) -> Detector:
         state, before, scores = np.zeros((2, 1, 128), np.float32), np.zeros(64, np.float32), []
         for start in range(0, len(audio) - 511, 512):
             chunk = audio[start:start + 512]
-            inputs = {"input": np.concatenate([before, chunk])[None], "state": state, "sr": np.int64(RATE)}
+            inputs = {"input": np.concatenate([before, chunk])[None], "state": state, "sr": np.array(RATE, np.int64)}
             score, state = session.run(None, inputs)
             scores.append(float(score[0, 0]))
             before = chunk[-64:]
