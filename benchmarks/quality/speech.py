@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.quality.parts import Part, evenly, read_part
 from speechzoo.data.mixing import mix_at_snr, mix_somewhere
+from speechzoo.data.speech_labels import NONE, SPEECH, speech_of_alignment
 from speechzoo.listening.voice_activity import FRAME_SECONDS, VoiceActivity
 from speechzoo.metrics.frames import area_under_roc, frame_references
 from speechzoo.opening import open_model
@@ -33,7 +34,7 @@ EDGE_SECONDS = 1.0  # of silence on both sides of a sentence
 SNRS = (10.0, 0.0)  # dB
 BABBLE = 5  # sentences
 FALSE_ALARMS = 0.05
-CLASSES = ["none", "speech"]
+CLASSES = [NONE, SPEECH]
 # A detector: recording, float32 (samples,) at 16 kHz -> (score of each frame, larger where speech is likelier, seconds of a frame).
 Detector = Callable[[np.ndarray], tuple[np.ndarray, float]]
 
@@ -133,7 +134,7 @@ def labelled(part: Part, maximum: int) -> list[tuple[dict, list]]:
     for utterance in part.utterances:
         label = utterance.get("speech")
         if label is None and "alignment" in utterance:
-            label = [["none" if phone == "SIL" else "speech", end] for phone, end in utterance["alignment"]]
+            label = speech_of_alignment(utterance["alignment"])
         if isinstance(label, list):
             found.append((utterance, label))
     return evenly(found, maximum)
