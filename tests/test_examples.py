@@ -76,3 +76,27 @@ def test_words_are_found_where_their_phones_are(tmp_path, monkeypatch, capsys):
     found, = read_manifest(tmp_path / "words.jsonl")
     assert found == {"id": "first/on@0.95", "audio": "recordings/a.flac", "start": 2.95, "duration": 0.4, "keyword": "on",
                      "transcript": "on", "phones": "AO N", "speaker": "ann", "gender": "female", "split": "dev"}
+
+
+def test_pieces_are_short_spoken_and_keep_the_speaker(tmp_path, monkeypatch, capsys):
+    def sentence(name, alignment):
+        return {"id": name, "audio": "../recordings/a.flac", "start": 2.0, "duration": alignment[-1][1], "speaker": "ann",
+                "age_group": "child", "transcript": "never kept", "alignment": alignment}
+
+    spoken = [["SIL", 1.0], *(["AA", 1.0 + 0.1 * phone] for phone in range(1, 41)), ["SIL", 6.0]]
+    sentences = [*(sentence(f"spoken{number}", spoken) for number in range(40)),
+                 sentence("short", [["AA", 0.2], ["SIL", 1.0]]),  # too little speech for any piece
+                 sentence("silent", [["SIL", 2.0]]), {"id": "unaligned", "audio": "b.flac", "transcript": "so"}]
+    write_manifest(tmp_path / "prepared" / "manifest.jsonl", sentences)
+    module = example("pieces_of_sentences")
+    monkeypatch.setattr(sys, "argv", ["pieces_of_sentences.py", str(tmp_path / "prepared" / "manifest.jsonl"), "--out",
+                                      str(tmp_path / "pieces.jsonl")])
+    module.main()
+    assert capsys.readouterr().out.startswith("40 pieces, ")
+    found = read_manifest(tmp_path / "pieces.jsonl")
+    assert all(set(piece) == {"id", "audio", "start", "duration", "speaker", "age_group"} for piece in found)
+    assert found[0]["audio"] == "recordings/a.flac"
+    for piece in found:  # from 1 s to 5 s of a sentence that begins at 2 s, silence at most a fifth
+        assert 3.0 <= piece["start"] and 0.5 <= piece["duration"] <= 3.0 and piece["start"] + 0.8 * piece["duration"] <= 7.0
+    assert len({piece["start"] for piece in found}) > 10
+    assert sum(piece["duration"] < 1.25 for piece in found) in range(10, 31)  # half of them, were there no limits

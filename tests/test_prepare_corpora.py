@@ -46,7 +46,8 @@ def test_commands_are_right_and_run_once(tmp_path):
         if name == "prepare":
             make_reader(values.corpus, **dict(values.option), **({"label": values.label} if values.label else {}))
     prepared = {Path(command[command.index("--out") + 1]).name for command in ours if command[0] == "prepare"}
-    assert len(prepared) == 13 + 4 and {"librispeech_more", "coffee_orders", "speechocean762_words"} <= prepared
+    assert len(prepared) == 13 + 8
+    assert {"librispeech_more", "coffee_orders", "speechocean762_words", "librispeech_speakers_pieces"} <= prepared
     assert [Path(command[1]).name for command in ours if command[0] == "synthesize"] == ["smart_speaker", "hwu64", "fragments.txt"]
     assert sum(command[0] == "align" for command in ours) == 9
     assert run() == []
