@@ -48,6 +48,8 @@ class Recognition:
         confidence: Label -> 0 to 1, for every answer but the speaker's and numbers. For slots it is that of all of them
             together.
         slot_confidence: Slot name -> 0 to 1, for the filled slots.
+        unanswered: Labels whose heads have no answer: they are unsure (a `classifier`'s `threshold`), or about a
+            speaker where nobody speaks.
     """
 
     transcript: str | None = None
@@ -68,6 +70,7 @@ class Recognition:
     labels: dict[str, str | float | dict[str, str] | np.ndarray] = field(default_factory=dict)
     confidence: dict[str, float] = field(default_factory=dict)
     slot_confidence: dict[str, float] = field(default_factory=dict)
+    unanswered: list[str] = field(default_factory=list)
 
     def answer(self, label: str):
         """The answer to a label, wherever it is kept: text, a number, a dict of slots, an embedding, segments, or
@@ -86,6 +89,8 @@ class Recognition:
                 value = round(value, 4)
             elif item.name in ("confidence", "slot_confidence"):
                 value = {key: round(float(number), 4) for key, number in value.items()} or None
+            elif item.name == "unanswered":
+                value = value or None
             elif item.name == "speaker" and value is not None:
                 value = _numbers(value)
             elif item.name == "speech" and value is not None:
@@ -143,6 +148,7 @@ class Recognition:
             rows.append(("sentence", f"{self.sentence or '(nothing)'} (score {self.sentence_score:.2f})", ""))
         if self.speaker is not None:
             rows.append(("speaker", _embedding_text(self.speaker), ""))
+        rows += [(label, "-", "") for label in self.unanswered]
         width = max((len(label) for label, _, _ in rows), default=0)
         return "\n".join(f"{label:<{width}}  {share:>4}  {value}" for label, value, share in rows)
 

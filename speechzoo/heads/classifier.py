@@ -3,10 +3,12 @@
 import keras
 import numpy as np
 
+from speechzoo.decoding.ctc.paths import log_softmax
 from speechzoo.heads.pooled_head import PooledHead
 from speechzoo.heads.softmax_cross_entropy import SoftmaxCrossEntropy, effective_number_weights, log_priors
 from speechzoo.layers.quantizable import Dense
-from speechzoo.metrics.calibration import find_temperature
+from speechzoo.metrics.calibration import find_temperature, find_threshold
+from speechzoo.text.units import NOTHING_CLASSES
 
 CALIBRATION_ROWS = 50
 """`CALIBRATION_ROWS` held-out recordings are needed to say how sure a head may be."""
@@ -38,6 +40,11 @@ class ClassifierHead(PooledHead):
         memory: Frames after which a frame's weight has fallen to 1 / e, for wake words in endless streams; 0 remembers
             the whole utterance.
         class_counts: Class -> number of training examples, for those who don't train with `speechzoo train`.
+
+    Attributes:
+        threshold: Weight (): the confidence below which the answer is None, of a head that has no class for "nothing";
+            None of any other. 0 until `calibrate` has measured it: below it, less than two thirds of the answers for
+            held-out recordings are right. It is not trained.
 
     Returns:
         Logits (batch, classes).
@@ -73,6 +80,7 @@ class ClassifierHead(PooledHead):
         self.hidden = Dense(hidden_size, activation="relu", name="hidden", **options) if hidden_size else None
         self.dropout = keras.layers.Dropout(dropout, name="dropout", **options)
         self.logits = Dense(len(self.classes), name="logits", **options)
+        self.threshold = None
 
     def build(self, frames_shape, *_):
         size = frames_shape[-1]
@@ -83,6 +91,8 @@ class ClassifierHead(PooledHead):
             self.hidden.build((None, size))
             size = self.hidden_size
         self.logits.build((None, size))
+        if NOTHING_CLASSES.isdisjoint(self.classes):
+            self.threshold = self.add_weight(name="threshold", shape=(), initializer="zeros", trainable=False)
 
     def classify(self, pooled, training=False):
         """Logits (batch, classes) of what the pooling gave: mean and deviation, (batch, 2 x channels)."""
@@ -90,18 +100,29 @@ class ClassifierHead(PooledHead):
             pooled = self.hidden(pooled)
         return self.logits(self.dropout(pooled, training=training))
 
+    def spec(self):
+        threshold = 0.0 if self.threshold is None else round(float(self.threshold), 4)
+        return {**super().spec(), **({"threshold": threshold} if threshold else {})}
+
+    @property
+    def optional_weights(self) -> list:
+        return [] if self.threshold is None else [self.threshold]  # a file without it has answers to everything
+
     @property
     def calibrated_weights(self) -> list:
-        return [self.logits.kernel, self.logits.bias]
+        return [self.logits.kernel, self.logits.bias, *self.optional_weights]
 
     def calibrate(self, heard):
-        """Divides the logits by the temperature at which the head is as sure as it is right; the weights hold it."""
+        """Divides the logits by the temperature at which the head is as sure as it is right, and sets `threshold`."""
         logits, targets = (np.concatenate(parts) for parts in zip(*heard))
         if len(targets) < CALIBRATION_ROWS:
             return False
         temperature = find_temperature(logits, targets)
-        for weight in self.calibrated_weights:
+        for weight in (self.logits.kernel, self.logits.bias):
             weight.assign(weight / temperature)
+        if self.threshold is not None:
+            confidences = np.exp(log_softmax(logits / temperature)).max(axis=1)
+            self.threshold.assign(find_threshold(confidences, logits.argmax(axis=1) == targets))
         return True
 
     @property

@@ -51,3 +51,31 @@ def find_temperature(logits, targets) -> float:
         probabilities /= probabilities.sum(axis=1, keepdims=True)
         low, high = (low, middle) if (probabilities * logits).sum(axis=1).mean() > wanted else (middle, high)
     return float(np.exp(-low))
+
+
+def find_threshold(confidences, correct, share: float = 2 / 3) -> float:
+    """The confidence below which answers are right less often than that.
+
+    The share that is right is taken to rise with the confidence, and fitted by isotonic regression (Zadrozny and Elkan
+    2002, section 3).
+
+    Args:
+        confidences: (examples,), 0 to 1: probability of the answer given.
+        correct: bool (examples,), whether it was right.
+        share: Of answers, how many must be right for them to be given.
+
+    Returns:
+        The lowest confidence at which the fit reaches `share`; 0 where it does everywhere, 1 where it never does.
+    """
+    order = np.argsort(confidences, kind="stable")
+    confidences, correct = np.asarray(confidences, np.float64)[order], np.asarray(correct, np.float64)[order]
+    blocks = []  # [examples, examples that are right], whose shares rise
+    for right in correct:
+        blocks.append([1, right])
+        while len(blocks) > 1 and blocks[-2][1] * blocks[-1][0] >= blocks[-1][1] * blocks[-2][0]:
+            size, more = blocks.pop()
+            blocks[-1] = [blocks[-1][0] + size, blocks[-1][1] + more]
+    below = sum(size for size, right in blocks if right < share * size)
+    if below == 0:
+        return 0.0
+    return float(confidences[below]) if below < len(confidences) else 1.0

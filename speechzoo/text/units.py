@@ -19,6 +19,8 @@ WORD_START = "\u2581"
 UNKNOWN_CLASS = "_unknown_"
 SILENCE_CLASS = "_silence_"
 """`UNKNOWN_CLASS` is any other word (or voice), `SILENCE_CLASS` none at all, as Speech Commands names them."""
+NOTHING_CLASSES = frozenset({UNKNOWN_CLASS, SILENCE_CLASS, "none"})
+"""`NOTHING_CLASSES` say that a recording holds nothing of what a head is asked for."""
 
 _SPECIAL = re.compile(r"<\|[^|<>]+\|>")
 

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
+from scipy.optimize import isotonic_regression
 
 from speechzoo.metrics.bootstrap import bootstrap_interval
-from speechzoo.metrics.calibration import expected_calibration_error
+from speechzoo.metrics.calibration import expected_calibration_error, find_threshold
 from speechzoo.metrics.classification import (accuracy, class_counts, confusion_matrix, f1_per_class, macro_f1,
                                               slot_counts, slot_f1)
 from speechzoo.metrics.error_rate import edit_counts, error_rate, word_error_rate
@@ -74,6 +75,16 @@ def test_calibration_error_worked():
         2 / 3 * 0.45 + 1 / 3 * 0.4)
     assert expected_calibration_error([1.0, 0.0], [1, 0]) == 0
     assert expected_calibration_error([], []) == 0
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40))
+def test_threshold_is_where_scipys_isotonic_regression_reaches_the_share(correct):
+    confidences = np.linspace(0.5, 0.99, len(correct))
+    fit = isotonic_regression(np.array(correct, float)).x
+    given = np.flatnonzero(fit >= 2 / 3 - 1e-9)
+    expected = 1.0 if not len(given) else 0.0 if given[0] == 0 else confidences[given[0]]
+    order = np.random.default_rng(1).permutation(len(correct))  # they come in any order
+    assert find_threshold(confidences[order], np.array(correct)[order]) == expected
 
 
 def test_bootstrap_of_a_mean_has_its_known_width():

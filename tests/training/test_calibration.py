@@ -6,9 +6,11 @@ import keras
 import numpy as np
 
 from speechzoo.config import ZooConfig, from_dict
+from speechzoo.decoding.recognition import Recognition
 from speechzoo.registry import load
 from speechzoo.training.calibration import calibrate
 from speechzoo.training.trainer import train
+from speechzoo.weights import load_weights, save_weights
 from tests.helpers import tone, write_wav
 from tests.tiny_models import build, tiny
 
@@ -35,7 +37,7 @@ def test_the_mean_over_what_is_labelled_and_no_padding():
     assert calibrate(model, [(inputs, targets, {"keyword": weights["keyword"]})]) == []
 
 
-def test_a_classifier_is_as_sure_as_it_is_right():
+def test_a_classifier_is_as_sure_as_it_is_right(tmp_path):
     """Logits of a classifier, twice too sure and right as often as half of them say."""
     model = build(CONFIG, spread=False)
     model.heads["keyword"].logits.kernel.assign(30 * model.heads["keyword"].logits.kernel)
@@ -52,6 +54,27 @@ def test_a_classifier_is_as_sure_as_it_is_right():
     best = tried[np.argmin([cross_entropy(before / temperature, targets) for temperature in tried])]
     np.testing.assert_allclose(after, before / best, rtol=2e-3, atol=1e-3)
     assert 1.3 < best < 3
+    # Hardly sure, it is right of hardly more than half of them: these stay unanswered, here and from a file.
+    sure = np.exp(after - np.logaddexp.reduce(after, axis=1, keepdims=True)).max(axis=1)
+    threshold = model.spec["heads"]["keyword"]["threshold"]
+    assert 0.5 < threshold < 0.9
+    assert sure[sure >= threshold].mean() > 2 / 3 > sure[sure < threshold].mean()
+    answers = [model.recognize(sound) for sound in audio[:40]]
+    assert [answer.keyword is None for answer in answers] == (sure[:40] < threshold).tolist()
+    unsure = next(answer for answer in answers if answer.keyword is None)
+    assert unsure.unanswered == ["keyword"] and "keyword" not in unsure.confidence
+    assert str(unsure).splitlines()[-1].split() == ["keyword", "-"]
+    assert Recognition.from_dict(unsure.to_dict()).unanswered == ["keyword"]
+    save_weights(model, tmp_path / "weights.h5")
+    loaded = build(CONFIG, spread=False)
+    load_weights(loaded, tmp_path / "weights.h5")
+    assert loaded.spec == model.spec
+
+
+def test_a_class_for_nothing_needs_no_threshold():
+    heads = {"keyword": {"type": "classifier", "classes": ["low", "high", "_unknown_"]}}
+    model = build({**CONFIG, "heads": heads}, spread=False)
+    assert model.heads["keyword"].threshold is None and "threshold" not in model.spec["heads"]["keyword"]
 
 
 def cross_entropy(logits, targets):

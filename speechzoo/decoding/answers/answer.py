@@ -145,3 +145,6 @@ class Answer(abc.ABC):
             result.labels[label] = value
         if confidence is not None:
             result.confidence[label] = confidence
+
+    def _abstain(self, result, label):
+        result.unanswered.append(label)

@@ -14,7 +14,12 @@ class ClassifierAnswer(ChoiceAnswer):
     fields = ("intent", "keyword", "gender", "age_group", "event")
 
     def read(self, result, label, output, head_spec):
-        self._keep(result, label, *self.answer(output, head_spec))
+        """The answer, unless the head is less sure of it than its `threshold`."""
+        name, confidence = self.answer(output, head_spec)
+        if confidence < head_spec.get("threshold", 0.0):
+            self._abstain(result, label)
+        else:
+            self._keep(result, label, name, confidence)
 
     def answer(self, output, head_spec):
         probabilities = class_probabilities(output, head_spec)
