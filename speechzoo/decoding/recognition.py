@@ -13,6 +13,7 @@ from speechzoo.decoding.ctc.hypothesis import Hypothesis
 from speechzoo.decoding.ctc.segments import Segment, segments_text
 from speechzoo.decoding.ctc.word import Word
 from speechzoo.decoding.decoder import Decoder, naming_head, output_of
+from speechzoo.decoding.gate import speaker_gate
 from speechzoo.decoding.heads import find_head
 
 WORD_FIELDS = {"words": "transcript", "phone_times": "phones", "sentence_words": "sentence"}
@@ -76,6 +77,15 @@ class Recognition:
         """The answer to a label, wherever it is kept: text, a number, a dict of slots, an embedding, segments, or
         None."""
         return self.labels.get(label, getattr(self, label) if label in ANSWER_FIELDS else None)
+
+    def take_back(self, label: str):
+        """Leaves a label unanswered, whatever has been said to it."""
+        if label in ANSWER_FIELDS:
+            setattr(self, label, None)
+        self.labels.pop(label, None)
+        self.confidence.pop(label, None)
+        if label not in self.unanswered:
+            self.unanswered.append(label)
 
     def to_dict(self) -> dict:
         """The answers as plain values that JSON can hold; fields without an answer are left out."""
@@ -230,7 +240,8 @@ def make_decoders(spec: dict, heads: list[str] | None = None, decoder=None, comm
 
     Returns:
         The decoders. Where several heads answer one label, the field is that of the head named as the label, or of the
-        first; the others go into `labels` under their own names.
+        first; the others go into `labels` under their own names. Where answers are about a speaker and the model has a
+        head `speech`, the last is a `SpeakerGate`.
 
     Raises:
         ValueError: A head that the model doesn't have or whose type is unknown, or one that nothing here can decode.
@@ -245,8 +256,11 @@ def make_decoders(spec: dict, heads: list[str] | None = None, decoder=None, comm
     chosen = {name: head_spec for name, head_spec in chosen.items() if head_spec["label"] not in answered}
     labels = {head_spec["label"] for head_spec in chosen.values()}
     owner = {label: find_head({"heads": chosen}, label=label) for label in labels}
-    return [head_decoder(spec, name, head_spec["label"] if owner[head_spec["label"]] == name else name, decoder, steps)
-            for name, head_spec in chosen.items()] + given
+    kept = {name: head_spec["label"] if owner[head_spec["label"]] == name else name
+            for name, head_spec in chosen.items()}
+    gate = speaker_gate(spec, kept)
+    return [head_decoder(spec, name, label, decoder, steps) for name, label in kept.items()] + given + (
+        [gate] if gate else [])
 
 
 def read_outputs(outputs: dict[str, np.ndarray], decoders: list[Decoder]) -> Recognition:

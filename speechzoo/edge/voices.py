@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from speechzoo.decoding.heads import find_head
+from speechzoo.decoding.recognition import recognize_outputs, select_heads
 from speechzoo.decoding.recognizer import MAXIMUM_SECONDS
 from speechzoo.edge.examples import read_examples
 from speechzoo.edge.learnt_file import probe_sound, read_learnt, write_learnt
@@ -54,11 +55,15 @@ class Voices:
 
         Raises:
             AudioError: A recording can't be used, or is silent.
-            ValueError: No name, or no or too many recordings.
+            ValueError: No name, or no or too many recordings, or one in which the model hears nobody speak.
         """
         # Here the limit of `recognize` names the file; it would see an array.
         examples = read_examples(name, recordings, sample_rate, self.sample_rate, MAXIMUM_SECONDS)
-        mean = np.mean([self._embed(samples) for samples in examples], axis=0)
+        voices = [self._hear(samples) for samples in examples]
+        for number, voice in enumerate(voices, 1):
+            if voice is None:
+                raise ValueError(f"'{name}': nobody speaks in recording {number}; record a sentence")
+        mean = np.mean(voices, axis=0)
         self._voices[name] = mean / np.linalg.norm(mean)
 
     def forget(self, name: str):
@@ -70,13 +75,18 @@ class Voices:
         del self._voices[self._known(name)]
 
     def verify(self, name: str, audio, sample_rate: int | None = None) -> tuple[float, bool]:
-        """Whether it is this person who speaks: the cosine of the voices, and whether it is enough."""
-        score = float(self._voices[self._known(name)] @ self._embed(audio, sample_rate))
-        return score, score >= self.threshold
+        """Whether it is this person who speaks: the cosine of the voices, and whether it is enough.
+
+        Where the model hears nobody speak, the cosine is 0.
+        """
+        known, voice = self._voices[self._known(name)], self._hear(audio, sample_rate)
+        score = 0.0 if voice is None else float(known @ voice)
+        return score, voice is not None and score >= self.threshold
 
     def identify(self, audio, sample_rate: int | None = None) -> tuple[str | None, float]:
-        """Who speaks: a name, or None for a stranger; and the cosine with the nearest voice."""
-        return self.name_of(self._embed(audio, sample_rate))
+        """Who speaks: a name, or None for a stranger or nobody; and the cosine with the nearest voice."""
+        voice = self._hear(audio, sample_rate)
+        return (None, 0.0) if voice is None else self.name_of(voice)
 
     def name_of(self, embedding: np.ndarray) -> tuple[str | None, float]:
         """As `identify`, of a voice that is embedded already, as `Recognition.speaker` is."""
@@ -92,7 +102,7 @@ class Voices:
         Raises:
             OSError: It can't be written; what was there is still there.
         """
-        probe = self._embed(probe_sound(self.sample_rate))
+        probe = self._probe()
         voices = np.array(list(self._voices.values()), np.float32).reshape(-1, len(probe))
         write_learnt(path, "voices", self._name, probe, {"names": np.array(self.names, np.str_), "voices": voices})
 
@@ -103,13 +113,20 @@ class Voices:
             LearntFileError: No such file, a damaged one, or the voices of another model.
             OSError: It can't be read.
         """
-        probe = self._embed(probe_sound(self.sample_rate))
+        probe = self._probe()
         arrays = read_learnt(path, "voices", probe, {"names": ("n",), "voices": ("n", len(probe))})
         self._voices = dict(zip(map(str, arrays["names"]), arrays["voices"]))
 
-    def _embed(self, audio, sample_rate=None) -> np.ndarray:
+    def _hear(self, audio, sample_rate=None) -> np.ndarray | None:
+        """The voice of whoever speaks; None where the model hears nobody."""
         result = self.model.recognize(audio, sample_rate, heads=[self._head])
         return result.answer(self.model.spec["heads"][self._head]["label"])
+
+    def _probe(self) -> np.ndarray:
+        """What the head makes of a sound, which nobody speaks in: it tells models apart."""
+        spec = select_heads(self.model.spec, [self._head])
+        outputs = self.model.batch_outputs([probe_sound(self.sample_rate)], [self._head])[0]
+        return recognize_outputs(outputs, spec).answer(spec["heads"][self._head]["label"])
 
     def _known(self, name):
         if name not in self._voices:

@@ -45,6 +45,31 @@ def test_every_head_answers():
     assert result.gender is None and result.intent is None
 
 
+SILENT = np.log([[0.9, 0.1], [0.7, 0.3], [0.9, 0.1]])
+
+
+@pytest.mark.parametrize("heads", [None, ["accent", "speaker"]])
+def test_nothing_is_said_of_a_speaker_where_nobody_speaks(heads):
+    result = recognize_outputs({**make_outputs(), "speech": SILENT}, SPEC, heads)
+    assert result.speaker is None and "accent" not in result.labels and "accent" not in result.confidence
+    assert sorted(result.unanswered) == ["accent", "speaker"]
+    assert result.keyword == (None if heads else "no")  # a keyword head has its own classes for silence
+    assert [line.split() for line in str(result).splitlines()[-2:]] == [["accent", "-"], ["speaker", "-"]]
+    assert Recognition.from_dict(json.loads(json.dumps(result.to_dict()))).unanswered == result.unanswered
+
+
+def test_a_model_without_the_head_speech_answers_always():
+    heads = {name: head for name, head in SPEC["heads"].items() if name != "speech"}
+    assert recognize_outputs(make_outputs(), {"heads": heads}).labels["accent"] == "scottish"
+
+
+def test_what_a_head_is_unsure_of_stays_unanswered():
+    head = {"type": "classifier", "label": "gender", "classes": ["female", "male"]}
+    for threshold, expected in ((0.59, "female"), (0.61, None)):
+        result = recognize_outputs({"mine": np.log([0.6, 0.4])}, {"heads": {"mine": {**head, "threshold": threshold}}})
+        assert result.gender == expected and result.unanswered == ([] if expected else ["gender"])
+
+
 def test_survives_json():
     result = recognize_outputs(make_outputs(), SPEC)
     values = json.loads(json.dumps(result.to_dict()))

@@ -10,19 +10,25 @@ from tests.fake_model import FakeModel
 from tests.helpers import tone
 
 
+SPOKEN = 2.5 * tone(0.5)  # loud enough for the model to hear speech in it
+
+
 def test_voices_are_opened_and_named_with_and_without_a_recording(tmp_path):
     voices = Voices(FakeModel())
-    voices.enroll("anna", [0.6 * tone(0.5)])
+    voices.enroll("anna", [SPOKEN])
     voices.save(tmp_path / "voices.npz")
     learnt = Learnt.open(FakeModel(), voices=tmp_path / "voices.npz")
     assert learnt.voices.names == ["anna"] and learnt.words is None
-    embedding = FakeModel().recognize(0.6 * tone(0.5)).speaker
-    for result, audio in ((Recognition(speaker=embedding), None), (Recognition(), 0.6 * tone(0.5))):
+    embedding = FakeModel().recognize(SPOKEN).speaker
+    for result, audio in ((Recognition(speaker=embedding), None), (Recognition(), SPOKEN)):
         learnt.complete(result, audio)
         assert result.labels == {"voice": "anna"} and result.confidence["voice"] == pytest.approx(1.0)
     nobody = Recognition()
     learnt.complete(nobody)
     assert nobody == Recognition()
+    silent = Recognition(unanswered=["speaker"])
+    learnt.complete(silent, 0.6 * tone(0.5))
+    assert silent.labels == {"voice": "_unknown_"} and silent.confidence == {"voice": 0.0}
 
 
 def test_nothing_learnt_completes_nothing():

@@ -6,16 +6,18 @@ import os
 import numpy as np
 import pytest
 
-from speechzoo.audio import AudioError, load_audio
+from speechzoo.audio import AudioError
 from speechzoo.cli import main
 from speechzoo.decoding.recognition import Recognition
+from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.edge.learnt import Learnt
 from speechzoo.edge.learnt_file import LearntFileError, probe_sound, write_learnt
 from speechzoo.edge.voices import Voices
+from tests.fake_model import FakeModel
 from tests.helpers import encoded, tone, write_wav
 
 
-class PitchModel:
+class PitchModel(Recognizer):
     """Its embedding is the angle of a tone's pitch: 2 kHz are a right angle from silence."""
 
     def __init__(self, turned=0.0):
@@ -24,13 +26,14 @@ class PitchModel:
             "keyword": {"type": "classifier", "label": "keyword", "classes": ["a", "b"]},
             "voice": {"type": "speaker", "label": "speaker", "embedding_size": 2}}}
 
-    def recognize(self, audio, sample_rate=None, heads=None):
+    def batch_outputs(self, audios, heads=None):
         assert heads == ["voice"]
-        source = (audio, 16000 if sample_rate is None else sample_rate) if isinstance(audio, np.ndarray) else audio
-        samples = load_audio(source, 16000)
+        return [{"voice": self.embedding(audio)} for audio in audios]
+
+    def embedding(self, samples):
         pitch = np.abs(np.fft.rfft(samples)).argmax() / len(samples) * 16000
         angle = pitch / 2000 * np.pi / 2 + self.turned
-        return Recognition(speaker=np.array([np.cos(angle), np.sin(angle)], np.float32))
+        return np.array([np.cos(angle), np.sin(angle)], np.float32)
 
 
 def enrolled():
@@ -38,6 +41,16 @@ def enrolled():
     voices.enroll("anna", [tone(0.5, hertz) for hertz in (180, 200, 220)])
     voices.enroll("ben", [tone(0.5, 1500)])
     return voices
+
+
+def test_nobody_is_known_where_nobody_speaks():
+    model = FakeModel()  # hears speech in loud recordings alone
+    voices = Voices(model)
+    with pytest.raises(ValueError, match="^'anna': nobody speaks in recording 2; record a sentence$"):
+        voices.enroll("anna", [2.5 * tone(0.5), 0.6 * tone(0.5)])
+    voices.enroll("anna", [2.5 * tone(0.5)])
+    assert voices.identify(2.5 * tone(0.5))[0] == "anna" and voices.verify("anna", 2.5 * tone(0.5))[1]
+    assert voices.identify(0.6 * tone(0.5)) == (None, 0.0) and voices.verify("anna", 0.6 * tone(0.5)) == (0.0, False)
 
 
 def test_enrolled_voices_are_known_and_strangers_are_not():

@@ -145,6 +145,3 @@ class Answer(abc.ABC):
             result.labels[label] = value
         if confidence is not None:
             result.confidence[label] = confidence
-
-    def _abstain(self, result, label):
-        result.unanswered.append(label)

@@ -17,7 +17,7 @@ class ClassifierAnswer(ChoiceAnswer):
         """The answer, unless the head is less sure of it than its `threshold`."""
         name, confidence = self.answer(output, head_spec)
         if confidence < head_spec.get("threshold", 0.0):
-            self._abstain(result, label)
+            result.take_back(label)
         else:
             self._keep(result, label, name, confidence)
 
