@@ -58,16 +58,10 @@ def load_audio(source, sample_rate: int = SAMPLE_RATE, start: float = 0.0, durat
         >>> load_audio((np.zeros((48000, 2), np.int16), 48000)).shape
         (16000,)
     """
-    if not start >= 0 or not math.isfinite(start):
-        raise AudioError(f"start must be 0 seconds or more, got {start}")
-    if duration is not None and not 0 < duration < math.inf:
-        raise AudioError(f"duration must be more than 0 seconds, got {duration}")
+    _check_part(start, duration)
     with _open(source) as recording:
         name, rate = recording.name, recording.rate
-        first = int(round(start * rate))
-        wanted = None if duration is None else max(1, int(round(duration * rate)))
-        if first and first >= recording.declared or first and first >= recording.frames:
-            raise AudioError(f"{name}: start is {start:.2f} s, the recording ends at {recording.frames / rate:.2f} s")
+        first, wanted = _part(recording, start, duration)
         expected = max(0, recording.declared - first) if wanted is None else min(wanted, recording.declared - first)
         if maximum_seconds is not None and expected > maximum_seconds * rate:  # refused before decoding
             expected = min(expected, recording.frames - first)
@@ -84,13 +78,15 @@ def load_audio(source, sample_rate: int = SAMPLE_RATE, start: float = 0.0, durat
     return samples
 
 
-def stream_audio(source, sample_rate: int = SAMPLE_RATE, block_seconds: float = 0.25) -> Iterator[np.ndarray]:
+def stream_audio(source, sample_rate: int = SAMPLE_RATE, block_seconds: float = 0.25, start: float = 0.0,
+                 duration: float | None = None) -> Iterator[np.ndarray]:
     """Reads a recording of any length block by block; together the blocks are exactly what `load_audio` gives.
 
     Args:
         source: As `load_audio` takes it.
         sample_rate: Hz to resample to.
         block_seconds: Longest block.
+        start, duration: As of `load_audio`.
 
     Yields:
         float32 (samples,), mono, in [-1, 1].
@@ -100,10 +96,12 @@ def stream_audio(source, sample_rate: int = SAMPLE_RATE, block_seconds: float = 
         TypeError: `source` is none of these.
     """
     size = max(1, round(block_seconds * sample_rate))
+    _check_part(start, duration)
     with _open(source) as recording:
-        checks = _Checks(recording.name, recording.rate)
+        checks = _Checks(recording.name, recording.rate, start)
+        blocks = recording.blocks(*_part(recording, start, duration))
         given = 0
-        for block in _clipped(resample_blocks(checks.passing(recording.blocks()), recording.rate, sample_rate)):
+        for block in _clipped(resample_blocks(checks.passing(blocks), recording.rate, sample_rate)):
             given += len(block)
             yield from (block[first:first + size] for first in range(0, len(block), size))
     if not checks.count:
@@ -148,6 +146,23 @@ def _open(source):
     if isinstance(source, tuple) and len(source) == 2:
         return contextlib.nullcontext(_Array(*source))
     return open_recording(source)
+
+
+def _check_part(start, duration):
+    if not start >= 0 or not math.isfinite(start):
+        raise AudioError(f"start must be 0 seconds or more, got {start}")
+    if duration is not None and not 0 < duration < math.inf:
+        raise AudioError(f"duration must be more than 0 seconds, got {duration}")
+
+
+def _part(recording, start, duration):
+    """First frame and number of frames (None: to the end) of the part of a recording that is asked for."""
+    rate = recording.rate
+    first = int(round(start * rate))
+    if first and first >= recording.declared or first and first >= recording.frames:
+        raise AudioError(f"{recording.name}: start is {start:.2f} s, the recording ends at "
+                         f"{recording.frames / rate:.2f} s")
+    return first, None if duration is None else max(1, int(round(duration * rate)))
 
 
 class _Checks:

@@ -45,7 +45,8 @@ class Recognition:
         sentence_words: The sentence's words with times.
         sentence_score: Under a grammar, how well its best sentence matches, nats a unit, at most 0; the sentence is
             rejected below the grammar's threshold. See `grammar_decode`.
-        labels: Answers of any other head, by label: text, a number, slots, or an embedding as of `speaker`.
+        labels: Answers of any other head, by label: text, a number, slots, segments as of `speech`, or an embedding as
+            of `speaker`.
         confidence: Label -> 0 to 1, for every answer but the speaker's and numbers. For slots it is that of all of them
             together.
         slot_confidence: Slot name -> 0 to 1, for the filled slots.
@@ -102,14 +103,11 @@ class Recognition:
             elif item.name == "unanswered":
                 value = value or None
             elif item.name == "speaker" and value is not None:
-                value = _numbers(value)
+                value = _plain(value)
             elif item.name == "speech" and value is not None:
-                value = [{key: round(number, 4) for key, number in asdict(segment).items()} for segment in value]
+                value = _plain(value)
             elif item.name == "labels":
-                # A number's scale is its head's, so that no rounding suits all.
-                value = {label: _numbers(answer) if isinstance(answer, np.ndarray) else
-                         answer if isinstance(answer, str | dict) else float(answer)
-                         for label, answer in value.items() if answer is not None} or None
+                value = {label: _plain(answer) for label, answer in value.items() if answer is not None} or None
             if value is not None:
                 values[item.name] = value
         return values
@@ -128,12 +126,11 @@ class Recognition:
         for key in WORD_FIELDS:
             values[key] = [Word(**word) for word in values.get(key, [])]
         if "speech" in values:
-            values["speech"] = [Segment(**segment) for segment in values["speech"]]
+            values["speech"] = _from_plain(values["speech"])
         if "speaker" in values:
             values["speaker"] = np.asarray(values["speaker"], np.float32)
         if "labels" in values:
-            values["labels"] = {label: np.asarray(answer, np.float32) if isinstance(answer, list) else answer
-                                for label, answer in values["labels"].items()}
+            values["labels"] = {label: _from_plain(answer) for label, answer in values["labels"].items()}
         return cls(**values)
 
     def __str__(self) -> str:
@@ -141,13 +138,14 @@ class Recognition:
         rows = []
         for label, value in [("transcript", self.transcript), ("phones", self.phones), ("intent", self.intent),
                              ("slots", self.slots), ("keyword", self.keyword), ("gender", self.gender),
-                             ("age_group", self.age_group), ("event", self.event),
-                             ("speech", None if self.speech is None else segments_text(self.speech)),
+                             ("age_group", self.age_group), ("event", self.event), ("speech", self.speech),
                              *self.labels.items()]:
             if value is None:
                 continue
             if isinstance(value, dict):
                 value = ", ".join(f"{name}: {text}" for name, text in value.items()) or "none"
+            elif isinstance(value, list):
+                value = segments_text(value)
             elif isinstance(value, np.ndarray):
                 value = _embedding_text(value)
             elif not isinstance(value, str):
@@ -163,8 +161,20 @@ class Recognition:
         return "\n".join(f"{label:<{width}}  {share:>4}  {value}" for label, value, share in rows)
 
 
-def _numbers(embedding: np.ndarray) -> list[float]:
-    return [round(float(number), 6) for number in embedding]
+def _plain(answer):
+    """An answer as JSON can hold it."""
+    if isinstance(answer, np.ndarray):
+        return [round(float(number), 6) for number in answer]
+    if isinstance(answer, list):
+        return [{key: round(number, 4) for key, number in asdict(segment).items()} for segment in answer]
+    # A number's scale is its head's, so that no rounding suits all.
+    return answer if isinstance(answer, str | dict) else float(answer)
+
+
+def _from_plain(answer):
+    if isinstance(answer, list) and all(isinstance(item, dict) for item in answer):
+        return [Segment(**segment) for segment in answer]
+    return np.asarray(answer, np.float32) if isinstance(answer, list) else answer
 
 
 def _embedding_text(embedding: np.ndarray) -> str:

@@ -1,14 +1,20 @@
 """What a model, an exported file and a served model have in common: recordings in, Recognitions out."""
 
+import itertools
+from collections.abc import Iterator
+
 import numpy as np
 
-from speechzoo.audio import load_audio
+from speechzoo.audio import stream_audio
+from speechzoo.decoding.answers import answer_kind
 from speechzoo.decoding.commands.decoder import command_decoder
+from speechzoo.decoding.pieces import LONGEST_PIECE, Piece, cut_at_pauses, join_pieces, move
 from speechzoo.decoding.recognition import Recognition, make_decoders, read_outputs
 
 MAXIMUM_SECONDS = 120.0
-"""What `recognize` takes at once. Attention needs memory by the square of the length: 2 minutes take some 500 MB, an
+"""What `recognize` hears at once. Attention needs memory by the square of the length: 2 minutes take some 500 MB, an
 hour would take the machine down."""
+_BLOCK_SECONDS = 10.0  # of a long recording that is read at once
 
 
 class Recognizer:
@@ -44,6 +50,9 @@ class Recognizer:
                   maximum_seconds: float | None = MAXIMUM_SECONDS) -> Recognition:
         """What was said, by whom and how, as far as the model has heads for it.
 
+        A recording longer than `maximum_seconds` is cut at pauses into pieces of at most 30 s, whose answers are joined
+        (`speechzoo.decoding.pieces`): an hour takes no more memory than its transcript and one piece.
+
         Args:
             audio: Path, bytes of an audio file, or array (samples,) or (samples, channels): floats in [-1, 1], or
                 uint8, int8, int16 or int32 of full scale.
@@ -55,10 +64,11 @@ class Recognizer:
                 None. See `speechzoo.decoding.recognition.make_decoders`.
             start: Where to begin, seconds.
             duration: How much to hear, seconds; to the end when None.
-            maximum_seconds: Refuse more than this at once; memory grows with its square.
+            maximum_seconds: The longest that is heard at once; memory grows with its square. None hears everything at
+                once.
 
         Raises:
-            AudioError: The audio can't be read, or is longer than `maximum_seconds`.
+            AudioError: The audio can't be read.
             TypeError: `audio` is neither a path nor bytes nor an array.
             GrammarError: A grammar that can't be read.
             ValueError: A head that the model doesn't have, a grammar that it can't decode, or a decoder that was made
@@ -70,20 +80,96 @@ class Recognizer:
     def recognize_batch(self, audios: list, sample_rate: int | None = None, heads: list[str] | None = None, *,
                         grammar=None, decoder=None, start: float = 0.0, duration: float | None = None,
                         maximum_seconds: float | None = MAXIMUM_SECONDS) -> list[Recognition]:
-        """Several recordings at once, of any lengths: each as `recognize` answers it; arguments and errors are its."""
+        """Several recordings at once, of any lengths: each as `recognize` answers it; arguments and errors are its.
+
+        Times are those of the part that is heard.
+        """
         audios = list(audios)  # of an array, its rows
         if not audios:
             return []
-        spec = self.spec
+        heard = _Hearing(self, heads, grammar, decoder)
+        results, whole = {}, {}
+        for number, audio in enumerate(audios):
+            blocks = stream_audio(heard.source(audio, sample_rate), heard.rate, _BLOCK_SECONDS, start, duration)
+            begun = _take(blocks, maximum_seconds, heard.rate)
+            if maximum_seconds is None or len(begun) <= maximum_seconds * heard.rate:
+                whole[number] = begun
+            else:
+                results[number] = join_pieces(list(heard.pieces(itertools.chain([begun], blocks))), heard.texts)
+        if whole:
+            results.update(zip(whole, heard.recognitions(list(whole.values()))))
+        return [results[number] for number in range(len(audios))]
+
+    def recognize_pieces(self, audio, sample_rate: int | None = None, heads: list[str] | None = None, *, grammar=None,
+                         decoder=None, start: float = 0.0, duration: float | None = None,
+                         longest: float = LONGEST_PIECE) -> Iterator[Piece]:
+        """Recognises a recording of any length piece by piece, cut at pauses, in the memory that one piece needs.
+
+        Args:
+            audio, sample_rate, heads, grammar, decoder, start, duration: As of `recognize`.
+            longest: Longest piece, seconds.
+
+        Yields:
+            The pieces, whose times are those of the recording.
+
+        Raises:
+            AudioError, TypeError, GrammarError, ValueError: As `recognize`.
+
+        Example:
+            for piece in model.recognize_pieces("lecture.flac"):
+                print(f"{piece.start:.1f} s", piece.recognition.transcript)
+        """
+        heard = _Hearing(self, heads, grammar, decoder)
+        source = heard.source(audio, sample_rate)
+        yield from heard.pieces(stream_audio(source, heard.rate, _BLOCK_SECONDS, start, duration), start, longest)
+
+
+class _Hearing:
+    """How recordings are heard and read: the model, the heads that are needed, and what reads their outputs."""
+
+    def __init__(self, model, heads, grammar, decoder):
+        spec = self.spec = model.spec
         commands = None if grammar is None else command_decoder(grammar, spec)
-        decoders = make_decoders(spec, heads, decoder, commands, self.decode_steps)
-        needed = list(dict.fromkeys(head for each in decoders for head in each.heads))
-        for head in needed:
+        self.model, self.rate = model, spec["sample_rate"]
+        self.decoders = make_decoders(spec, heads, decoder, commands, model.decode_steps)
+        self.needed = list(dict.fromkeys(head for each in self.decoders for head in each.heads))
+        for head in self.needed:
             if head not in spec["heads"]:
                 raise ValueError(f"a decoder reads head '{head}', which the model doesn't have; it has: "
                                  f"{', '.join(spec['heads'])}. Make the decoder for this model's spec")
-        rate = spec["sample_rate"]
-        sources = [(audio, rate if sample_rate is None else sample_rate) if isinstance(audio, np.ndarray) else audio
-                   for audio in audios]
-        samples = [load_audio(source, rate, start, duration, maximum_seconds) for source in sources]
-        return [read_outputs(outputs, decoders) for outputs in self.batch_outputs(samples, needed)]
+
+    @property
+    def texts(self) -> set[str]:
+        """Labels whose answers are texts."""
+        written = {"transcript", "phones"}
+        for name, head_spec in self.spec["heads"].items():
+            kind = answer_kind(head_spec)
+            if kind.stepwise or kind.writes_words(head_spec):
+                written |= {name, head_spec["label"]}
+        return written
+
+    def source(self, audio, sample_rate):
+        """The audio as `stream_audio` takes it."""
+        if isinstance(audio, np.ndarray):
+            return audio, self.rate if sample_rate is None else sample_rate
+        return audio
+
+    def recognitions(self, samples: list[np.ndarray]) -> list[Recognition]:
+        return [read_outputs(outputs, self.decoders) for outputs in self.model.batch_outputs(samples, self.needed)]
+
+    def pieces(self, blocks, start=0.0, longest=LONGEST_PIECE) -> Iterator[Piece]:
+        for first, samples in cut_at_pauses(blocks, self.rate, longest):
+            begin = start + first / self.rate
+            (recognition,) = self.recognitions([samples])
+            yield Piece(begin, begin + len(samples) / self.rate, move(recognition, begin))
+
+
+def _take(blocks, seconds, rate):
+    """The beginning of a recording: all of it, or some blocks that are longer than so many seconds."""
+    taken, length = [], 0
+    for block in blocks:
+        taken.append(block)
+        length += len(block)
+        if seconds is not None and length > seconds * rate:
+            break
+    return np.concatenate(taken)

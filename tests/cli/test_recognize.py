@@ -1,6 +1,11 @@
+import csv
+import io
 import json
+import subprocess
 import sys
+import types
 
+import numpy as np
 import pytest
 
 from speechzoo.cli import main
@@ -106,3 +111,76 @@ def test_no_model_is_waited_for_where_a_file_is_missing(recordings, monkeypatch,
     for options in (["--lm", "missing.arpa"], ["--words", "missing.txt"], ["--lexicon", "cmudict"]):
         assert run("recognize", "fake", recordings[0], *options) == 2
     assert capsys.readouterr().err.count("missing.") == 2
+
+
+def write_long(path):
+    """20 s of "stop", a pause, 20 s of "yes"."""
+    stop, yes = (level * tone(20.0) / np.abs(tone(20.0)).max() for level in (0.4, 0.8))
+    stop[-8000:] = yes[:8000] = 0
+    return write_wav(path, np.concatenate([stop, yes]))
+
+
+def test_long_recordings_become_subtitles_in_pieces(tmp_path, capsys):
+    long = write_long(tmp_path / "film.wav")
+    assert run("recognize", "fake", long, "--maximum-seconds", "30", "--format", "srt") == 0
+    numbers, times, texts = zip(*(cue.splitlines() for cue in capsys.readouterr().out.strip().split("\n\n")))
+    assert (numbers, texts) == (("1", "2"), ("stop", "yes")) and times[1].startswith("00:00:")
+    assert 19 < float(times[1][6:12].replace(",", ".")) < 21
+    assert run("recognize", "fake", long, "--maximum-seconds", "30", "--format", "csv") == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [(row["audio"], row["text"]) for row in rows] == [(str(long), "stop"), (str(long), "yes")]
+
+
+def test_a_recording_on_standard_input(tmp_path, monkeypatch, capsys):
+    """As `ffmpeg -f wav -` writes it to a pipe: sizes unknown."""
+    data = bytearray(write_wav(tmp_path / "film.wav", tone(0.5) * 0.6).read_bytes())
+    data[4:8] = data[40:44] = b"\xff\xff\xff\xff"
+    monkeypatch.setattr("sys.stdin", types.SimpleNamespace(buffer=io.BytesIO(bytes(data))))
+    assert run("recognize", "fake", "-", "--format", "vtt") == 0
+    assert capsys.readouterr().out.startswith("WEBVTT\n\n00:00:00.000 --> 00:00:00.833\ngo up\n")
+
+
+def test_many_recordings_are_written_once_and_failures_are_listed(recordings, tmp_path, capsys):
+    folder, out = tmp_path / "calls", tmp_path / "out"
+    (folder / "monday").mkdir(parents=True)
+    for recording in recordings:
+        recording.rename(folder / "monday" / recording.name)
+    write_wav(folder / "yes.wav", tone(0.5) * 2.6)
+    assert run("recognize", "fake", folder, "--out", out, "--format", "json") == 2
+    printed = capsys.readouterr()
+    assert printed.out == f"{out}: 3 written, 0 were there already, 1 failed\n"
+    assert "4 of 4 recordings, 1 failed" in printed.err and "broken.wav" in printed.err
+    assert sorted(str(path.relative_to(out)) for path in out.rglob("*.*")) == [
+        "failed.jsonl", "monday/stop.wav.json", "monday/up.wav.json", "yes.wav.json"]
+    assert json.loads((out / "yes.wav.json").read_text())["transcript"] == "yes"
+    (failure,) = map(json.loads, (out / "failed.jsonl").read_text().splitlines())
+    assert failure["audio"].endswith("broken.wav") and "broken.wav" in failure["error"]
+
+    write_wav(folder / "monday" / "broken.wav", tone(0.5) * 1.2)
+    before = (out / "yes.wav.json").stat().st_mtime_ns
+    assert run("recognize", "fake", folder, "--out", out, "--format", "json") == 0
+    assert capsys.readouterr().out == f"{out}: 1 written, 3 were there already, 0 failed\n"
+    assert (out / "yes.wav.json").stat().st_mtime_ns == before and not (out / "failed.jsonl").exists()
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ((), "name recordings, or add --files LIST or --microphone"),
+    (("a.wav", "--workers", "2"), "--workers is for many recordings: add --out DIR"),
+    (("-", "--out", "d"), "standard input have none"),
+    (("a.wav", "--workers", "0", "--out", "d"), "expected a number of processes, got '0'"),
+])
+def test_what_does_not_go_together_is_refused(arguments, message, capsys):
+    assert run("recognize", "fake", *arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_two_workers_write_what_one_does(tmp_path):
+    (tmp_path / "in").mkdir()
+    for number in range(3):
+        write_wav(tmp_path / "in" / f"{number}.wav", tone(0.5, 200.0 + 100 * number))
+    command = [sys.executable, "-m", "speechzoo", "recognize", "mtl_ds_cnn_micro", str(tmp_path / "in"), "--format", "json", "--out"]
+    for workers in ("1", "2"):
+        subprocess.run([*command, str(tmp_path / workers), "--workers", workers], check=True, capture_output=True)
+    for number in range(3):
+        one, two = ((tmp_path / workers / f"{number}.wav.json").read_text() for workers in ("1", "2"))
+        assert one == two and json.loads(one)["audio"].endswith(f"{number}.wav")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from speechzoo.decoding.ctc.hypothesis import Hypothesis
+from speechzoo.decoding.ctc.segments import Segment
 from speechzoo.decoding.recognition import Recognition, recognize_outputs
 
 SPEC = {"name": "tiny", "sample_rate": 16000, "heads": {
@@ -37,7 +38,8 @@ def test_every_head_answers():
     assert (result.transcript, result.phones, result.keyword) == ("no", "N OW", "no")
     assert [(word.text, word.start, word.end) for word in result.words] == [("no", 0.04, 0.16)]
     assert [phone.text for phone in result.phone_times] == ["N", "OW"]
-    assert result.slots == {"size": "large"} and result.labels == {"accent": "scottish", "music": "0.10-0.20 s"}
+    assert result.slots == {"size": "large"} and result.labels == {
+        "accent": "scottish", "music": [Segment(0.1, 0.2, pytest.approx(0.8))]}
     assert result.confidence["keyword"] == pytest.approx(0.75)
     assert result.confidence["slots"] == pytest.approx(0.8 * 0.9)
     assert result.slot_confidence == {"size": pytest.approx(0.8)}
@@ -154,8 +156,7 @@ def test_of_two_heads_for_one_label_one_fills_the_field(names, owner):
         assert kept[label] != left[label]
         values = result.to_dict()
         assert values[label] == kept[label] and values.get("slot_confidence") == kept.get("slot_confidence")
-        shown = left[label] if label != "speech" else "0.00-0.04, 0.08-0.16 s"
-        assert values["labels"] == {other: shown}
+        assert values["labels"] == {other: left[label]}
         assert Recognition.from_dict(json.loads(json.dumps(values))).to_dict() == values
         assert len(str(result).splitlines()) == 2
 

@@ -10,7 +10,7 @@ from tests.fake_model import FakeModel
 from tests.helpers import tone
 
 
-SPOKEN = 2.5 * tone(0.5)  # loud enough for the model to hear speech in it
+SPOKEN = 2.0 * tone(0.5)  # loud enough for the model to hear speech in it
 
 
 def test_voices_are_opened_and_named_with_and_without_a_recording(tmp_path):

@@ -2,7 +2,7 @@
 
 from speechzoo.decoding.answers.answer import UnknownLabelError
 from speechzoo.decoding.answers.choice import ChoiceAnswer
-from speechzoo.decoding.ctc.segments import frame_probabilities, read_segments, segments_text
+from speechzoo.decoding.ctc.segments import frame_probabilities, read_segments
 
 
 class FrameClassifierAnswer(ChoiceAnswer):
@@ -13,7 +13,7 @@ class FrameClassifierAnswer(ChoiceAnswer):
 
     def read(self, result, label, output, head_spec):
         segments, confidence = read_segments(output, head_spec)
-        self._keep(result, label, segments if label in self.fields else segments_text(segments), confidence)
+        self._keep(result, label, segments, confidence)
 
     def silence(self, output, head_spec):
         if head_spec["label"] != "speech":

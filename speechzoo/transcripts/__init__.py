@@ -1,0 +1,1 @@
+"""What was recognised, as files: subtitles, tables and JSON of one recording or of many."""
