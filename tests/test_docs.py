@@ -43,7 +43,7 @@ LANGUAGES = ("sh", "console", "python", "yaml", "json", "text", FLOORS)
 # Pages whose Python a test of their own runs.
 RUN_ELSEWHERE = {"keras.md": "tests/test_keras_page.py"}
 # Programs of others, and a word of the shell: what follows them is not looked at.
-FOREIGN = {"apt", "arecord", "brew", "cp", "dnf", "for", "git"}
+FOREIGN = {"apt", "arecord", "brew", "cp", "dnf", "ffmpeg", "for", "git"}
 # Commands of ours that no test runs as the pages show them: what they look like, and why.
 NOT_RUN = {
     r"speechzoo .*--microphone\b|speechzoo listen \S+ - ":
@@ -57,6 +57,7 @@ NOT_RUN = {
     r"speechzoo benchmark ": "measures for half a minute; tests/cli/test_benchmark.py measures for less",
     r"speechzoo recognize .*--dictation": "searches 130,000 words; tests/decoding/dictation searches a few",
     r"speechzoo recognize .*--(spoken-language|task)": "takes Whisper; tests/decoding/attention/test_decoder.py has a decoder",
+    r"speechzoo recognize \S+ - ": "reads standard input; tests/cli/test_recognize.py has a recording there",
     r"speechzoo recognize runs/": "takes a run; tests/compatibility/test_fixtures.py opens one",
     r"python -m (benchmarks|tools)\.": "takes corpora or hours; tests/benchmarks and tests/tools have their parts",
     r"python -m venv |python (-c|examples/)": "is about the machine, or takes corpora; parsed above",

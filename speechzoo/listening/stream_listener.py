@@ -11,11 +11,16 @@ from speechzoo.edge.learnt import Learnt
 from speechzoo.listening.listener import PATIENCE_SECONDS, check_wake_word
 
 
+REST_SECONDS = 0.6
+"""What ends within `REST_SECONDS` of the wake word is the rest of that word, and no command."""
+
+
 class StreamListener:
     """Hears a stream as `Listener` does, with a model that can stream: every sample is heard once.
 
     No detector of speech by energy stands before the model, so whispers over music count as they are understood, and
-    partial transcripts come while somebody speaks.
+    partial transcripts come while somebody speaks. A wake word is known before it has been said to its end: an
+    utterance that ends within 0.6 s of it is the rest of the word, and the command may follow within 6 s.
 
     Args:
         model: An EdgeModel with the signature `stream_step`, or a MultiTaskModel that can stream; with a `ctc` head.
@@ -40,7 +45,7 @@ class StreamListener:
         self.wake_word, self.partials, self.learnt = wake_word, partials, learnt
         self._stream = model.stream(commands=commands, threshold=KEYWORD_THRESHOLD if threshold is None else threshold)
         self._step = spec["stream"]["step_samples"]
-        self._awake_until = None
+        self._awake_until = self._rest_until = None
 
     def feed(self, samples: np.ndarray) -> Iterator[StreamEvent]:
         """Hears more of the stream.
@@ -65,14 +70,22 @@ class StreamListener:
     def _pass_on(self, heard):
         if heard.kind == "keyword":
             if heard.recognition.keyword == self.wake_word:
-                self._awake_until = heard.end + PATIENCE_SECONDS
+                self._awake_until, self._rest_until = heard.end + PATIENCE_SECONDS, heard.end + REST_SECONDS
                 self._stream.begin_utterance()  # what was said before, and the wake word, are no part of a command
                 yield StreamEvent("wake_word", heard.start, heard.end, heard.recognition)
             return
         awake = self.wake_word is None or self._awake_until is not None and heard.start <= self._awake_until
+        if awake and self.wake_word is not None and _last_heard(heard) <= self._rest_until:
+            return
         if awake and heard.kind == "utterance":
-            self._awake_until = None
+            self._awake_until = self._rest_until = None
             self.learnt.complete(heard.recognition)
             yield heard
         elif awake and self.partials:
             yield heard
+
+
+def _last_heard(event) -> float:
+    """When the last unit of an utterance ended, seconds of the stream."""
+    recognition = event.recognition
+    return event.start + max((word.end for word in (*recognition.words, *recognition.phone_times)), default=0.0)

@@ -27,6 +27,18 @@ def test_every_utterance_or_what_follows_the_wake_word(piece):
     assert (command.kind, command.recognition.transcript) == ("utterance", "go on")
 
 
+@pytest.mark.parametrize("pause", [0.9, 2.0, 4.5])
+def test_the_rest_of_the_wake_word_is_no_command(pause):
+    """The word is known while its end is still to come, and its rest is an utterance where a pause follows."""
+    audio = np.concatenate([MODEL.silence(1), MODEL.audio("hey"), MODEL.keyword(0.4), MODEL.audio("er"), MODEL.silence(pause),
+                            MODEL.audio("go on"), MODEL.silence(2), MODEL.audio("stop"), MODEL.silence(2)])
+    listener = StreamListener(MODEL, wake_word="yes", threshold=0.9, partials=True)
+    events = [*listener.feed(audio), *listener.finish()]
+    assert [event.kind for event in events][0] == "wake_word"
+    assert [event.recognition.transcript for event in events if event.kind == "utterance"] == ["go on"]
+    assert all(event.recognition.transcript.startswith("g") for event in events[1:])
+
+
 def test_partials_when_asked_for():
     events = hear(StreamListener(MODEL, partials=True), 4)
     assert {event.kind for event in events} == {"partial", "utterance"}
