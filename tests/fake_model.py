@@ -9,7 +9,11 @@ VOICES = np.array([[1, 0], [1, 0.2], [0, 1], [0.2, 1]], np.float32)
 
 
 class FakeModel(Recognizer):
-    """Answers by loudness: a recording that peaks at 0.2, 0.4, 0.6 or 0.8 is number 0, 1, 2 or 3."""
+    """Answers by loudness: a recording that peaks at 0.2, 0.4, 0.6 or 0.8 is number 0, 1, 2 or 3.
+
+    Args:
+        silent: Numbers in which it hears nobody speak.
+    """
 
     spec = {"name": "fake", "sample_rate": 16000, "heads": {
         "transcript": {"type": "ctc", "label": "transcript", "units": list("abcdefghijklmnopqrstuvwxyz' "),
@@ -23,8 +27,8 @@ class FakeModel(Recognizer):
         "speech": {"type": "frame_classifier", "label": "speech", "classes": ["none", "speech"], "frame_seconds": 0.1},
     }}
 
-    def __init__(self):
-        self.calls = 0
+    def __init__(self, silent=()):
+        self.calls, self.silent = 0, silent
 
     def batch_outputs(self, audios, heads=None):
         return [self.answer(audio) for audio in audios]
@@ -37,4 +41,4 @@ class FakeModel(Recognizer):
         return {"transcript": 20 * np.eye(len(units) + 1)[path], "phones": 20 * np.eye(5)[[1, 2, 3, 4]],
                 "keyword": 9 * np.eye(3)[number % 3], "event": 9 * np.eye(2)[number % 2],
                 "slots": 9 * np.eye(3)[number % 3], "speaker": VOICES[number],
-                "speech": 3 * np.eye(2)[[0, 1, 1, 0][:number + 1]]}
+                "speech": 3 * np.eye(2)[[0] if number in self.silent else [0, 1, 1, 0][:number + 2]]}

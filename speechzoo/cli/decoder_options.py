@@ -52,18 +52,6 @@ def read_decoder_options(arguments):
         word_bonus=arguments.word_bonus, language=arguments.spoken_language, task=arguments.task)
 
 
-def read_grammar_options(arguments):
-    """The options of spoken commands as `DecoderSettings`, for a command that has no others.
-
-    Raises:
-        ValueError: An option is of no use without another.
-    """
-    from speechzoo.decoding.settings import DecoderSettings
-
-    _check_lexicon(arguments)
-    return DecoderSettings(grammar=arguments.grammar, lexicon=arguments.lexicon)
-
-
 def _check_decoder(arguments):
     """Refuses options of which one is of no use with or without another."""
     if arguments.dictation and (arguments.beam is not None or arguments.words or arguments.lm_words or arguments.boost):

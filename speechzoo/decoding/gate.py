@@ -6,7 +6,7 @@ import numpy as np
 
 from speechzoo.decoding.answers import answer_kind
 from speechzoo.decoding.decoder import Decoder, output_of
-from speechzoo.decoding.heads import find_heads
+from speechzoo.decoding.heads import find_head
 
 SPEAKER_LABELS = frozenset({"speaker", "gender", "age_group", "emotion", "accent"})
 """`SPEAKER_LABELS` are about whoever speaks."""
@@ -47,7 +47,7 @@ def speaker_gate(spec: dict, answered: dict[str, str]) -> SpeakerGate | None:
         spec: The model's, with all of its heads.
         answered: Heads that are read -> what a Recognition keeps their answers as.
     """
-    speech = next(iter(find_heads(spec, type="frame_classifier", label="speech")), None)
+    speech = find_head(spec, type="frame_classifier", label="speech")
     labels = tuple(kept for head, kept in answered.items()
                    if spec["heads"][head]["type"] == "speaker" or spec["heads"][head]["label"] in SPEAKER_LABELS)
     return SpeakerGate(speech, spec["heads"][speech], labels) if speech and labels else None

@@ -81,12 +81,21 @@ class Recognition:
 
     def take_back(self, label: str):
         """Leaves a label unanswered, whatever has been said to it."""
+        self.hide(label)
+        self.unanswered.append(label)
+
+    def hide(self, label: str):
+        """Leaves a label out, as if nobody had asked."""
         if label in ANSWER_FIELDS:
             setattr(self, label, None)
+        for field_, text in WORD_FIELDS.items():
+            if text == label:
+                setattr(self, field_, [])
+        if label == "slots":
+            self.slot_confidence = {}
         self.labels.pop(label, None)
         self.confidence.pop(label, None)
-        if label not in self.unanswered:
-            self.unanswered.append(label)
+        self.unanswered = [other for other in self.unanswered if other != label]
 
     def to_dict(self) -> dict:
         """The answers as plain values that JSON can hold; fields without an answer are left out."""

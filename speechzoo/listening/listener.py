@@ -6,6 +6,7 @@ import numpy as np
 
 from speechzoo.decoding.answers.classifier import class_probabilities
 from speechzoo.decoding.commands.decoder import CommandDecoder
+from speechzoo.decoding.pieces import move
 from speechzoo.decoding.recognition import Recognition
 from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, StreamEvent
@@ -26,8 +27,10 @@ PATIENCE_SECONDS = 6.0
 class Listener:
     """Hears a stream: what is said, or, with a wake word, what is said after it.
 
-    Speech is found by its energy; while there is some, windows of 1.2 s are asked for the wake word every 0.2 s and two
-    in a row must agree on average. The utterance that follows, in the same breath or within 6 s, is recognised whole.
+    What is loud enough to be speech is found by its energy; meanwhile windows of 1.2 s are asked for the wake word every
+    0.2 s, and two in a row must agree on average. The utterance that follows, in the same breath or within 6 s, is
+    recognised whole. It is none where the model has a head `speech` that hears nobody in it; a model without one takes
+    whatever is loud for speech.
 
     Args:
         model: Best an EdgeModel; a wake word needs a `keyword` head, or a learnt word.
@@ -37,6 +40,7 @@ class Listener:
         threshold: Mean posterior that wakes, 0 to 1; when None, 0.99, or that of `learnt.words` for a learnt word.
         partials: Has to be False, because utterances are recognised whole; a `StreamListener` gives partial ones.
         learnt: What the device has learnt: voices, which say who spoke, and words, which are heard, too.
+        decoder: For transcripts, as of `Recognizer.recognize`.
 
     Raises:
         ValueError: The model doesn't know the wake word, or partial utterances are asked for.
@@ -50,12 +54,12 @@ class Listener:
 
     def __init__(self, model: Recognizer, commands: CommandDecoder | None = None,
                  wake_word: str | list[str] | None = None, threshold: float | None = None, *, partials: bool = False,
-                 learnt: Learnt = Learnt()):
+                 learnt: Learnt = Learnt(), decoder=None):
         if partials:
             raise ValueError("utterances are recognised whole, so nothing is partial; partial ones need a model that "
                              "can stream (its name ends in _streaming), and no learnt words")
         self.model, self.commands, self.wake_word, self.learnt = model, commands, wake_word, learnt
-        self.spec = model.spec
+        self.spec, self.decoder = model.spec, decoder
         self._wake_words = [wake_word] if wake_word is None or isinstance(wake_word, str) else wake_word
         words = learnt.words
         self._wakes_by_learnt_word = words is not None and set(self._wake_words) <= set(words.names)
@@ -133,11 +137,14 @@ class Listener:
             return
         if self._heard - begin < (_SHORTEST_SECONDS + self._activity.hangover_seconds) * self.rate:
             return  # the rest of the wake word, or a click
-        self._awake_until = None
         audio = self._cut(begin, self._heard)
-        recognition = self.model.recognize(audio, grammar=self.commands)
+        recognition = self.model.recognize(audio, grammar=self.commands, decoder=self.decoder)
+        if recognition.speech == []:
+            return  # a noise
+        self._awake_until = None
         self.learnt.complete(recognition, audio)
-        yield StreamEvent("utterance", begin / self.rate, self._heard / self.rate, recognition)
+        start = begin / self.rate
+        yield StreamEvent("utterance", start, self._heard / self.rate, move(recognition, start))
 
     def _cut(self, start, stop):
         return self._audio[start - self._first:stop - self._first]

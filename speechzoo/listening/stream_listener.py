@@ -30,20 +30,23 @@ class StreamListener:
         partials: Gives the utterance under way, too, whenever its transcript has grown.
         learnt: What the device has learnt: voices, which say who spoke. Words have to be None, because they are
             recognised in whole recordings; a `Listener` takes them.
+        decoder: For the transcripts of whole utterances, as of `Recognizer.recognize`; partial ones are greedy.
 
     Raises:
         ValueError: The model doesn't know the wake word, or can't stream, or learnt words are given.
     """
 
     def __init__(self, model: Recognizer, commands: CommandDecoder | None = None, wake_word: str | None = None,
-                 threshold: float | None = None, *, partials: bool = False, learnt: Learnt = Learnt()):
+                 threshold: float | None = None, *, partials: bool = False, learnt: Learnt = Learnt(),
+                 decoder=None):
         if learnt.words is not None:
             raise ValueError("a stream has no recordings of learnt words; a Listener hears them")
         spec = model.spec
         check_wake_word(spec, wake_word)
         self.rate = spec["sample_rate"]
         self.wake_word, self.partials, self.learnt = wake_word, partials, learnt
-        self._stream = model.stream(commands=commands, threshold=KEYWORD_THRESHOLD if threshold is None else threshold)
+        self._stream = model.stream(commands=commands, decoder=decoder,
+                                    threshold=KEYWORD_THRESHOLD if threshold is None else threshold)
         self._step = spec["stream"]["step_samples"]
         self._awake_until = self._rest_until = None
 
@@ -88,4 +91,4 @@ class StreamListener:
 def _last_heard(event) -> float:
     """When the last unit of an utterance ended, seconds of the stream."""
     recognition = event.recognition
-    return event.start + max((word.end for word in (*recognition.words, *recognition.phone_times)), default=0.0)
+    return max((word.end for word in (*recognition.words, *recognition.phone_times)), default=event.start)

@@ -12,11 +12,6 @@ from tests.listening.test_listener import STREAM, hear, silence, sound
 class FakeVoices:
     """Knows the fake model's first voice."""
 
-    sample_rate = 16000
-
-    def identify(self, audio):
-        return None, 0.0  # the model hears nobody
-
     def name_of(self, embedding):
         return ("anna", 0.9) if embedding[0] == 1 and embedding[1] > 0 else (None, -0.1)
 

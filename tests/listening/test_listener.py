@@ -10,6 +10,7 @@ from speechzoo.decoding.commands.decoder import CommandDecoder
 from speechzoo.grammar.nodes import Grammar, Words
 from speechzoo.listening.listener import LONGEST_SECONDS, Listener
 from speechzoo.listening.voice_activity import VoiceActivity
+from speechzoo.text.ngram import build_ngram
 from tests.fake_model import FakeModel
 from tests.helpers import tone, write_wav
 
@@ -54,6 +55,14 @@ def test_every_utterance_without_a_wake_word():
     assert [event.recognition.intent for event in events] == ["halt", "none", "left", "halt"]
     for event, start, seconds in zip(events, [1.0, 3.5, 5.3, 7.8], [1, 0.6, 1, 1]):
         assert start - 0.5 <= event.start <= start and start + seconds <= event.end <= start + seconds + 0.8
+
+
+def test_noise_is_no_utterance_where_the_model_hears_nobody_speak():
+    events = hear(Listener(FakeModel(silent=[0, 2]), COMMANDS), STREAM)
+    assert [event.recognition.transcript for event in events] == ["stop", "stop"]
+    # Times are those of the stream.
+    assert [event.recognition.words[0].start - event.start for event in events] == pytest.approx([0, 0], abs=0.05)
+    assert events[1].recognition.words[0].start > 7 and events[1].recognition.speech[0].start > 7
 
 
 @pytest.mark.parametrize("block", [160, 1000, 16000, len(STREAM)])
@@ -111,3 +120,32 @@ def test_the_command_hears_files_and_pipes(tmp_path, monkeypatch, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 2
     assert run("fake") == 2
     assert "nothing to listen to" in capsys.readouterr().err
+
+
+def test_the_command_shows_what_was_asked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("speechzoo.opening.open_model", lambda source: FakeModel())
+    path = write_wav(tmp_path / "short.wav", np.concatenate([silence(1), sound(1), silence(1)]))
+    assert run("fake", path) == 0
+    everything = json.loads(capsys.readouterr().out)
+    assert everything["transcript"] == "stop" and "speaker" not in everything and "event" in everything
+    assert run("fake", path, "--heads", "transcript,speaker") == 0
+    asked = json.loads(capsys.readouterr().out)
+    assert set(asked) == {"kind", "start", "end", "transcript", "words", "speaker", "confidence"}
+    assert set(asked["confidence"]) == {"transcript"}
+    assert run("fake", path, "--heads", "mood") == 2
+    assert "no head 'mood'" in capsys.readouterr().err
+    (tmp_path / "words.dict").write_text("go G OW1\nup AH1 P\n")
+    build_ngram(["go up"], order=2).save(tmp_path / "words.arpa")
+    assert run("fake", path, "--dictation", "--lexicon", tmp_path / "words.dict", "--lm", tmp_path / "words.arpa") == 0
+    assert json.loads(capsys.readouterr().out)["transcript"] == "go up"  # what its phones say
+
+
+def test_a_terminal_gets_lines_for_people(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("speechzoo.opening.open_model", lambda source: FakeModel())
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    path = write_wav(tmp_path / "short.wav", np.concatenate([silence(1), sound(3), silence(1)]))
+    assert run("fake", path, "--wake-word", "yes", "--heads", "keyword") == 0
+    wake, answer, *_ = capsys.readouterr().out.splitlines()
+    assert wake.split()[1:4] == ["s", "wake", "word,"] and answer.split() == ["keyword", "100%", "yes"]
+    assert run("fake", path, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == "utterance"

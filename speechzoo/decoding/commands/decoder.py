@@ -1,9 +1,11 @@
 """Spoken commands: a grammar, ready for one model, and what the model's outputs mean under it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from speechzoo.decoding.answers import answer_kind
 from speechzoo.decoding.commands.compile import compile_grammar
 from speechzoo.decoding.commands.compiled_grammar import CompiledGrammar
 from speechzoo.decoding.commands.decode import grammar_decode
@@ -34,8 +36,11 @@ class CommandDecoder(Decoder):
             the package `pocketsphinx` is installed, and guesses from the letters for words that it lacks; words that
             aren't written in the letters a to z then mean letters or pieces.
 
+    Where the model has a head `speech` and it hears nobody, nothing is accepted: noise isn't read as a command.
+
     Attributes:
         head: Name of the head that is read.
+        speech: Name of the head that hears whether somebody speaks; None where the model has none.
         compiled: The grammar for that head's units; `compiled.save(path)` keeps it for devices.
 
     Raises:
@@ -63,19 +68,33 @@ class CommandDecoder(Decoder):
             self.head, self.compiled = _head_of(grammar, heads), grammar
         else:
             self.head, self.compiled = _compile(grammar, heads, lexicon)
-        self.heads = (self.head,)
+        self.speech = find_head(spec, type="frame_classifier", label="speech")
+        self.heads = (self.head,) if self.speech is None else (self.head, self.speech)
+        self._speech_spec = spec["heads"].get(self.speech)
 
     def __call__(self, outputs: dict[str, np.ndarray]) -> Parse:
         """The best command, accepted or not.
 
         Args:
-            outputs: Head -> array without the batch axis, as `Recognizer.batch_outputs` gives them.
+            outputs: Head -> array without the batch axis, as `Recognizer.batch_outputs` gives them. Without that of
+                `speech` somebody is taken to speak.
 
         Raises:
-            ValueError: The output of `head` is missing, of another shape, or not finite.
+            ValueError: The output of `head` is missing, an output has another shape, or isn't finite.
         """
         with output_of(outputs, self.head) as logits:
-            return grammar_decode(logits, self.compiled)
+            parse = grammar_decode(logits, self.compiled)
+        silence = self._silence(outputs)
+        if silence is None:
+            return parse
+        return replace(parse, accepted=False, confidence=min(parse.confidence, 1 - silence))
+
+    def _silence(self, outputs):
+        """How sure the model is that nobody speaks, 0.5 to 1; None where somebody does or it can't say."""
+        if self.speech not in outputs:
+            return None
+        with output_of(outputs, self.speech) as output:
+            return answer_kind(self._speech_spec).silence(output, self._speech_spec)
 
     def write(self, result, meaning: Parse):
         """As `Decoder.write`: the command, or the intent "none" and no slots where there was none."""

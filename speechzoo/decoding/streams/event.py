@@ -16,8 +16,8 @@ class StreamEvent:
         kind: "partial" (an utterance under way), "utterance" (one that is over), "keyword" or, of a listener that waits
             for it, "wake_word".
         start, end: Seconds from the beginning of the stream.
-        recognition: Of an utterance, what every head and the grammar say, with times from `start`; of a partial one,
-            transcript and words so far; of a keyword, the keyword.
+        recognition: Of an utterance, what every head and the grammar say; of a partial one, transcript and words so
+            far; of a keyword, the keyword. All times are seconds from the beginning of the stream.
         stable: Of a partial utterance, the whole words that no further audio can change: a prefix of its transcript.
     """
 

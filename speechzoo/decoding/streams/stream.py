@@ -6,6 +6,7 @@ from speechzoo.decoding.answers import answer_kind
 from speechzoo.decoding.answers.classifier import class_probabilities
 from speechzoo.decoding.ctc.greedy import greedy_decode
 from speechzoo.decoding.heads import find_head
+from speechzoo.decoding.pieces import move
 from speechzoo.decoding.recognition import Recognition, make_decoders, read_outputs
 from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, StreamEvent
 from speechzoo.decoding.streams.stepper import Stepper
@@ -34,7 +35,8 @@ class Stream:
         step: As of `Stepper`.
         state: The state of a stream that begins.
         spec: The model's spec; `spec["stream"]` says how it steps.
-        decoder: Of the transcripts of whole utterances, as of `recognize_outputs`; partial ones are greedy.
+        decoder: Of the transcripts of whole utterances, as of `recognize_outputs`; greedy when None, as partial ones
+            always are.
         commands: Decoder of a grammar, which then answers intent and slots of utterances.
         threshold: Mean posterior of a keyword that counts, 0 to 1.
         decode_steps: Of the model, as `Recognizer.decode_steps`: heads of type `seq2seq` answer whole utterances.
@@ -46,7 +48,7 @@ class Stream:
                 print(heard.kind, heard.recognition.transcript)
     """
 
-    def __init__(self, step, state: dict[str, np.ndarray], spec: dict, decoder=greedy_decode, commands=None,
+    def __init__(self, step, state: dict[str, np.ndarray], spec: dict, decoder=None, commands=None,
                  threshold: float = KEYWORD_THRESHOLD, decode_steps: dict | None = None):
         if not 0 < threshold <= 1:
             raise ValueError(f"threshold {threshold} is not above 0 and at most 1")
@@ -156,11 +158,12 @@ class Stream:
         answer_kind(head).read(recognition, head["label"], hypothesis, head)
         ended = hypothesis.units and head["units"][hypothesis.units[-1] - 1] == " "
         words = hypothesis.words if ended else hypothesis.words[:-1]
-        yield StreamEvent("partial", self._begin, self._seconds, recognition, " ".join(word.text for word in words))
+        stable = " ".join(word.text for word in words)
+        yield StreamEvent("partial", self._begin, self._seconds, move(recognition, self._begin), stable)
 
     def _end_utterance(self):
         outputs = {**self._outputs, **{name: np.concatenate(self._logits[name]) for name in self._framewise}}
-        recognition = read_outputs(outputs, self._decoders)
+        recognition = move(read_outputs(outputs, self._decoders), self._begin)
         heard = StreamEvent("utterance", self._begin, self._seconds, recognition)
         self.begin_utterance()
         return heard

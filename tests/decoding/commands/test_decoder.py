@@ -95,3 +95,19 @@ def test_outputs_that_it_cannot_read_name_the_head():
         recognize_outputs({name: heard[name] for name in ("transcript", "intent")}, SPEC, ["transcript"], None, commands)
     with pytest.raises(ValueError, match="head 'phones': the model gave NaN"):
         commands({**heard, "phones": np.full((4, 8), np.nan)})
+
+
+def test_nothing_is_a_command_where_nobody_speaks():
+    speech = {"type": "frame_classifier", "label": "speech", "classes": ["none", "speech"], "frame_seconds": 0.04}
+    spec = {"heads": {**SPEC["heads"], "speech": speech}}
+    commands = CommandDecoder(GRAMMAR, spec, LEXICON)
+    said = outputs("go up", "G OW AH P")
+    spoken, silent = np.log([[0.2, 0.8], [0.9, 0.1]]), np.log([[0.8, 0.2], [0.9, 0.1]])
+    assert commands({**said, "speech": spoken}) == commands(said) and commands(said).accepted
+    parse = commands({**said, "speech": silent})
+    assert not parse.accepted and parse.confidence == pytest.approx(0.15) and parse.intent == "move"
+    result = recognize_outputs({**said, "speech": silent}, spec, commands=commands)
+    assert (result.intent, result.slots, result.sentence) == ("none", {}, None)
+    assert result.confidence["intent"] == pytest.approx(0.85)
+    with pytest.raises(ValueError, match="head 'speech'"):
+        commands({**said, "speech": np.zeros(3)})
