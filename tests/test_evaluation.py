@@ -54,18 +54,19 @@ def test_every_labelled_head_per_corpus_and_overall(make_manifest):
 
 
 def test_speech_is_measured_frame_by_frame(make_manifest):
-    # Recording n has the first n + 1 frames of "none, speech, speech, none".
+    # Recording n has the first n + 2 frames of "none, speech, speech, none".
     lines = [{"number": 3, "alignment": [["SIL", 0.1], ["AH", 0.3], ["SIL", 0.4]], "corpus": "a"},
-             {"number": 2, "speech": [["none", 0.2], ["speech", 0.3]], "corpus": "a"},
+             {"number": 2, "speech": [["none", 0.2], ["speech", 0.3], ["none", 0.4]], "corpus": "a"},
              {"number": 0, "speech": "none", "corpus": "b"}, {"number": 1, "speech": "none", "corpus": "b"},
              {"number": 1, "transcript": "stop", "corpus": "b"}]
     result = evaluate(FakeModel(), make_manifest(lines), heads=["speech"])
-    assert result["overall"]["speech"]["n"] == 4 and result["overall"]["speech"]["accuracy"] == 0.8
-    assert result["overall"]["speech"]["f1"] == pytest.approx(2 * 3 / (3 + 5), abs=1e-6)
-    assert result["overall"]["speech"]["auc"] == pytest.approx((3 * 5 + 3 * 2 / 2) / (3 * 7), abs=1e-6)
+    assert result["overall"]["speech"]["n"] == 4
+    assert result["overall"]["speech"]["accuracy"] == pytest.approx((4 + 3 + 1 + 1) / 13, abs=1e-6)
+    assert result["overall"]["speech"]["f1"] == pytest.approx(2 * 3 / (2 * 3 + 4), abs=1e-6)
+    assert result["overall"]["speech"]["auc"] == pytest.approx((3 * 6 + 3 * 4 / 2) / (3 * 10), abs=1e-6)
     assert set(result["b"]["speech"]) == {"accuracy", "accuracy_interval", "n"}
     noises = SourceConfig(str(make_manifest([{"number": 0}, {"number": 1}])), default_labels={"speech": "none"})
-    assert evaluate(FakeModel(), [noises])["overall"]["speech"]["accuracy"] == pytest.approx(2 / 3, abs=1e-6)
+    assert evaluate(FakeModel(), [noises])["overall"]["speech"]["accuracy"] == pytest.approx(2 / 5, abs=1e-6)
 
 
 def test_words_of_a_decoder(make_manifest, tmp_path):

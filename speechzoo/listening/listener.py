@@ -27,10 +27,10 @@ PATIENCE_SECONDS = 6.0
 class Listener:
     """Hears a stream: what is said, or, with a wake word, what is said after it.
 
-    What is loud enough to be speech is found by its energy; meanwhile windows of 1.2 s are asked for the wake word every
-    0.2 s, and two in a row must agree on average. The utterance that follows, in the same breath or within 6 s, is
-    recognised whole. It is none where the model has a head `speech` that hears nobody in it; a model without one takes
-    whatever is loud for speech.
+    What is loud enough to be speech is found by its energy; meanwhile windows of 1.2 s are asked for the wake word
+    every 0.2 s, and two in a row must agree on average. The utterance that follows, in the same breath or within 6 s,
+    is recognised whole. It is none where the model has a head `speech` that hears nobody in it; a model without one
+    takes whatever is loud for speech.
 
     Args:
         model: Best an EdgeModel; a wake word needs a `keyword` head, or a learnt word.

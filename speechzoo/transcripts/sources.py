@@ -9,7 +9,7 @@ from speechzoo.transcripts.formats import ENDINGS
 
 
 def find_recordings(named: list[str], listed: str | None = None) -> list[str]:
-    """The recordings that paths lead to, each once, in their order.
+    """The recordings that paths lead to, in their order.
 
     Args:
         named: Paths of recordings, and of folders, which stand for all recordings below them, in alphabetical order.
@@ -24,24 +24,24 @@ def find_recordings(named: list[str], listed: str | None = None) -> list[str]:
     if listed:
         text = sys.stdin.read() if listed == "-" else Path(listed).read_text(encoding="utf-8-sig")
         names += [line for line in text.splitlines() if line.strip()]
-    found = {}
+    found = []
     for name in names:
         if name != "-" and os.path.isdir(name):
             inside = sorted(str(path) for path in Path(name).rglob("*")
                             if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
             if not inside:
                 raise ValueError(f"{name}: no recordings in it (of {', '.join(AUDIO_SUFFIXES[:4])}, ...)")
-            found.update(dict.fromkeys(inside))
+            found += inside
         else:
-            found[name] = None
-    return list(found)
+            found.append(name)
+    return found
 
 
 def output_paths(recordings: list[str], folder: Path, format: str) -> dict[str, Path]:
     """Recording -> the file for it: its path below the folder that all have in common, the format's ending behind it.
 
     Args:
-        recordings: Paths, each once.
+        recordings: Paths; of one that is there twice, the file is the same.
         folder: Where the files go.
         format: Key of `ENDINGS`.
     """

@@ -1,7 +1,10 @@
 """Recordings of any length: where they are cut, and how the answers of the pieces become one."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
+import soundfile
 
 from speechzoo.decoding.ctc.segments import Segment
 from speechzoo.decoding.ctc.word import Word
@@ -91,3 +94,18 @@ def test_recordings_that_are_too_long_at_once_are_heard_in_pieces(tmp_path):
     assert [piece.recognition.transcript for piece in pieces] == [TEXTS[1], TEXTS[3]]
     assert pieces[0].start == 5.0 and pieces[1].start == pieces[0].end and pieces[1].end == 40.0
     assert pieces[1].recognition.words[0].start >= pieces[1].start > 19
+
+
+@pytest.mark.slow
+def test_an_hour_takes_the_memory_of_a_piece(tmp_path):
+    with soundfile.SoundFile(tmp_path / "hour.flac", "w", RATE, 1) as file:
+        for number in range(60):
+            file.write(talk(60, [10, 25, 40, 55], seed=number))
+    model = FakeModel()
+    tracemalloc.start()
+    try:
+        model.recognize(tmp_path / "hour.flac")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 120 <= model.calls <= 240 and peak < 40e6  # a piece has 1.9 MB, the hour 230

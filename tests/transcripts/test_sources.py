@@ -14,12 +14,12 @@ def make(folder, *names):
         (folder / name).write_bytes(b"")
 
 
-def test_folders_lists_and_files_each_once(tmp_path, monkeypatch):
+def test_folders_lists_and_files_in_their_order(tmp_path, monkeypatch):
     make(tmp_path, "a/2.WAV", "a/1.flac", "a/b/3.ogg", "a/notes.txt", "4.mp3", "-5.wav")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "list.txt").write_text("\ufeff4.mp3\n\n-5.wav\na/1.flac\n", encoding="utf-8")
     assert find_recordings(["a", "4.mp3"], "list.txt") == [str(Path("a/1.flac")), str(Path("a/2.WAV")), str(Path("a/b/3.ogg")),
-                                                           "4.mp3", "-5.wav"]
+                                                           "4.mp3", "4.mp3", "-5.wav", "a/1.flac"]
     monkeypatch.setattr("sys.stdin", io.StringIO("4.mp3\n"))
     assert find_recordings(["-"], "-") == ["-", "4.mp3"]
     (tmp_path / "none").mkdir()
