@@ -81,10 +81,8 @@ def _publish(source, output, folder, target, figures, licence, quantize):
         raise ValueError(f"{source}: its weights are under {model.origin.licence} already, as origin.json says; leave "
                          "the other licence out")
     licence = model.origin.licence if known else licence or ""
-    metrics = None if figures else (read_metrics(str(source)) if str(source) in list_models() else None)
-    measured = read_figures(figures) if figures else (metrics or {}).get("results", {})
-    how = ("recordings of people that it wasn't trained on, not the test set of the corpus, by "
-           f"`{metrics['evaluation']}`" if metrics else "measured by its maker, by `speechzoo evaluate`")
+    model.origin = dataclasses.replace(model.origin, licence=licence or model.origin.licence)
+    measured, how = _figures(source, figures)
     measured = _rates(model, measured)
 
     # Where the recordings lie on this computer is nobody's business.
@@ -122,6 +120,15 @@ def _clear(folder: Path):
     """Removes what another model of an earlier publication may have had, and this one may not."""
     for path in (*folder.glob("*.tflite"), *folder.glob(f"{EVAL_RESULTS}/*.yaml"), folder / NOTICES):
         path.unlink(missing_ok=True)
+
+
+def _figures(source, path) -> tuple[dict, str]:
+    """Figures from a file, or else of a zoo model's checkpoint, and what they were measured on."""
+    metrics = read_metrics(str(source)) if path is None and str(source) in list_models() else None
+    if metrics:
+        return metrics["results"], ("recordings of people that it wasn't trained on, not the test set of the corpus, "
+                                    f"by `{metrics['evaluation']}`")
+    return read_figures(path) if path else {}, "measured by its maker, by `speechzoo evaluate`"
 
 
 def _rates(model, figures) -> dict:

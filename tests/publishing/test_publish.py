@@ -158,6 +158,7 @@ def test_an_imported_model_is_published_with_its_card(tmp_path, monkeypatch):
     done = publish(imported, tmp_path / "out", licence="MIT")
     metadata, text = metadata_of(tmp_path / "out")
     assert done.licence == "MIT" and metadata["license"] == "mit" and not done.measured
+    assert json.loads((tmp_path / "out" / "origin.json").read_text())["licence"] == "MIT"
     assert text.startswith("\n# ears\n\nWhisper (a file that is not known), imported")
     stored = read_arrays(imported / "model.weights.h5")
     for path, value in read_arrays(tmp_path / "out" / "model.weights.h5").items():
