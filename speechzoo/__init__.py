@@ -36,6 +36,7 @@ _PUBLIC = {
     "train": "speechzoo.training.trainer",
     "evaluate": "speechzoo.evaluation",
     "export": "speechzoo.exporters",
+    "publish": "speechzoo.publishing.publish",
     "EdgeModel": "speechzoo.edge.edge_model",
     "Voices": "speechzoo.edge.voices",
     "CustomWords": "speechzoo.edge.custom_words",

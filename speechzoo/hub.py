@@ -1,5 +1,6 @@
-"""Models on the Hugging Face hub: `hf://owner/name`, at a revision that is pinned when it is read."""
+"""Models on the Hugging Face hub, `hf://owner/name`: read at a revision that is pinned then, and written."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,38 +48,90 @@ def download(source: str, choose: Callable[[list[str]], list[str]]) -> HubFolder
         ModuleNotFoundError: The hub's package isn't installed; the message says how to.
         OSError: There is no such model or revision, it isn't open to this user, or the hub can't be reached.
     """
-    match = _NAME.fullmatch(source)
-    if not match:
-        raise ValueError(f"{source}: a model on the hub is named hf://owner/name or hf://owner/name@revision")
-    name, revision = match.groups()
+    name, revision = _parse(source)
     client = _client()
-    client.utils.disable_progress_bars()
     details = _asked(source, lambda: client.HfApi().model_info(name, revision=revision))
     files = choose([file.rfilename for file in details.siblings or [] if "/" not in file.rfilename])
     paths = [Path(_asked(source, lambda: client.hf_hub_download(name, file, revision=details.sha))) for file in files]
     return HubFolder(paths[0].parent, name, details.sha)
 
 
+def upload(folder: str | Path, target: str, message: str) -> str:
+    """Uploads all files of a folder as one commit to a model on the hub, which is made where there is none.
+
+    Files that are there already are not sent again, nor those that an upload which was cut off had brought there. Who
+    may write is known from the token, which is taken from where `download` takes it.
+
+    Args:
+        folder: The folder.
+        target: `hf://owner/name`.
+        message: What the commit says.
+
+    Returns:
+        Address of the model's page.
+
+    Raises:
+        ValueError: Another form of name, or one with a revision.
+        ModuleNotFoundError: The hub's package isn't installed; the message says how to.
+        OSError: This user may not write there, or the hub can't be reached.
+    """
+    check_target(target)
+    name, _ = _parse(target)
+    client = _client()
+    # What its client remarks on the way, such as that nothing has changed, isn't for whoever calls this.
+    client.utils.logging.set_verbosity_error()
+    page = _asked(target, lambda: client.HfApi().create_repo(name, exist_ok=True), _REFUSED_UPLOADS)
+    _asked(target, lambda: client.HfApi().upload_folder(repo_id=name, folder_path=folder, commit_message=message),
+           _REFUSED_UPLOADS)
+    return str(page)
+
+
+def check_target(target: str):
+    """Raises ValueError where `target` is no place to upload to, ModuleNotFoundError without the hub's package."""
+    if _parse(target)[1]:
+        raise ValueError(f"{target}: models are uploaded to the main branch; leave the revision out")
+    _client()
+
+
+def _parse(source):
+    """`owner/name` and the revision, None without one."""
+    match = _NAME.fullmatch(source)
+    if not match:
+        raise ValueError(f"{source}: a model on the hub is named hf://owner/name or hf://owner/name@revision")
+    return match.groups()
+
+
 def _client():
     try:
         import huggingface_hub.utils
     except ModuleNotFoundError:
-        raise ModuleNotFoundError("models on the hub are fetched by a package that isn't installed: pip install "
+        raise ModuleNotFoundError("the hub is reached by a package that isn't installed: pip install "
                                   "speechzoo[hub]") from None
+    huggingface_hub.utils.disable_progress_bars()
     return huggingface_hub
 
 
-def _asked(source, ask):
+# Status of an answer -> what it means.
+_REFUSED = {401: "no such model, or not without a token (hf auth login)",
+            403: "this token doesn't open it; ask for access on its page",
+            404: "no such model or revision"}
+_REFUSED_UPLOADS = {401: "not without a token that may write (hf auth login)",
+                    403: "this token may not write there; make one that may (hf auth login), or take a name of yours",
+                    404: "no such user or organisation, or this token doesn't know it"}
+
+
+def _asked(source, ask, refused=_REFUSED):
     """The answer of the hub; an error of one line, without the addresses and headers that its client's hold."""
     try:
         return ask()
     # Its client raises what the transport of its version raises.
     except Exception as error:
         status = getattr(getattr(error, "response", None), "status_code", None)
-        problem = {401: "no such model, or not without a token (hf auth login)",
-                   403: "this token doesn't open it; ask for access on its page",
-                   404: "no such model or revision"}.get(status)
-        problem = problem or (f"the hub answers with status {status}; try again later" if status else
-                              f"the hub can't be reached ({type(error).__name__}); check the connection, or download "
-                              "its files elsewhere and give their folder")
+        if isinstance(error, ValueError) and not isinstance(error, json.JSONDecodeError) and status is None:
+            # Of the card's metadata or of the name, before anything is sent.
+            raise ValueError(f"{source}: refused: {' '.join(str(error).split())[:200]}") from None
+        remedy = "or download its files elsewhere and give their folder" if refused is _REFUSED else "and try again"
+        problem = refused.get(status) or (f"the hub answers with status {status}; try again later" if status else
+                                          f"the hub can't be reached ({type(error).__name__}); check the connection, "
+                                          f"{remedy}")
         raise OSError(f"{source}: {problem}") from None

@@ -105,8 +105,8 @@ def load(name: str | Path, weights: str | Path | None = "pretrained", heads: lis
     Args:
         name: Name of a zoo model (`mtl_conformer_small`), path of a YAML config, folder of a training run or of
             `save`, or `hf://owner/name` of such a folder on the hub (`hf://owner/name@REVISION` of one state of it).
-        weights: "pretrained" for the weights of the zoo model or in the folder, None for random weights, or whatever
-            `find_weights` takes.
+        weights: "pretrained" for the weights of the zoo model or in the folder, or of a config that names some for its
+            backbone (`backbone.weights`) those; None for random weights, or whatever `find_weights` takes.
         heads: Names of the heads to build; all when None. Or name -> config of a head, where heads may be new: what
             the weights don't have for them starts at random, and is in the model's `new_weights`. Such a config
             changes that of the head of this name, if there is one: `{}` leaves it as it is.
@@ -128,18 +128,21 @@ def load(name: str | Path, weights: str | Path | None = "pretrained", heads: lis
         (['mood', 'keyword'], ['mood/logits/kernel', 'mood/logits/bias'])
     """
     from speechzoo.multitask.build import build_model
-    from speechzoo.trained import assign_trained
+    from speechzoo.trained import assign_backbone, assign_trained
 
     if hub.is_on_hub(name):
-        name = hub.download(str(name), lambda names: _saved_files(names, str(name))).folder
+        name = _download(str(name))
     folder = Path(name)
     if folder.is_dir() and not (folder / CONFIG).is_file():
         raise ConfigError(f"{folder}: not a training run; expected {CONFIG} in it")
     config = load_config(folder / CONFIG if folder.is_dir() else name, _flatten(overrides))
-    if weights == "pretrained":
+    backbone_alone = weights == "pretrained" and config.backbone.weights is not None
+    if backbone_alone:
+        weights = config.backbone.weights
+    elif weights == "pretrained":
         if folder.suffix in (".yaml", ".yml"):
             raise ConfigError(f"{name}: a config file has no pretrained weights; give weights=None, the name of a zoo "
-                              "model, or a weights file")
+                              "model, or a weights file, or name those of its backbone in it (backbone.weights)")
         weights = folder if folder.is_dir() else config.name
     source = None if weights is None else find_weights(weights)
     origin = Origin() if source is None else _origin(source)
@@ -149,7 +152,9 @@ def load(name: str | Path, weights: str | Path | None = "pretrained", heads: lis
         config = _with_heads(config, new_heads)
     model = build_model(config, heads and list(heads))
     model.origin = origin
-    if source is not None:
+    if backbone_alone:
+        model.new_weights = assign_backbone(model, source).missing
+    elif source is not None:
         model.new_weights = assign_trained(model, source, trained, new_heads)
     return model
 
@@ -195,13 +200,16 @@ def find_weights(source: str | Path) -> Path:
     """The weights file that people mean.
 
     Args:
-        source: A weights file, the folder of a training run or of `save`, or the name of a zoo model.
+        source: A weights file, the folder of a training run or of `save`, the name of a zoo model, or `hf://owner/name`
+            of such a folder on the hub.
 
     Raises:
         FileNotFoundError: Nothing of the kind.
         ValueError: A run or a zoo model without weights, or damaged ones.
+        ModuleNotFoundError: The hub's package isn't installed.
+        OSError: The hub can't be reached, or has no such model.
     """
-    path = Path(source)
+    path = _download(str(source)) if hub.is_on_hub(source) else Path(source)
     if path.is_dir():
         return _folder_weights(path)
     if str(source) in list_configs():  # before files: one may be called as a model is
@@ -225,7 +233,7 @@ def checkpoint_weights(name: str) -> Path:
         trained = list_models(pretrained=True)
         raise ValueError(f"'{name}' has no pretrained weights; load it with weights=None and train it, or use one of: "
                          f"{', '.join(trained) or 'none yet'}")
-    metrics = _metrics(name) or {}
+    metrics = read_metrics(name) or {}
     expected = metrics.get("weights", {}).get("sha256", "")
     if sha256_of(folder / WEIGHTS) != expected:
         raise ValueError(f"{folder / WEIGHTS}: damaged (its SHA-256 is not {expected[:12]}...); reinstall speechzoo")
@@ -239,12 +247,12 @@ def summarize(name: str) -> ModelSummary:
         ConfigError: No such model.
     """
     config = load_config(name)
-    metrics, weights = _metrics(config.name), _checkpoint_folder(config.name) / WEIGHTS
+    metrics, weights = read_metrics(config.name), _checkpoint_folder(config.name) / WEIGHTS
     pretrained = metrics is not None and weights.is_file()
     known = metrics if pretrained else {}
     sources = known.get("training", {}).get("data") or [dataclasses.asdict(source) for source in config.data.train]
     results = known.get("results", {})
-    figures = {head: _main_figure(results[_main_scope(config, head, results)][head])
+    figures = {head: main_figure(results[_main_scope(config, head, results)][head])
                for head in results.get("overall", {})}
     return ModelSummary(
         name=config.name, summary=config.summary, backbone=config.backbone.type,
@@ -275,12 +283,11 @@ def describe(name: str) -> ModelDescription:
         hard = build_model(dataclasses.replace(config, sharing=PartConfig("hard")))
         hard_cost = hard.count_params(), count_macs(hard)
     specs = {name: head.spec() for name, head in model.heads.items()}
-    card = _checkpoint_folder(config.name) / CARD
     return ModelDescription(
         **vars(summarize(name)) | {"parameters": cost[0], "macs_per_second": cost[1]}, config=config,
         labels={head: answer_kind(spec).labels(spec) for head, spec in specs.items()},
-        hard_parameters=hard_cost[0], hard_macs_per_second=hard_cost[1], metrics=_metrics(config.name),
-        card=card.read_text(encoding="utf-8") if card.is_file() else None)
+        hard_parameters=hard_cost[0], hard_macs_per_second=hard_cost[1], metrics=read_metrics(config.name),
+        card=find_card(config.name))
 
 
 def _main_scope(config: ZooConfig, head: str, results: dict) -> str:
@@ -292,6 +299,11 @@ def _main_scope(config: ZooConfig, head: str, results: dict) -> str:
     return labelled[0] if len(labelled) == 1 else "overall"
 
 
+def _download(source: str) -> Path:
+    """The folder of a model on the hub, fetched."""
+    return hub.download(source, lambda names: _saved_files(names, source)).folder
+
+
 def _saved_files(names: list[str], source: str) -> list[str]:
     """Those files of a model on the hub that `save` writes."""
     files = [file for file in (CONFIG, WEIGHTS, ORIGIN) if file in names]
@@ -301,7 +313,7 @@ def _saved_files(names: list[str], source: str) -> list[str]:
     return files
 
 
-def _main_figure(figures: dict) -> dict[str, float]:
+def main_figure(figures: dict) -> dict[str, float]:
     """The first metric of a head in `metrics.json`, which is its main one."""
     return dict([(name, value) for name, value in figures.items() if isinstance(value, float)][:1])
 
@@ -322,7 +334,18 @@ def _checkpoint_folder(name: str) -> Path:
     return Path(str(resources.files("speechzoo") / "checkpoints" / name))
 
 
-def _metrics(name: str) -> dict | None:
+def find_card(source: str | Path) -> str | None:
+    """The card (Markdown) of a zoo model, or in a folder of an import or of weights; None where there is none."""
+    card = (Path(source) if Path(source).is_dir() else _checkpoint_folder(str(source))) / CARD
+    return card.read_text(encoding="utf-8") if card.is_file() else None
+
+
+def read_metrics(name: str) -> dict | None:
+    """`metrics.json` of a zoo model; None where it has no checkpoint.
+
+    Raises:
+        ValueError: It is damaged.
+    """
     path = _checkpoint_folder(name) / METRICS
     try:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
@@ -335,7 +358,7 @@ def _origin(weights: str | Path) -> Origin:
     folder = origin_folder(weights)
     origin = read_origin(folder)
     if not origin.licence and folder.resolve() == _checkpoint_folder(folder.resolve().name).resolve():
-        origin.licence = (_metrics(folder.resolve().name) or {}).get("licence", "")
+        origin.licence = (read_metrics(folder.resolve().name) or {}).get("licence", "")
     return origin
 
 

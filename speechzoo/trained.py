@@ -1,12 +1,15 @@
 """Trained weights for a model some of whose heads are new."""
 
 import logging
+import re
 from pathlib import Path
 
 from speechzoo.config import ZooConfig, create
 from speechzoo.decoding.answers import answer_kind
 from speechzoo.heads import HEADS
-from speechzoo.weights import assign_values, read_arrays
+from speechzoo.layers.quantizable import InputRange
+from speechzoo.multitask.resting import layers_of
+from speechzoo.weights import LoadReport, assign_values, read_arrays
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -51,6 +54,43 @@ def assign_trained(model, source: Path, trained: ZooConfig, new_heads: dict) -> 
     if lacking:
         _LOGGER.info("%s: %d weights are new and start at random, such as %s", model.name, len(lacking), lacking[0])
     return lacking
+
+
+def assign_backbone(model, source: Path) -> LoadReport:
+    """Gives the front end and the backbone of a model the weights that they have in a file.
+
+    Where heads share otherwise than by one backbone, each of their networks gets those of the one in the file.
+
+    Args:
+        model: A `MultiTaskModel`, of which the heads may have nothing in common with the file's.
+        source: The weights file, of a model all of whose heads share one backbone.
+
+    Returns:
+        What is new, and starts at random, as missing; what the file has beside front end and backbone, as unexpected.
+
+    Raises:
+        FileNotFoundError: No such file.
+        ValueError: The file is damaged, or its front end and backbone aren't of this size.
+    """
+    values = read_arrays(source)
+    # Of a training that is aware of quantization, which begins without them.
+    ranges = {id(weight) for layer in layers_of(model) if isinstance(layer, InputRange) for weight in layer.weights}
+    chosen = {}
+    for weight in model.weights:
+        room, _, rest = weight.path.partition("/")
+        if room not in model.heads and re.match(r"frontend$|backbone(_|$)", room):
+            name = f"{room.partition('_')[0]}/{rest}"
+            shape = values[name].shape if name in values else None
+            if shape is None and id(weight) in ranges:
+                continue
+            if shape != tuple(weight.shape):
+                raise ValueError(f"{source}: doesn't fit the front end and backbone of model '{model.name}': {name} is "
+                                 f"{shape or 'not in it'}, and {tuple(weight.shape)} here; leave their sizes out of "
+                                 "the config, or take the weights of a model that shares one backbone of this size")
+            chosen[weight.path] = values[name]
+    report = assign_values(model, chosen, str(source), strict=False)
+    report.unexpected = [path for path in values if path.partition("/")[0] not in ("frontend", "backbone")]
+    return report
 
 
 def _with_other_labels(model, config: ZooConfig, heads: dict) -> list[str]:

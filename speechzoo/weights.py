@@ -6,6 +6,7 @@ run (`speechzoo.training.checkpoint`).
 
 import hashlib
 import io
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import numpy as np
 from speechzoo.files import write_atomically
 
 FORMAT_VERSION = 1
+# In a file that Keras has written: which dataset is which variable, as JSON.
+_PATHS = "speechzoo_paths"
 
 
 @dataclass
@@ -114,11 +117,38 @@ def write_arrays(path: str | Path, arrays: dict[str, np.ndarray], dtype: str = "
     stored = {name: _cast(np.asarray(array), dtype) for name, array in arrays.items()}
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
-        file.attrs["format"] = "speechzoo"
-        file.attrs["version"] = FORMAT_VERSION
-        file.attrs["sha256"] = _digest(stored)
+        _mark(file, stored)
         for name, array in stored.items():
             file.create_dataset(name, data=array)
+    write_atomically(path, buffer.getbuffer())
+
+
+def add_paths(path: str | Path, datasets: dict[str, str], dtype: str = "float32"):
+    """Makes a file that Keras has written one that this module reads, too, by saying which variables it holds.
+
+    Args:
+        path: A `.weights.h5` file of Keras's.
+        datasets: Path of each variable -> name of its dataset there.
+        dtype: "float32" or "float16": how floating-point weights are stored; Keras reads either.
+    """
+    variables, buffer = {name: variable for variable, name in datasets.items()}, io.BytesIO()
+    with h5py.File(path, "r") as source, h5py.File(buffer, "w") as file:
+        stored = {}
+
+        def copy(name, item):
+            if isinstance(item, h5py.Dataset):
+                array = item[()]
+                if name in variables:
+                    array = stored[variables[name]] = _cast(array, dtype)
+                copied = file.create_dataset(name, data=array)
+            else:
+                copied = file.require_group(name)
+            copied.attrs.update(item.attrs)
+
+        source.visititems(copy)
+        file.attrs.update(source.attrs)
+        file.create_dataset(_PATHS, data=np.frombuffer(json.dumps(datasets).encode(), np.uint8))
+        _mark(file, stored)
     write_atomically(path, buffer.getbuffer())
 
 
@@ -136,14 +166,19 @@ def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
 
     def take(name, item):
         if isinstance(item, h5py.Dataset):
+            if item.external or item.is_virtual:
+                raise ValueError(f"{name} lies in another file")
             arrays[name] = item[()]
 
     try:
         with h5py.File(path, "r") as file:
             attributes = dict(file.attrs)
             file.visititems(take)
+        if _PATHS in arrays:
+            names = json.loads(arrays[_PATHS].tobytes())
+            arrays = {name: arrays[dataset] for name, dataset in names.items()}
     # What h5py raises depends on which of its structures the damage hits.
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: truncated, damaged or no weights file ({' '.join(str(error).split())[:120]}); "
                          "fetch or save it again") from None
     if attributes.get("format") != "speechzoo":
@@ -166,6 +201,13 @@ def _weights_of(model):
     """The weights of a model, without those of its penalties, which belong to a training run."""
     others = {id(weight) for penalty in getattr(model, "penalties", ()) for weight in penalty.weights}
     return [weight for weight in model.weights if id(weight) not in others]
+
+
+def _mark(file, stored):
+    """Says that an HDF5 file is one of ours, and what is in it."""
+    file.attrs["format"] = "speechzoo"
+    file.attrs["version"] = FORMAT_VERSION
+    file.attrs["sha256"] = _digest(stored)
 
 
 def _cast(array, dtype):

@@ -13,8 +13,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechzoo.config import (AugmentConfig, ConfigError, DataConfig, HeadConfig, PartConfig, RangeConfig, SourceConfig,
-                              TrainingConfig, ZooConfig, from_dict, list_configs, load_config, nearest, register)
+from speechzoo.config import (AugmentConfig, BackboneConfig, ConfigError, DataConfig, HeadConfig, PartConfig,
+                              RangeConfig, SourceConfig, TrainingConfig, ZooConfig, from_dict, list_configs,
+                              load_config, nearest, register)
 from speechzoo.grammar.reading import load_grammar
 from speechzoo.registry import list_models
 
@@ -31,11 +32,13 @@ VALUES = {
 }
 # Where in VALUES an example of each dataclass stands.
 PLACES = {
-    ZooConfig: (), PartConfig: ("frontend",), HeadConfig: ("heads", "keyword"), DataConfig: ("data",),
+    ZooConfig: (), PartConfig: ("frontend",), BackboneConfig: ("backbone",),
+    HeadConfig: ("heads", "keyword"), DataConfig: ("data",),
     SourceConfig: ("data", "train", 0), AugmentConfig: ("data", "augment"), RangeConfig: ("data", "augment", "noise"),
     TrainingConfig: ("training",),
 }
-KEYS = [(cls, field.name) for cls in PLACES if cls not in (PartConfig, HeadConfig) for field in dataclasses.fields(cls)]
+KEYS = [(cls, field.name) for cls in PLACES if cls not in (BackboneConfig, HeadConfig, PartConfig)
+        for field in dataclasses.fields(cls)]
 
 
 def copy(value):
@@ -97,7 +100,7 @@ def test_a_typo_names_the_nearest_key(cls, key):
 @pytest.mark.parametrize("cls, key", KEYS)
 def test_a_wrong_type_names_the_key(cls, key):
     hint = typing.get_type_hints(cls)[key]
-    part = hint is PartConfig  # which may be a type's name alone
+    part = hint in (BackboneConfig, PartConfig)  # which may be a type's name alone
     number = {int, float, bool} & {hint, *typing.get_args(hint)}
     wrong = "much" if number or dataclasses.is_dataclass(hint) and not part else 3.5
     with pytest.raises(ConfigError, match=rf"{key}.*: expected .*{wrong!r}"):
@@ -236,7 +239,7 @@ def test_a_config_says_only_what_is_its_own(tmp_path):
     base = load_config(tmp_path / "base.yaml")
     assert config.name == "mine" and config.summary == base.summary and config.frontend == base.frontend
     assert list(config.heads) == ["arousal", "keyword"] and config.heads["keyword"] == base.heads["keyword"]
-    assert config.backbone == PartConfig("ds_cnn", {"num_blocks": 2})
+    assert config.backbone == BackboneConfig("ds_cnn", {"num_blocks": 2})
     assert config.data.train == base.data.train and config.data.dev == [] and config.data.augment == base.data.augment
     assert config.training.epochs == 5 and config.training.learning_rate == base.training.learning_rate
 
@@ -264,7 +267,7 @@ def test_the_config_of_a_run_and_one_by_hand_merge_alike(tmp_path, nested):
     write(tmp_path / "base.yaml", base)
     values = {"extends": "base.yaml", "sharing": {"experts": 3}, **mine}
     config = load_config(write(tmp_path / "mine.yaml", values))
-    assert config.backbone == PartConfig("ds_cnn", {"channels": 6, "num_blocks": 2})
+    assert config.backbone == BackboneConfig("ds_cnn", {"channels": 6, "num_blocks": 2})
     assert config.heads["keyword"].options == {"classes": ["stop", "go"], "dropout": 0.5}
     assert config.sharing == PartConfig("mmoe", {"experts": 3})
     config = load_config(tmp_path / "base.yaml", ["backbone.options.channels=4", "sharing.experts=5"])
@@ -274,7 +277,7 @@ def test_the_config_of_a_run_and_one_by_hand_merge_alike(tmp_path, nested):
 def test_a_part_may_get_its_type_later(tmp_path):
     write(tmp_path / "base.yaml", {**VALUES, "backbone": {"num_blocks": 2}})
     config = load_config(write(tmp_path / "mine.yaml", {"extends": "base.yaml", "backbone": {"type": "ds_cnn"}}))
-    assert config.backbone == PartConfig("ds_cnn", {"num_blocks": 2})
+    assert config.backbone == BackboneConfig("ds_cnn", {"num_blocks": 2})
 
 
 def test_rates_of_ones_own_count_after_those_of_what_is_extended(tmp_path):

@@ -30,6 +30,8 @@ import speechzoo
 import speechzoo.registry
 from speechzoo import cli
 from speechzoo.config import list_configs, load_config
+from speechzoo.published.importing import import_published
+from tests.published.tiny_whisper import COMMITTED
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")),
@@ -53,6 +55,7 @@ NOT_RUN = {
         "takes corpora; tests/cli/test_evaluate.py and tests/cli/test_cli_prepare.py have small ones",
     r"speechzoo synthesize ": "takes hours and synthesizers; tests/corpora/synthesis has a synthesizer of its own",
     r"speechzoo import ": "takes weights of others; tests/published writes such a file",
+    r"speechzoo publish ": "takes runs and a hub; tests/publishing has a model, and tests/test_hub.py a hub",
     r"speechzoo export ": "takes minutes; tests/exporters and tests/cli/test_export.py export small models",
     r"speechzoo benchmark ": "measures for half a minute; tests/cli/test_benchmark.py measures for less",
     r"speechzoo recognize .*--dictation": "searches 130,000 words; tests/decoding/dictation searches a few",
@@ -290,8 +293,13 @@ def test_commands_run(page, folder, capfd):
 
 
 @pytest.mark.parametrize("block", [case for case in of_language("yaml") if case.values[0].page.name != GRAMMARS])
-def test_configs_have_known_keys(block, tmp_path):
-    config = {"extends": "mtl_conformer_small"} | yaml.safe_load(block.text)
+def test_configs_have_known_keys(block, tmp_path, monkeypatch):
+    config = yaml.safe_load(block.text)
+    if "weights" in config.get("backbone", {}):
+        monkeypatch.chdir(tmp_path)
+        import_published(COMMITTED, config["backbone"]["weights"], encoder_only=True)
+    else:
+        config = {"extends": "mtl_conformer_small"} | config
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     read = load_config(tmp_path / "config.yaml").to_dict()
     assert config.keys() - {"extends"} <= read.keys()

@@ -1,95 +1,29 @@
 """Models on the hub, against a server of our own in its place: a process of its own is told where it is."""
 
-import http.server
 import json
-import os
-import re
-import subprocess
 import sys
-import threading
-from pathlib import Path
 
 import pytest
+import yaml
 
 import speechzoo
 from speechzoo import hub
-from tests.published.tiny_whisper import COMMITTED
+from tests.hub_server import LARGE, REPOSITORY, REVISION, TOKEN, Hub, run_with, serving
 
 pytest.importorskip("huggingface_hub", reason="no huggingface_hub: pip install speechzoo[hub]")
 
-REPOSITORY = Path(__file__).parents[1]
 RECORDING = REPOSITORY / "speechzoo" / "exporters" / "voices" / "commands.flac"
-REVISION = "0123456789abcdef0123456789abcdef01234567"
-TOKEN = "hf_" + "secret" * 5
-LARGE = 25 << 20  # the client keeps what it has got in pieces of 10 MiB
-FILES = {"model.bin": COMMITTED.read_bytes(), "README.md": b"---\nlicense: mit\n---\n# Tiny\n", "config.json": b"{}",
-         "vocabulary.json": COMMITTED.with_name("vocabulary.json").read_bytes(),
-         "pytorch_model.bin": b"not to be fetched", "run.py": b"raise SystemExit"}
-
-
-class Hub(http.server.BaseHTTPRequestHandler):
-    """Models of `owner` at one revision; the first answer with what is large stops behind 21 MiB."""
-
-    models = {"name": FILES, "large": {"model.bin": FILES["model.bin"] + bytes(LARGE)}}
-    requests, stopped, tokens = [], [], set()
-
-    def log_message(self, *_):
-        pass
-
-    def do_HEAD(self):
-        self.do_GET()
-
-    def do_GET(self):
-        self.requests.append((self.command, self.path, self.headers.get("Range")))
-        self.tokens.add(self.headers.get("Authorization"))
-        match = re.match(rf"/api/models/owner/(\w+)|/owner/(\w+)/resolve/{REVISION}/(.+)", self.path)
-        files = self.models.get(match[1] or match[2]) if match else None
-        if files and match[1]:
-            self.answer(json.dumps({"id": f"owner/{match[1]}", "sha": REVISION, "siblings": [
-                {"rfilename": name} for name in [*files, "folder/more.bin"]]}).encode(), "application/json")
-        elif files:
-            self.answer(files[match[3]], "application/octet-stream")
-        else:
-            self.send_response(403 if "closed" in self.path else 404)
-            self.end_headers()
-
-    def answer(self, data, kind):
-        start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").split("-")[0])
-        self.send_response(206 if start else 200)
-        if start:
-            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-        headers = {"Content-Type": kind, "Content-Length": str(len(data) - start), "Accept-Ranges": "bytes",
-                   "ETag": f'"{len(data)}"', "X-Repo-Commit": REVISION}
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command == "GET":
-            stop = len(data) > LARGE and not self.stopped
-            self.wfile.write(data[start:start + (21 << 20)] if stop else data[start:])
-            if stop:
-                self.stopped.append(self.path)
-                self.close_connection = True
 
 
 @pytest.fixture(scope="module")
 def server():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with serving() as endpoint:
+        yield endpoint
 
 
 @pytest.fixture
 def run(server, tmp_path):
-    def command(*arguments, endpoint=server):
-        environment = os.environ | {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "cache"), "HF_TOKEN": TOKEN,
-                                    "HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-        done = subprocess.run([sys.executable, "-m", "speechzoo", *map(str, arguments)], capture_output=True, text=True,
-                              cwd=REPOSITORY, env=environment, check=False, timeout=300)
-        assert TOKEN not in done.stdout + done.stderr
-        return done
-    return command
+    return lambda *arguments, endpoint=server: run_with(endpoint, tmp_path / "cache", *arguments)
 
 
 def test_a_model_is_fetched_at_a_pinned_revision(run, tmp_path):
@@ -120,8 +54,11 @@ def test_what_the_hub_refuses_is_one_line(source, message, run, tmp_path):
     assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
 
 
-def test_offline_is_one_line(run, tmp_path):
-    done = run("import", "hf://owner/name", "--out", tmp_path / "out", endpoint="http://127.0.0.1:9")
+@pytest.mark.parametrize("command", ["import --out out", "recognize"])
+def test_offline_is_one_line(command, run):
+    name, *options = command.split()
+    arguments = options or [RECORDING]
+    done = run(name, "hf://owner/name", *arguments, endpoint="http://127.0.0.1:9")
     assert done.returncode == 2 and "the hub can't be reached" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
@@ -129,11 +66,74 @@ def test_a_saved_model_is_loaded(run, tmp_path, monkeypatch):
     model = speechzoo.load("mtl_ds_cnn_micro")
     speechzoo.save(model, tmp_path / "saved")
     monkeypatch.setitem(Hub.models, "saved", {path.name: path.read_bytes() for path in (tmp_path / "saved").iterdir()})
-    done = run("recognize", "--json", "hf://owner/saved", RECORDING)
+    done = run("recognize", "--json", f"hf://owner/saved@{REVISION}", RECORDING)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["keyword"] == model.recognize(RECORDING).keyword
+    # Its backbone for other heads, which are new: the command only says that everything was found.
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(yaml.safe_dump({"summary": "Mine.", "backbone": {"weights": "hf://owner/saved", "blocks": 2},
+                                    "heads": {"mood": {"type": "classifier", "classes": ["calm", "angry"]}}}))
+    done = run("recognize", "--json", mine, RECORDING)
+    assert done.returncode == 0 and '"mood"' in done.stdout, done.stderr
     done = run("recognize", "hf://owner/name", RECORDING)
     assert done.returncode == 2 and "read with speechzoo import hf://owner/name --out DIR" in done.stderr
+
+
+UPLOAD = "import sys; from speechzoo import hub; print(hub.upload(*sys.argv[1:], 'A model'))"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """What is uploaded: a small file, a large one, and one in a folder whose name begins with a dot."""
+    (tmp_path / "mine" / ".eval_results").mkdir(parents=True)
+    files = {"README.md": b"# Mine", "model.weights.h5": bytes(range(256)) * 10,
+             ".eval_results/esc50.yaml": b"- value: 1"}
+    for name, data in files.items():
+        (tmp_path / "mine" / name).write_bytes(data)
+    return tmp_path / "mine", files
+
+
+def test_a_folder_is_uploaded_and_only_what_changed_again(run, server, folder):
+    path, files = folder
+    done = run("-c", UPLOAD, path, "hf://owner/mine")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{server}/owner/mine\n" and not done.stderr
+    assert Hub.written["mine"] == files and Hub.tokens <= {f"Bearer {TOKEN}", None}
+    (path / "README.md").write_bytes(b"# Changed")
+    assert run("-c", UPLOAD, path, "hf://owner/mine").returncode == 0
+    assert Hub.commits[-1] == ("mine", ["A model", "README.md"]) and Hub.written["mine"]["README.md"] == b"# Changed"
+    before = len(Hub.commits)
+    done = run("-c", UPLOAD, path, "hf://owner/mine")
+    assert done.returncode == 0 and not done.stderr and len(Hub.commits) == before
+
+
+def test_an_upload_that_broke_off_goes_on(run, folder):
+    path, files = folder
+    (path / "model.weights.h5").write_bytes(files["model.weights.h5"][::-1])
+    done = run("-c", f"{UPLOAD}", path, "hf://owner/broken")
+    assert done.returncode and "hf://owner/broken: the hub can't be reached" in done.stderr.splitlines()[-1]
+    sent = [target for method, target, _ in Hub.requests if method == "PUT"]
+    assert run("-c", UPLOAD, path, "hf://owner/broken").returncode == 0
+    assert Hub.written["broken"]["model.weights.h5"] == files["model.weights.h5"][::-1]
+    assert [target for method, target, _ in Hub.requests if method == "PUT"] == sent  # the large file was there
+
+
+@pytest.mark.parametrize("target, offline, message", [
+    ("hf://owner/closed", False, "this token may not write there"),
+    ("hf://owner/mine@main", False, "leave the revision out"),
+    ("hf://owner", False, "is named hf://owner/name"),
+    ("hf://owner/mine", True, "the hub can't be reached"),
+])
+def test_what_can_not_be_uploaded_is_one_line(target, offline, message, run, folder):
+    endpoint = {"endpoint": "http://127.0.0.1:9"} if offline else {}
+    done = run("-c", UPLOAD, folder[0], target, **endpoint)
+    assert done.returncode and message in done.stderr.splitlines()[-1]
+
+
+def test_metadata_that_the_hub_refuses_is_one_line(run, folder):
+    (folder[0] / "README.md").write_text("---\nlicense: no licence\n---\n")
+    done = run("-c", UPLOAD, folder[0], "hf://owner/mine")
+    assert done.returncode and "hf://owner/mine: refused: " in done.stderr and "must be one of many" in done.stderr
 
 
 def test_says_what_to_install(monkeypatch):

@@ -1,5 +1,7 @@
 """A finished training run -> the checkpoint that the package ships: weights, golden outputs and figures.
 
+(`speechzoo publish` gives a model to others, on the hub or in a folder.)
+
     python -m tools.publish RUN NAME --data PREPARED
 
 writes speechzoo/checkpoints/NAME/: model.weights.h5 (float16), golden.npz (the outputs for one stored input) and

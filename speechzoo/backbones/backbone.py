@@ -52,6 +52,17 @@ class Backbone(keras.layers.Layer):
             outputs.append(self.frames(number, stream, training))
         return outputs, stream["lengths"]
 
+    @classmethod
+    def first_blocks(cls, options: dict, blocks: int) -> dict:
+        """The arguments of a backbone that is the first `blocks` blocks of one with these arguments.
+
+        All that isn't of a block is as before, so that its weights fit: what follows the last block, too.
+
+        Raises:
+            ValueError: This kind of backbone can't be cut there.
+        """
+        return {**options, "num_blocks": blocks}
+
     def adaptable(self, number: int) -> list:
         """The layer normalisations of a block (1-based) that may be tuned to a speaker; none unless a backbone says so.
 

@@ -60,6 +60,11 @@ class BCResNet(Backbone):
         self.last_norm = batch_norm("norm_last")
         self.pointwise = Conv2D(4 * width, 1, use_bias=False, name="pointwise_last")
 
+    @classmethod
+    def first_blocks(cls, options, blocks):
+        raise ValueError("bc_resnet: its four stages are one network down to the last average over frequency, so that "
+                         "it has all its blocks or none; leave blocks out, and let heads read an earlier block")
+
     def build_stem(self, features_shape):
         bins, channels = (features_shape[-1] + 1) // 2, 2 * self.width
         self.first.build((None, None, None, 1))

@@ -53,6 +53,10 @@ class CNN(Backbone):
                       for i in range(1, num_blocks + 1)]
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
+    @classmethod
+    def first_blocks(cls, options, blocks):
+        return {**options, "num_blocks": blocks, "subsampling": min(cls(**options).subsampling, 2 ** blocks)}
+
     def build_stem(self, features_shape):
         return *features_shape, 1
 

@@ -52,6 +52,11 @@ class ECAPATDNN(Backbone):
         self.aggregation = TimeDelayLayer(aggregation_size, 1, name="aggregation")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
+    @classmethod
+    def first_blocks(cls, options, blocks):
+        raise ValueError("ecapa_tdnn: its last frames are made of those of all blocks together, so that it "
+                         "has all its blocks or none; leave blocks out, and let heads read an earlier block")
+
     def build_stem(self, features_shape):
         self.first.build(features_shape)
         return None, None, self.size

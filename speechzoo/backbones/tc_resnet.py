@@ -54,6 +54,13 @@ class TCResNet(Backbone):
         self.first_norm = batch_norm("norm_1")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
+    @classmethod
+    def first_blocks(cls, options, blocks):
+        whole = cls(**options)
+        if blocks % whole.stage_blocks:
+            raise ValueError(f"tc_resnet: blocks {blocks} is no whole number of stages of {whole.stage_blocks} blocks")
+        return {**options, "channels": whole.channels[:blocks // whole.stage_blocks + 1]}
+
     def build_stem(self, features_shape):
         self.first.build((None, None, features_shape[-1]))
         self.first_norm.build((None, None, self.channels[0]))

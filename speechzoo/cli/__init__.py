@@ -20,6 +20,7 @@ COMMANDS = {
     "evaluate": "speechzoo.cli.evaluate",
     "recognize": "speechzoo.cli.recognize",
     "export": "speechzoo.cli.export",
+    "publish": "speechzoo.cli.publish",
     "benchmark": "speechzoo.cli.benchmark",
     "relate": "speechzoo.cli.relate",
     "show": "speechzoo.cli.show",

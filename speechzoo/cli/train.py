@@ -20,7 +20,7 @@ def add_arguments(parser):
                         help="changes to the config: training.epochs=3 'data.train=[{manifest: a.jsonl}]'")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the run: weights, log, curves")
     parser.add_argument("--weights", metavar="WEIGHTS", help="what to start from: name of a zoo model, folder of a "
-                        "run, or a weights file; what doesn't fit starts at random")
+                        "run, a weights file, or hf://owner/name; what doesn't fit starts at random")
     parser.add_argument("--heads", metavar="A,B", type=split_names, help="train only these heads of the config")
     parser.add_argument("--restart", action="store_true", help="start over, dropping what an earlier run left in DIR")
 
@@ -34,7 +34,8 @@ def run(arguments):
                        arguments.heads, display.show, display.show_data)
     report = result.load_report
     if report is not None and not report.complete:
-        print(f"{arguments.weights}: not in the file: {len(report.missing)} variables{_first(report.missing)}; "
+        source = arguments.weights or "backbone.weights"
+        print(f"{source}: not in the file: {len(report.missing)} variables{_first(report.missing)}; "
               f"not in the model: {len(report.unexpected)}{_first(report.unexpected)}; "
               f"of another shape: {len(report.mismatched)}{_first(report.mismatched)}")
     cost = f"{result.audio_hours:.3g} hours of audio heard, {result.core_hours:.3g} core hours of work"

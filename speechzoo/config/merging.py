@@ -2,10 +2,10 @@
 
 import dataclasses
 
-from speechzoo.config.schema import HeadConfig, PartConfig
+from speechzoo.config.schema import BackboneConfig, HeadConfig, PartConfig
 
-# Keys of a config that hold a part, beside the heads.
-_PARTS = ("frontend", "backbone", "sharing", "weighting")
+# Keys of a config that hold a part, beside the heads -> its dataclass.
+_PARTS = {"frontend": PartConfig, "backbone": BackboneConfig, "sharing": PartConfig, "weighting": PartConfig}
 
 
 def merge(base: dict, values: dict, values_last: bool = False) -> dict:
@@ -45,14 +45,14 @@ def flatten_options(values: dict) -> dict:
     Args:
         values: Plain values of a config, which stay as they are.
     """
-    flat = {key: _flatten_part(value, PartConfig) if key in _PARTS else value for key, value in values.items()}
+    flat = {key: _flatten_part(value, _PARTS[key]) if key in _PARTS else value for key, value in values.items()}
     if isinstance(flat.get("heads"), dict):
         flat["heads"] = {name: _flatten_part(head, HeadConfig) for name, head in flat["heads"].items()}
     return flat
 
 
 def _flatten_part(part, cls):
-    if cls is PartConfig and isinstance(part, str):
+    if cls is not HeadConfig and isinstance(part, str):
         return {"type": part}
     options = part.get("options") if isinstance(part, dict) else None
     # What is no option there is an error, which whoever makes the part reports.

@@ -6,17 +6,21 @@ from pathlib import Path
 
 import yaml
 
+from speechzoo import hub
 from speechzoo.config.errors import ConfigError
 from speechzoo.config.grammars import fill_in
 from speechzoo.config.limits import check_limits
 from speechzoo.config.merging import flatten_options, merge
 from speechzoo.config.schema import ZooConfig
+from speechzoo.config.trained_backbone import with_trained_backbone
 from speechzoo.config.values import from_dict
 from speechzoo.names import nearest
 
 # What PyYAML raises: its constructors also let out ValueError (the date 2001-99-99), KeyError (`!!bool x`) and others.
 _NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
 _SUFFIXES = (".yaml", ".yml")
+# The config in the folder of a run, of an import and of `speechzoo.save`.
+RUN_CONFIG = "config.yaml"
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -37,7 +41,8 @@ def list_configs() -> list[str]:
     return sorted(path.name[:-5] for path in resources.files("zoo_configs").iterdir() if path.name.endswith(".yaml"))
 
 
-def load_config(name_or_path: str | Path, overrides: typing.Iterable[str] = ()) -> ZooConfig:
+def load_config(name_or_path: str | Path, overrides: typing.Iterable[str] = (),
+                begun: str | Path | None = None) -> ZooConfig:
     """Reads a zoo config by name (`mtl_conformer_small`) or by path (`my_model.yaml`).
 
     A config may begin with what another one says: `extends: mtl_conformer_small`, `extends: base.yaml` (beside it), or
@@ -47,9 +52,12 @@ def load_config(name_or_path: str | Path, overrides: typing.Iterable[str] = ()) 
         name_or_path: Name in `zoo_configs/`, or path of a YAML file.
         overrides: `key=value` strings; dots go down (`training.epochs=3`, `heads.keyword.loss_weight=0.5`) and values
             are YAML.
+        begun: Folder of a run of this config that has begun. What it took over from the model of `backbone.weights`
+            stands there, and that model is no longer needed.
 
     Raises:
         ConfigError: No such config, or something in it that can't be used.
+        ModuleNotFoundError, OSError: `backbone.weights` is on the hub, and can't be fetched.
 
     Example:
         >>> load_config("mtl_ds_cnn_micro", ["training.epochs=3"]).training.epochs
@@ -61,6 +69,7 @@ def load_config(name_or_path: str | Path, overrides: typing.Iterable[str] = ()) 
     for override in overrides:
         _override(values, override)
         values = flatten_options(values)
+    values = _with_weights(values, path.name, begun)
     fill_in(values, path.parent, path.name)
     config = from_dict(ZooConfig, values, path.name)
     check_limits(config, path.name)
@@ -116,6 +125,43 @@ def _extended(path: Path, source, names: bool) -> dict:
                           "with it or in its place, or a model of the zoo by its name")
     values.pop("name", None)
     return values if is_file else _with_extended(found, values, names=False)
+
+
+def _with_weights(values: dict, where: str, begun: str | Path | None) -> dict:
+    """The values of a config with what it takes from the model that `backbone.weights` names, if it names one."""
+    backbone = values.get("backbone")
+    source = backbone.get("weights") if isinstance(backbone, dict) else None
+    if not isinstance(source, str):
+        return values
+    if begun is None:
+        path, source = _trained_config(source, f"{where}.backbone.weights")
+    else:
+        path = Path(begun) / RUN_CONFIG
+    values = with_trained_backbone(values, _with_extended(path, _read(path)), source, where)
+    values["backbone"]["weights"] = source if begun is None else None
+    return values
+
+
+def _trained_config(source: str, where: str) -> tuple[Path, str]:
+    """The config of a trained model, and the model's name; of one on the hub with the commit that it is of."""
+    if hub.is_on_hub(source):
+        found = hub.download(source, lambda names: [RUN_CONFIG] if RUN_CONFIG in names else _no_model(source))
+        return found.folder / RUN_CONFIG, str(found)
+    folder = Path(source)
+    if folder.is_dir():
+        if not (folder / RUN_CONFIG).is_file():
+            raise ConfigError(f"{where}: {folder} holds no {RUN_CONFIG}; give the folder of a run, of speechzoo import "
+                              "or of speechzoo.save")
+        return folder / RUN_CONFIG, source
+    if source not in list_configs():
+        raise ConfigError(f"{where}: no folder and no model of the zoo is called '{source}'; "
+                          f"{nearest(source, list_configs())}")
+    return _find(source), source
+
+
+def _no_model(source):
+    raise ConfigError(f"{source}: no model that speechzoo.save wrote; read it with speechzoo import {source} --out "
+                      "DIR, and give that folder")
 
 
 def _override(values: dict, override: str):

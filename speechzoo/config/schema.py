@@ -7,6 +7,9 @@ from pathlib import Path
 from speechzoo.config.errors import ConfigError
 from speechzoo.names import nearest
 
+# Paths of the weights of all networks that heads share: `backbone/...`, and `backbone_expert_1/...` of some sharings.
+ALL_NETWORKS = "backbone*/*"
+
 
 @dataclass
 class PartConfig:
@@ -14,6 +17,23 @@ class PartConfig:
 
     type: str
     options: dict = field(default_factory=dict)
+
+
+@dataclass
+class BackboneConfig(PartConfig):
+    """A backbone, and what of it comes from a trained model.
+
+    Attributes:
+        weights: Whose front end and backbone the model begins with: name of a zoo model, folder of a run, of
+            `speechzoo import` or of `save`, or `hf://owner/name`. What the config doesn't say of the two, it takes from
+            there. It belongs to how a run begins: the config of a run that has begun hasn't got it any more.
+        blocks: How many of the backbone's blocks there are, the first ones; all when None.
+        freeze: The backbone stays as it is while the rest trains.
+    """
+
+    weights: str | None = None
+    blocks: int | None = None
+    freeze: bool = False
 
 
 @dataclass
@@ -221,7 +241,7 @@ class ZooConfig:
     name: str
     summary: str
     frontend: PartConfig
-    backbone: PartConfig
+    backbone: BackboneConfig
     heads: dict[str, HeadConfig]
     sharing: PartConfig = field(default_factory=lambda: PartConfig("hard"))
     weighting: PartConfig = field(default_factory=lambda: PartConfig("static"))
@@ -245,6 +265,12 @@ class ZooConfig:
         return [dataclasses.replace(source, manifest=str(Path(root or self.data.root) / source.manifest))
                 for source in self.data.dev]
 
+    def frozen(self) -> list[str]:
+        """Patterns of the weights that don't train: those of `training.freeze`, and all of a frozen backbone's."""
+        return [*self.training.freeze, *([ALL_NETWORKS] if self.backbone.freeze else [])]
+
     def to_dict(self) -> dict:
-        """The config as plain dicts and lists, as `from_dict` reads it."""
-        return dataclasses.asdict(self)
+        """The config as plain dicts and lists, as `from_dict` reads it; what it began from is no longer needed."""
+        values = dataclasses.asdict(self)
+        values["backbone"].pop("weights", None)
+        return values

@@ -6,7 +6,7 @@ import types
 import typing
 
 from speechzoo.config.errors import ConfigError
-from speechzoo.config.schema import HeadConfig, PartConfig
+from speechzoo.config.schema import BackboneConfig, HeadConfig, PartConfig
 from speechzoo.names import nearest
 
 # YAML 1.1 reads 1e-3, without a point, as text.
@@ -19,12 +19,12 @@ def from_dict(cls, values: dict, where: str = "config"):
     Raises:
         ConfigError: Names the key, what is wrong with it, and the nearest valid name.
     """
-    if cls is PartConfig and isinstance(values, str):
+    if cls in (BackboneConfig, PartConfig) and isinstance(values, str):
         values = {"type": values}  # `sharing: mmoe` is a part without options
     if not isinstance(values, dict):
         raise ConfigError(f"{where}: expected a mapping, got {type(values).__name__} {values!r}")
     hints = typing.get_type_hints(cls)
-    if cls in (PartConfig, HeadConfig):
+    if cls in (BackboneConfig, HeadConfig, PartConfig):
         # In YAML a part's options stand beside its type; here they go into `options`.
         values = dict(values)
         options = values.pop("options", None)

@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 
 from speechzoo.exporters.errors import ExportError
@@ -92,8 +91,9 @@ def export(model, directory: str | Path, format: str = "saved_model", quantize: 
     options = _options_for(format, {name: value for name, value in options.items() if value is not None})
     if isinstance(model, (str, Path)):
         from speechzoo.opening import open_model
+        from speechzoo.registry import find_card
         if "card" in options_of(format):
-            options.setdefault("card", _card_of(model))
+            options.setdefault("card", find_card(model))
         model = open_model(model)
     if not isinstance(model, MultiTaskModel):
         raise ValueError("the model is an exported file already; export a zoo model or a training run")
@@ -115,10 +115,3 @@ def _options_for(format, options) -> dict:
             takers = " and ".join(f"'{other}'" for other in defaults)
             raise ValueError(f"option '{name}' is for format {takers}, not for '{format}'")
     return {name: value for name, value in options.items() if name in known}
-
-
-def _card_of(source: str | Path) -> str | None:
-    """The card of a zoo model or of a training run, if it has one."""
-    folder = Path(source) if Path(source).is_dir() else resources.files("speechzoo") / "checkpoints" / str(source)
-    card = folder / "card.md"
-    return card.read_text(encoding="utf-8") if card.is_file() else None

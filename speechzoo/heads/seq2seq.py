@@ -29,6 +29,10 @@ class Seq2SeqHead(Head):
         feed_forward_size: Channels inside the feed-forward modules; 4 x size when None.
         dropout: Dropout rate of the frames that enter, of the tokens that enter, and of what each module adds.
         label_smoothing: Probability that the training targets spread evenly over the tokens.
+        scheduled_sampling: Probability that a training step gives the decoder, in place of a token of the target, what
+            it would have written there itself (Bengio et al. 2015, https://arxiv.org/abs/1506.03099; in two passes over
+            all tokens at once as in Mihaylova and Martins 2019, https://arxiv.org/abs/1906.07651). It learns to go on
+            from its own mistakes; a step runs the decoder once more. Of use where it writes well already.
         maximum_tokens: Tokens that the decoder can read: those before a text, and the text.
         start: Names of the tokens that every text begins with; those of its vocabulary when None.
         alignment_heads: [block, attention head], from 0, of those whose weights say when a token was spoken; all of the
@@ -56,8 +60,8 @@ class Seq2SeqHead(Head):
 
     def __init__(self, units: str | list[str] = "characters", layers: int = 2, size: int = 128, num_heads: int = 4,
                  feed_forward_size: int | None = None, dropout: float = 0.1, label_smoothing: float = 0.0,
-                 maximum_tokens: int = 448, start: list[str] | None = None, alignment_heads: list | None = None,
-                 **kwargs):
+                 scheduled_sampling: float = 0.0, maximum_tokens: int = 448, start: list[str] | None = None,
+                 alignment_heads: list | None = None, **kwargs):
         super().__init__(**kwargs)
         self.units = units
         self.tokens = make_tokens(units, f"head '{self.name}'")
@@ -67,6 +71,11 @@ class Seq2SeqHead(Head):
         self.feed_forward_size = feed_forward_size or 4 * size
         self.dropout_rate = dropout
         self.label_smoothing = label_smoothing
+        if not 0.0 <= scheduled_sampling <= 1.0:
+            raise ValueError(f"head '{self.name}': scheduled_sampling is a probability, got {scheduled_sampling:g}")
+        self.scheduled_sampling = scheduled_sampling
+        if scheduled_sampling:  # otherwise there is nothing to draw, and nothing that checkpoints must hold
+            self.sampling_generator = keras.random.SeedGenerator()
         self.maximum_tokens = maximum_tokens
         self.start = list(start) if start is not None else self.tokens.default_start
         self.start_tokens = [self.tokens.index_of(name) for name in self.start]
@@ -207,6 +216,22 @@ class Seq2SeqHead(Head):
     def training_loss(self):
         return Seq2SeqLoss(self, self.label_smoothing, training=True, name=f"{self.name}_loss")
 
+    def with_own_tokens(self, tokens, memory):
+        """Texts in which some tokens are those that the decoder would write there, for scheduled sampling.
+
+        Args:
+            tokens: int32 (batch, tokens), what every text begins with and the text.
+            memory: (batch, frames, layers x 2 x size + 1), what `call` gives.
+
+        Returns:
+            int32 (batch, tokens).
+        """
+        own = ops.cast(ops.argmax(ops.stop_gradient(self.decode(tokens, memory)), axis=-1), "int32")
+        own = ops.concatenate([tokens[:, :1], own[:, :-1]], axis=1)  # what follows a token is foretold there
+        drawn = keras.random.uniform(ops.shape(tokens), seed=self.sampling_generator) < self.scheduled_sampling
+        of_text = ops.arange(ops.shape(tokens)[1]) >= len(self.start_tokens)
+        return ops.where(ops.logical_and(drawn, of_text), own, tokens)
+
     def metrics_for_fit(self):
         return [TokenAccuracy(self, name=f"{self.name}_accuracy")]
 
@@ -219,5 +244,6 @@ class Seq2SeqHead(Head):
         return {**super().get_config(), "units": self.units, "layers": self.num_layers, "size": self.size,
                 "num_heads": self.num_heads, "feed_forward_size": self.feed_forward_size,
                 "dropout": self.dropout_rate, "label_smoothing": self.label_smoothing,
+                "scheduled_sampling": self.scheduled_sampling,
                 "maximum_tokens": self.maximum_tokens, "start": self.start,
                 "alignment_heads": [list(pair) for pair in self.alignment_heads]}

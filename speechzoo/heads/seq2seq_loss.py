@@ -12,7 +12,7 @@ class Seq2SeqLoss(keras.losses.Loss):
     Args:
         head: The `Seq2SeqHead`.
         label_smoothing: Probability spread evenly over the vocabulary.
-        training: Whether the decoder's dropout is on.
+        training: Whether the decoder's dropout is on, and its scheduled sampling.
     """
 
     def __init__(self, head, label_smoothing: float = 0.0, training: bool = False, name="seq2seq_loss",
@@ -58,10 +58,15 @@ def targets_of(y_true):
 
 
 def foretell(head, target, memory, training: bool = False):
-    """Logits (batch, tokens, vocabulary) of each token of `target` (batch, tokens), given those before it."""
+    """Logits (batch, tokens, vocabulary) of each token of `target` (batch, tokens), given those before it.
+
+    In training, some of those before it may be the decoder's own, see `Seq2SeqHead.scheduled_sampling`.
+    """
     start = ops.broadcast_to(ops.convert_to_tensor(head.start_tokens, "int32"),
                              (ops.shape(target)[0], len(head.start_tokens)))
     tokens = ops.concatenate([start, target[:, :-1]], axis=1)
+    if training and head.scheduled_sampling:
+        tokens = head.with_own_tokens(tokens, memory)
     first = len(head.start_tokens) - 1
     # Of a batch without labels there are no tokens, and nothing is foretold.
     return head.decode(tokens, memory, training)[:, first:first + ops.shape(target)[1]]

@@ -31,7 +31,7 @@ def build_model(config: ZooConfig, heads: list[str] | None = None,
         chosen = {name: head for name, head in chosen.items()
                   if head.type not in HEADS or not HEADS[head.type].auxiliary}
     if not chosen:
-        raise ConfigError(f"model '{config.name}' has no heads")
+        raise ConfigError(f"model '{config.name}' has no heads; name some, heads={{...}}")
     try:
         return _build(config, chosen, labels or {})
     except ConfigError:
@@ -43,7 +43,7 @@ def build_model(config: ZooConfig, heads: list[str] | None = None,
 
 def _build(config, chosen, labels):
     frontend = create(FRONTENDS, "front end", config.frontend, name="frontend", sample_rate=config.sample_rate)
-    backbone = create(BACKBONES, "backbone", config.backbone, name="backbone")
+    backbone = _make_backbone(config)
     sharing = create(SHARINGS, "sharing", config.sharing, backbone=backbone, tasks=list(config.heads))
     layers = {}
     for name, head in chosen.items():
@@ -55,6 +55,19 @@ def _build(config, chosen, labels):
     blocks = {name: head.block for name, head in chosen.items() if head.block is not None}
     return MultiTaskModel(frontend, sharing, layers, blocks, weighting, dataclasses.replace(config, heads=chosen),
                           name=config.name)
+
+
+def _make_backbone(config):
+    """The backbone, of which a config may ask for the first blocks."""
+    part = config.backbone
+    whole = create(BACKBONES, "backbone", part, name="backbone")
+    if part.blocks in (None, whole.num_blocks):
+        return whole
+    if part.blocks > whole.num_blocks:
+        raise ConfigError(f"model '{config.name}': backbone.blocks is {part.blocks}, and '{part.type}' has "
+                          f"{whole.num_blocks} blocks here")
+    options = type(whole).first_blocks(part.options, part.blocks)
+    return create(BACKBONES, "backbone", dataclasses.replace(part, options=options), name="backbone")
 
 
 def _check_causality(config, frontend, backbone, sharing, heads):

@@ -212,7 +212,7 @@ def _card(report, origin):
 
 def _config(report, encoder):
     name = report.output.resolve().name
-    values = {"summary": f"Starts from {report.name}.", "frontend": encoder.frontend, "backbone": encoder.backbone}
-    values |= {"heads": encoder.heads} if encoder.heads else {}
+    values = {"summary": f"Starts from {report.name}.", "frontend": encoder.frontend, "backbone": encoder.backbone,
+              "heads": encoder.heads}
     return (f"# To train: extend this, add heads and data, and start from {WEIGHTS} beside it (docs/published.md).\n"
             + yaml.safe_dump({"name": name, **values}, sort_keys=False, default_flow_style=None, width=120))

@@ -73,6 +73,11 @@ def save_checkpoint(folder: str | Path, model: keras.Model, state: RunState):
     os.replace(new, folder / FILE_NAME)
 
 
+def has_checkpoint(folder: str | Path) -> bool:
+    """Whether a run in `folder` has got as far as its first checkpoint."""
+    return any((Path(folder) / name).exists() for name in (FILE_NAME, PREVIOUS_NAME))
+
+
 def load_checkpoint(folder: str | Path, model: keras.Model,
                     check: Callable[[RunState], None] | None = None) -> RunState | None:
     """Puts the newest readable checkpoint of `folder` into the compiled `model`.

@@ -17,6 +17,8 @@ from speechzoo.training.penalties.making import make_penalties, start_penalties
 from speechzoo.training.precision import use_precision
 from speechzoo.training.rates import match_rates
 from speechzoo.training.schedule import make_optimizer
+from speechzoo.registry import find_weights
+from speechzoo.trained import assign_backbone
 from speechzoo.weights import LoadReport, load_weights
 
 
@@ -56,7 +58,8 @@ def prepare_run(config: ZooConfig, weights: str | Path | None = None, steps: int
 
     Args:
         config: The config.
-        weights: Weights file to start from; what doesn't fit is reported and starts from random values.
+        weights: Weights file to start from; what doesn't fit is reported and starts from random values. That of the
+            model in `backbone.weights` when None, of which front end and backbone must fit, and the rest is left out.
         steps: Steps that the run takes, which the learning rate follows; those of the config's epochs when None.
 
     Raises:
@@ -86,8 +89,8 @@ def prepare_run(config: ZooConfig, weights: str | Path | None = None, steps: int
         raise ConfigError(f"model '{config.name}': training.epochs is {settings.epochs}; nothing to train")
 
     # The weights that it starts from, and what holds on to them.
-    load_report = load_weights(model, weights, strict=False) if weights else None
-    frozen = freeze(model, settings.freeze)
+    load_report = _load(model, weights, config)
+    frozen = freeze(model, config.frozen())
     start_penalties(model, load_report)
 
     # Losses, metrics, and the optimizer of what trains, the penalties' own weights included.
@@ -99,3 +102,10 @@ def prepare_run(config: ZooConfig, weights: str | Path | None = None, steps: int
         trained = model.on_frames()
         trained.compile(model.optimizer)
     return PreparedRun(model, trained, data, labels, total_steps, frozen, load_report)
+
+
+def _load(model, weights, config):
+    """Loads what a run starts from, if anything; what didn't fit, or wasn't asked for."""
+    if config.backbone.weights:
+        return assign_backbone(model, Path(weights or find_weights(config.backbone.weights)))
+    return load_weights(model, weights, strict=False) if weights else None

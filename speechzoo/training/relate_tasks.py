@@ -134,6 +134,7 @@ def _without_curricula(config):
     training = dataclasses.replace(config.training, sort_first_epoch=False, epochs=1, ema_momentum=0.0, freeze=[],
                                    rates={}, cache_features=False, penalties=[], precision="float32")
     return dataclasses.replace(config, heads=heads, sharing=PartConfig("hard"), training=training,
+                               backbone=dataclasses.replace(config.backbone, freeze=False),
                                data=dataclasses.replace(config.data, dev=[]))
 
 

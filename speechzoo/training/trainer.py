@@ -21,7 +21,7 @@ from speechzoo.origin import carry_origin
 from speechzoo.registry import find_weights
 from speechzoo.training.averaging import average_files, averaged_weights
 from speechzoo.training.calibration import calibrate
-from speechzoo.training.checkpoint import RunState, load_checkpoint, remove_checkpoints, save_checkpoint
+from speechzoo.training.checkpoint import RunState, has_checkpoint, load_checkpoint, remove_checkpoints, save_checkpoint
 from speechzoo.training.core_hours import CoreHours
 from speechzoo.training.dev import evaluate_on_dev, is_better
 from speechzoo.training.features import FeatureCache
@@ -88,7 +88,8 @@ def train(config: ZooConfig | str | Path, output: str | Path, resume: bool = Tru
         resume: Go on from the checkpoint in `output`, if there is one; otherwise start over.
         overrides: `key=value` changes to a config given by name or path (`training.epochs=3`).
         weights: What to start from: name of a zoo model, folder of a run, or a weights file (`registry.find_weights`);
-            what doesn't fit is reported and starts from random values.
+            what doesn't fit is reported and starts from random values. Or the config names them, for its front end
+            and backbone alone (`backbone.weights`); a run that goes on needs neither.
         heads: Heads to train; all of the config's when None. Utterances without a label for any of them are left out.
             Where the config stops early by the metric of another head, the loss takes its place.
         on_record: Called with each record that goes into `log.jsonl`.
@@ -105,7 +106,7 @@ def train(config: ZooConfig | str | Path, output: str | Path, resume: bool = Tru
         result = train("mtl_ds_cnn_micro", "runs/micro", overrides=["training.epochs=3"])
     """
     if not isinstance(config, ZooConfig):
-        config = load_config(config, overrides)
+        config = load_config(config, overrides, output if resume and has_checkpoint(output) else None)
     elif list(overrides):
         raise ValueError("overrides change a config given by name or path; change the fields of a ZooConfig directly")
     if heads:
@@ -113,7 +114,11 @@ def train(config: ZooConfig | str | Path, output: str | Path, resume: bool = Tru
         if settings.early_stop_metric.partition("/")[0] in config.heads.keys() - chosen.keys():
             settings = dataclasses.replace(settings, early_stop_metric="loss")
         config = dataclasses.replace(config, heads=chosen, training=settings)
-    weights = find_weights(weights) if weights else None
+    if weights and config.backbone.weights:
+        raise ConfigError(f"the config begins with the backbone of {config.backbone.weights} (backbone.weights); leave "
+                          "that or the other weights (--weights) out")
+    source = weights or config.backbone.weights
+    weights = find_weights(source) if source else None
     with Interruption() as interruption:
         run = _Run(config, Path(output), resume, weights, on_record, interruption)
         if on_data:
@@ -142,7 +147,7 @@ class _Run:
         self.state = load_checkpoint(output, self.model, self._check_same)
         self.started_over = begun and self.state is None
         if self.state is None:
-            self.state = RunState(fingerprint, freeze=self.settings.freeze, penalties=self.penalties)
+            self.state = RunState(fingerprint, freeze=config.frozen(), penalties=self.penalties)
             self._check_start(weights)
             carry_origin(weights, output)
             run.adapt_frontend()
@@ -287,7 +292,7 @@ class _Run:
         """Raises ValueError where other weights trained when the checkpoint was written."""
         if frozen_weights(self.model, state.freeze) != self.frozen:
             raise ValueError(f"{self.output}: its checkpoint was trained with training.freeze {state.freeze}, not "
-                             f"{self.settings.freeze}; undo the change, restart the run, or choose another output "
+                             f"{self.config.frozen()}; undo the change, restart the run, or choose another output "
                              "folder")
         check_penalties(state.penalties, self.penalties, self.output)
 

@@ -111,6 +111,57 @@ def test_dropout_is_in_the_loss_of_training_alone(head, frames):
     assert float(head.training_loss()(target, memory)) != float(head.training_loss()(target, memory))
 
 
+def sampling_head(rate):
+    head = Seq2SeqHead("characters", layers=2, size=SIZE, num_heads=2, maximum_tokens=TOKENS, dropout=0.0,
+                       scheduled_sampling=rate, name="transcript")
+    head.build((None, None, CHANNELS))
+    spread_weights(head)
+    return head
+
+
+def test_scheduled_sampling_goes_on_from_what_the_decoder_writes(frames):
+    """With every token drawn: two passes at once, against the decoder step by step."""
+    head, targets = sampling_head(1.0), np.array([[5, 3, 7, 2, 0], [9, 2, 0, 0, 0], [4, 4, 6, 8, 2]], np.int32)
+    memory = head(frames, LENGTHS)
+    loss = head.training_loss()
+    loss.reduction = None
+    values = np.asarray(loss(targets, memory))
+    assert np.abs(values - np.asarray(loss_of(head)(targets, memory))).min() > 1e-3  # it does make a difference
+    start = head.start_tokens
+    for row, target in enumerate(targets):
+        wanted = target[target > 0] - 1
+        given = np.array([*start, *wanted[:-1]], np.int32)
+        first, _ = steps(head, given[None], memory[row:row + 1], TOKENS)
+        written = np.argmax(np.asarray(first)[0], axis=-1)
+        mixed = [given[place] if place < len(start) else written[place - 1] for place in range(len(given))]
+        logits, _ = steps(head, np.array([mixed], np.int32), memory[row:row + 1], TOKENS)
+        logits = np.asarray(logits, np.float64)[0, len(start) - 1:]
+        log = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+        np.testing.assert_allclose(values[row], -log[np.arange(len(wanted)), wanted].sum(), rtol=1e-4)
+
+
+def test_scheduled_sampling_draws_at_its_rate_and_leaves_evaluation_alone(frames):
+    head, plain, sure = (sampling_head(rate) for rate in (0.25, 0.0, 1.0))
+    for other in (plain, sure):
+        other.set_weights(head.get_weights())
+    tokens = np.random.default_rng(0).integers(2, 20, (3, TOKENS)).astype(np.int32)
+    memory = head(frames)
+    drawn = np.mean([np.asarray(head.with_own_tokens(tokens, memory)) != tokens for _ in range(100)], axis=0)
+    always = np.asarray(sure.with_own_tokens(tokens, memory)) != tokens
+    assert not drawn[:, :len(head.start_tokens)].any() and not drawn[~always].any()
+    assert abs(drawn[always].mean() - 0.25) < 0.05
+    target = head.encode("go")[None].repeat(3, axis=0)
+    assert float(head.loss()(target, memory)) == float(plain.loss()(target, memory))
+    assert float(plain.training_loss()(target, memory)) == float(plain.loss()(target, memory))
+    assert len(plain.variables) < len(head.variables) and len(plain.weights) == len(head.weights)
+
+
+def loss_of(head):
+    loss = head.loss()
+    loss.reduction = None
+    return loss
+
+
 def test_labels_that_have_no_tokens_are_one_line(head):
     with pytest.raises(ValueError, match="transcript 'a1' holds '1', which is not among the units .characters. of"):
         head.encode("a1")
@@ -123,6 +174,7 @@ def test_labels_that_have_no_tokens_are_one_line(head):
     ({"units": "letters"}, "units 'letters' is not characters, whisper_en"),
     ({"start": ["<|en|>"]}, "the vocabulary has no token '<.en.>'"),
     ({"size": 10}, "4 heads do not divide 10 channels"),
+    ({"scheduled_sampling": 1.5}, "head 'transcript': scheduled_sampling is a probability, got 1.5"),
     ({"alignment_heads": [[2, 0]]}, "alignment_heads are pairs of a block, 0 to 1"),
 ])
 def test_options_that_fit_nothing_are_one_line(options, message):
