@@ -1,5 +1,6 @@
 """Front ends: waveform -> features, as Keras layers inside the model, the same on every platform."""
 
+from speechzoo.frontends.espnet_log_mel import ESPnetLogMel
 from speechzoo.frontends.frontend import Frontend
 from speechzoo.frontends.log_mel import LogMel
 from speechzoo.frontends.micro_features import MicroFeatures
@@ -8,8 +9,8 @@ from speechzoo.frontends.spec_augment import SpecAugment
 from speechzoo.frontends.whisper_log_mel import WhisperLogMel
 
 # Name in a zoo config -> class.
-FRONTENDS = {"log_mel": LogMel, "micro_features": MicroFeatures,
+FRONTENDS = {"espnet_log_mel": ESPnetLogMel, "log_mel": LogMel, "micro_features": MicroFeatures,
              "nemo_log_mel": NeMoLogMel, "whisper_log_mel": WhisperLogMel}
 
-__all__ = ["FRONTENDS", "Frontend", "LogMel", "MicroFeatures", "NeMoLogMel", "SpecAugment",
+__all__ = ["ESPnetLogMel", "FRONTENDS", "Frontend", "LogMel", "MicroFeatures", "NeMoLogMel", "SpecAugment",
            "WhisperLogMel"]

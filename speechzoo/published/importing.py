@@ -10,6 +10,8 @@ import yaml
 from speechzoo.files import write_atomically
 from speechzoo.origin import ORIGIN, UNKNOWN_LICENCE
 from speechzoo.published.ctranslate2 import CTranslate2File
+from speechzoo.published.espnet_conformer import CONFIG as ESPNET_CONFIG
+from speechzoo.published.espnet_conformer import is_espnet, read_espnet
 from speechzoo.published.nemo import NeMoFile
 from speechzoo.published.nemo_conformer import read_nemo
 from speechzoo.published.sources import located
@@ -98,7 +100,8 @@ def import_published(source: str | Path, output: str | Path, encoder_only: bool 
 
     Args:
         source: The weights of a Whisper model in CTranslate2's format, transformers' (safetensors or PyTorch, with its
-            `config.json` beside it) or OpenAI's (`.pt`), or of a Conformer in NeMo's (`.nemo`): a file, a folder, a wheel or source distribution as downloaded,
+            `config.json` beside it) or OpenAI's (`.pt`), or of a Conformer in NeMo's (`.nemo`) or ESPnet's
+            (`.pth`, with its `config.yaml` beside it): a file, a folder, a wheel or source distribution as downloaded,
             a folder of those, or `hf://owner/name`.
         output: Folder to write to, made when it isn't there; what an earlier import wrote is replaced.
         encoder_only: Leave the decoder out: for models that begin with the encoder and have heads of their own.
@@ -151,10 +154,12 @@ def _read(arrays, found, encoder_only):
             raise ValueError(f"{found.path}: holds a {arrays.specification} of revision {arrays.revision}; only "
                              f"{SPECIFICATION} of revision {REVISION} can be imported")
         return _read_parts(arrays, found, encoder_only)
+    if is_espnet(arrays):
+        return read_espnet(arrays, str(found.path), found.path.parent / ESPNET_CONFIG, encoder_only)
     if not is_whisper(arrays):
         raise ValueError(f"{found.path}: weights of a kind that can't be imported, such as "
-                         f"'{next(iter(arrays), 'none at all')[:80]}'; only those of Whisper and of "
-                         "NeMo's Conformers can be")
+                         f"'{next(iter(arrays), 'none at all')[:80]}'; only those of Whisper, and of "
+                         "NeMo's and ESPnet's Conformers can be")
     names = WhisperNames(arrays, _num_heads(arrays, found), str(found.path))
     model = _read_parts(names, found, encoder_only)
     model.used = [source for name in model.used for source in names.sources[name]]

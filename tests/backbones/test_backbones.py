@@ -49,6 +49,9 @@ CASES = {
         ({"size": 6, "num_blocks": 1, "scale": 2, "squeeze_size": 4, "aggregation_size": 7, "stride_frames": 3,
           "dropout": 0.1}, 1, 3, 7, ()),
     ],
+    "espnet_conformer": [
+        (tiny_parts.BACKBONES["espnet_conformer"], 2, 4, 8, NO_EFFECT),
+    ],
     "lstm": [
         ({"size": 6, "num_blocks": 2, "bidirectional": True, "context": 1, "subsampling": 2}, 2, 2, [12, 6], ()),
         ({"size": 5, "num_blocks": 1, "subsampling": 3, "dropout": 0.0}, 1, 3, 5, ()),
