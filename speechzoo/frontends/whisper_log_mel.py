@@ -7,6 +7,7 @@ from keras import ops
 
 from speechzoo.frontends.frontend import Frontend
 from speechzoo.frontends.log_mel import LogMel
+from speechzoo.frontends.mirroring import mirror_ends
 from speechzoo.layers.masking import sequence_mask
 
 _FLOOR = 1e-10  # smallest mel energy before the logarithm
@@ -69,7 +70,8 @@ class WhisperLogMel(Frontend):
         if self.silence_samples:
             audio, audio_length = self._with_silence(audio, audio_length)
         num_frames = ops.shape(audio)[1] // self.hop_length
-        energies = self.log_mel.log_energies(self._mirror_ends(audio, audio_length))[:, :num_frames]
+        mirrored = mirror_ends(audio, audio_length, self.window_length // 2)
+        energies = self.log_mel.log_energies(mirrored)[:, :num_frames]
         energies = energies / math.log(10.0)
         lengths = None if audio_length is None else ops.cast(audio_length // self.hop_length, "int32")
         mask = sequence_mask(lengths, energies)
@@ -84,17 +86,6 @@ class WhisperLogMel(Frontend):
         mask = sequence_mask(audio_length, audio)
         audio = ops.pad(audio if mask is None else audio * mask[..., 0], ((0, 0), (0, self.silence_samples)))
         return audio, None if audio_length is None else ops.cast(audio_length, "int32") + self.silence_samples
-
-    def _mirror_ends(self, audio, audio_length):
-        """The audio between half a window of its own reflection at its beginning and one at its end."""
-        half = self.window_length // 2
-        before = ops.flip(audio[:, 1:half + 1], axis=1)
-        if audio_length is None:
-            return ops.concatenate([before, audio, ops.flip(audio[:, -half - 1:-1], axis=1)], axis=1)
-        positions = ops.arange(ops.shape(audio)[1] + half, dtype="int32")[None, :]
-        last = ops.cast(audio_length, "int32")[:, None] - 1
-        mirrored = ops.where(positions > last, 2 * last - positions, positions)
-        return ops.concatenate([before, ops.take_along_axis(audio, ops.maximum(mirrored, 0), axis=1)], axis=1)
 
     def output_length(self, samples: int) -> int:
         return (samples + self.silence_samples) // self.hop_length

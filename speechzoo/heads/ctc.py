@@ -12,7 +12,9 @@ from speechzoo.heads.error_rate import TokenErrorRate
 from speechzoo.heads.head import Head
 from speechzoo.heads.padding import mark_padding, not_padding
 from speechzoo.layers.quantizable import FrameDense
-from speechzoo.text.units import CHARACTERS, PHONES, UNITS
+from speechzoo.text.units import CHARACTERS, PHONES, UNITS, kind_of
+
+_KNOWN = {"characters": CHARACTERS, "phones": PHONES}
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
@@ -23,8 +25,9 @@ class CTCHead(Head):
     give on the row alone.
 
     Args:
-        units: `characters` (space, apostrophe, a-z), `phones` (39 ARPAbet phones) or a list of byte-pair-encoding
-            pieces.
+        units: `characters` (space, apostrophe, a-z), `phones` (39 ARPAbet phones) or a list: of byte-pair-encoding
+            pieces, the first of a word marked with "\u2581", or, where none is, of characters, the space between
+            words among them. Those like `<|unk|>` write nothing.
         dropout: Dropout rate of the frames that enter, and behind each convolution.
         convolutions: Convolutions before the logits, see `ConvolutionStack`: for backbones that were trained for
             something else. They look ahead, so that models for streams can't have them.
@@ -52,11 +55,11 @@ class CTCHead(Head):
     def __init__(self, units: str | list[str] = "characters", dropout: float = 0.1,
                  convolutions: int = 0, hidden_size: int = 256, **kwargs):
         super().__init__(**kwargs)
-        known = {"characters": CHARACTERS, "phones": PHONES}
-        if isinstance(units, str) and units not in known:
-            raise ValueError(f"head '{self.name}': units '{units}' is not characters, phones or a list of pieces")
-        self.kind = units if isinstance(units, str) else "pieces"
-        self.vocabulary = UNITS[self.kind](known[units] if isinstance(units, str) else units)
+        if isinstance(units, str) and units not in _KNOWN:
+            raise ValueError(f"head '{self.name}': units '{units}' is not characters, phones or a list of pieces "
+                             "or characters")
+        self.kind = units if isinstance(units, str) else kind_of(units)
+        self.vocabulary = UNITS[self.kind](_KNOWN[units] if isinstance(units, str) else units)
         self.units = self.vocabulary.names
         self.dropout_rate = dropout
         self.num_convolutions = convolutions
@@ -127,6 +130,6 @@ class CTCHead(Head):
         return spec
 
     def get_config(self):
-        units = self.kind if self.kind != "pieces" else self.units
+        units = self.kind if self.units == _KNOWN.get(self.kind) else self.units
         return {**super().get_config(), "units": units, "dropout": self.dropout_rate,
                 "convolutions": self.num_convolutions, "hidden_size": self.hidden_size}

@@ -15,9 +15,11 @@ from speechzoo.remarks import without_remarks
 
 # Module -> its classes that can be in a file.
 CLASSES = {
+    "frontends.espnet_log_mel": ["ESPnetLogMel"],
     "frontends.log_mel": ["LogMel"],
     "frontends.micro_features": ["MicroFeatures"],
     "frontends.spec_augment": ["SpecAugment"],
+    "frontends.nemo_log_mel": ["NeMoLogMel"],
     "frontends.whisper_log_mel": ["WhisperLogMel"],
     "layers.attention": ["RelativeAttention", "SelfAttention"],
     "layers.convolution": ["ConvolutionModule"],
@@ -35,6 +37,7 @@ CLASSES = {
     "backbones.crdnn": ["CRDNN"],
     "backbones.ds_cnn": ["DSCNN"],
     "backbones.ecapa_tdnn": ["ECAPATDNN", "Res2NetConvolution", "SERes2Block", "TimeDelayLayer"],
+    "backbones.espnet_conformer": ["ESPnetConformer", "UnpaddedSubsampling"],
     "backbones.lstm": ["LSTM"],
     "backbones.tc_resnet": ["TCResNet", "TemporalBlock"],
     "backbones.whisper": ["Whisper", "WhisperBlock"],

@@ -26,7 +26,7 @@ _SPECIAL = re.compile(r"<\|[^|<>]+\|>")
 
 
 def is_special(unit: str) -> bool:
-    """Whether a unit is none of text: those of `seq2seq` heads are written as in `<|endoftext|>`."""
+    """Whether a unit is none of text: such units are written as in `<|endoftext|>`, and write nothing."""
     return _SPECIAL.fullmatch(unit) is not None
 
 
@@ -58,7 +58,11 @@ class Units:
         return list(text)
 
     def written(self, unit: str) -> str:
-        """A unit as it stands in running text, behind a space where it begins a word."""
+        """A unit as it stands in running text, behind a space where it begins a word; special ones write nothing."""
+        return "" if is_special(unit) else self.plain(unit)
+
+    def plain(self, unit: str) -> str:
+        """The same of a unit that is not special."""
         return unit
 
     def starts_word(self, unit: str) -> bool:
@@ -71,7 +75,7 @@ class Units:
 
     def join(self, units: list[str]) -> str:
         """The running text that units write; special ones write nothing."""
-        return "".join(self.written(unit) for unit in units if not is_special(unit))
+        return "".join(map(self.written, units))
 
 
 class Characters(Units):
@@ -93,7 +97,7 @@ class Phones(Units):
     def split(self, text):
         return text.split()
 
-    def written(self, unit):
+    def plain(self, unit):
         return f" {unit}"
 
 
@@ -109,7 +113,7 @@ class Pieces(Units):
     def split(self, text):
         return split_pieces(text, self.names)
 
-    def written(self, unit):
+    def plain(self, unit):
         return unit.replace(WORD_START, " ")
 
 
@@ -146,6 +150,16 @@ class Bytes(Units):
 UNITS = {"characters": Characters, "phones": Phones, "pieces": Pieces, "bytes": Bytes}
 WRITTEN_KINDS = tuple(kind for kind, units in UNITS.items() if units.spelt)
 """`WRITTEN_KINDS` are the kinds of units that words are spelt in."""
+
+
+def kind_of(units: list[str]) -> str:
+    """The kind of listed units that words are spelt in: pieces where one begins a word, characters otherwise.
+
+    Example:
+        >>> kind_of(["\u2581the", "s"]), kind_of([" ", "a", "<|unk|>"])
+        ('pieces', 'characters')
+    """
+    return "pieces" if any(unit.startswith(WORD_START) for unit in units) else "characters"
 
 
 def units_of(head_spec: dict) -> Units:

@@ -11,8 +11,8 @@ from speechzoo.decoding.recognition import recognize_outputs
 from speechzoo.text.ngram import build_ngram
 
 SPECS = [{"type": "ctc", "label": "transcript", "units": units, "kind": kind, "frame_seconds": 0.04}
-         for units, kind in ((list("ab "), "characters"), (["\u2581a", "\u2581b", "b"], "pieces"),
-                             (["AA", "B", "CH"], "phones"))]
+         for units, kind in ((list("ab "), "characters"), (["a", "<|unk|>", " "], "characters"),
+                             (["\u2581a", "\u2581b", "b"], "pieces"), (["AA", "B", "CH"], "phones"))]
 LANGUAGE_MODEL = build_ngram(["a b", "ab ba"], order=2)
 DECODERS = {
     "greedy": greedy_decode,

@@ -36,7 +36,7 @@ OPTIONS = {
     "whisper": {"size": 16, "num_blocks": 1, "num_heads": 2},
 }
 RECURRENT = ("lstm", "crdnn")  # whose loop over time the converter can't calibrate
-ELSEWHERE = ("conformer", "ds_cnn")  # test_tflite.py, and the models of the zoo
+ELSEWHERE = ("conformer", "ds_cnn", "espnet_conformer")  # test_tflite.py, the models of the zoo, tests/published
 
 
 @functools.cache

@@ -14,6 +14,7 @@ CASES = {
         ({"units": "characters", "convolutions": 2, "hidden_size": 7, "dropout": 0.0}, ["go", "a a", "", "it's"],
          (4, 12, 29)),
         ({"units": ["a", "b", "\u2581", "\u2581a", "\u2581ab"]}, ["ab", "b", "a b", ""], (4, 12, 6)),
+        ({"units": ["b", "<|unk|>", " ", "a"]}, ["ab", "b", "a b", ""], (4, 12, 5)),
     ],
     "classifier": [
         (tiny_parts.HEADS["classifier"], ["yes", "no", "no", "yes"], (4, 3)),

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from speechzoo.heads import CTCHead
-from speechzoo.text.units import WORD_START, split_pieces, units_of
+from speechzoo.text.units import WORD_START, kind_of, split_pieces, units_of
 
 words = st.text("abc'", min_size=1, max_size=8)
 texts = st.lists(words, min_size=1, max_size=6).map(" ".join)
@@ -93,6 +93,15 @@ def test_units_split_and_write(kind, names, text, units, written):
             words.append("")
         words[-1] += vocabulary.text(unit)
     assert words == written.split()
+
+
+@pytest.mark.parametrize("kind, units", [("characters", ["a", "<|unk|>", " ", "b"]),
+                                         ("pieces", ["\u2581a", "<|unk|>", "\u2581", "b"])])
+def test_special_units_write_nothing(kind, units):
+    vocabulary = units_of({"kind": kind_of(units), "units": units})
+    assert kind_of(units) == kind and vocabulary.join(units).strip() == "a b"
+    special = units[1]
+    assert (vocabulary.written(special), vocabulary.text(special), vocabulary.starts_word(special)) == ("", "", False)
 
 
 def test_an_unknown_kind_of_units_is_one_clear_line():

@@ -172,6 +172,7 @@ def test_served_model_names_what_is_missing(served, tmp_path):
 
 @pytest.mark.parametrize("kind, units", [
     ("characters", [" ", "'", "a", "b"]),
+    ("characters", [" ", "a", "<|unk|>", "b"]),
     ("phones", ["AA", "B", "CH"]),
     ("pieces", ["\u2581", "\u2581a", "b", "c", "\u2581de"]),
 ])
