@@ -277,7 +277,7 @@ def check_backbone(cls, options: dict, num_blocks: int, subsampling: int, output
     frames = np.array([41, 40, 25, 9, 1])
     features = np.random.default_rng(0).standard_normal((len(frames), frames.max(), 16))
     outputs, lengths = check_padding(layer, features, frames)
-    assert lengths.tolist() == [-(-count // subsampling) for count in frames]
+    assert lengths.tolist() == [layer.output_lengths(int(count)) for count in frames]
     assert [output.shape for output in outputs] == [(len(frames), lengths.max(), size) for size in sizes]
     for output in outputs:
         assert np.all(np.isfinite(output)) and output.std() > 0

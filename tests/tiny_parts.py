@@ -3,6 +3,7 @@
 FRONTENDS = {
     "log_mel": {"num_mel_bins": 16},
     "micro_features": {},
+    "nemo_log_mel": {"num_mel_bins": 16},
     "whisper_log_mel": {"num_mel_bins": 16},
 }
 

@@ -13,7 +13,7 @@ from speechzoo.backbones.whisper import Whisper
 
 # Name in a zoo config -> class.
 BACKBONES = {"bc_resnet": BCResNet, "cnn": CNN, "conformer": Conformer, "crdnn": CRDNN, "ds_cnn": DSCNN,
-             "ecapa_tdnn": ECAPATDNN, "lstm": LSTM, "tc_resnet": TCResNet, "whisper": Whisper}
+             "ecapa_tdnn": ECAPATDNN, "lstm": LSTM, "tc_resnet": TCResNet,
+             "whisper": Whisper}
 
-__all__ = ["BACKBONES", "BCResNet", "Backbone", "CNN", "CRDNN", "Conformer", "DSCNN", "ECAPATDNN", "LSTM", "TCResNet",
-           "Whisper"]
+__all__ = ["BACKBONES", "BCResNet", "Backbone", "CNN", "CRDNN", "Conformer", "DSCNN", "ECAPATDNN", "LSTM", "TCResNet", "Whisper"]

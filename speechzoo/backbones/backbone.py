@@ -25,7 +25,8 @@ class Backbone(keras.layers.Layer):
             causal backbones only.
 
     Returns:
-        A list with the frames (batch, ceil(frames / subsampling), channels) after each block, and their lengths.
+        A list with the frames (batch, frames out, channels) after each block, and their lengths: `output_lengths`,
+        which are ceil(frames / subsampling) unless a backbone says otherwise.
 
     Attributes:
         num_blocks: Number of blocks.

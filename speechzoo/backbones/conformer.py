@@ -27,6 +27,7 @@ class Conformer(Backbone):
         normalization: Of the convolution modules: `batch` or `layer`.
         subsampling: Feature frames for one output frame: 4 or 8.
         subsampling_channels: Channels of the subsampling convolutions.
+        separable_subsampling: Whether those after the first are depthwise separable, as in the Fast Conformer.
         dropout: Dropout rate of what each module adds (not inside attention and feed-forward, where drawing the random
             numbers costs as much as the layer).
         causal: For streams: convolutions see no later frame, and attention sees the frames of its chunk and a bounded
@@ -43,10 +44,12 @@ class Conformer(Backbone):
         A list with the frames (batch, ceil(frames / subsampling), size) after each block, and their lengths.
     """
 
+    norm_epsilon = 1e-5  # of the layer normalisations
+
     def __init__(self, size: int = 144, num_blocks: int = 8, num_heads: int = 4, feed_forward_size: int | None = None,
                  kernel_size: int = 9, normalization: str = "batch", subsampling: int = 4,
                  subsampling_channels: int = 64, dropout: float = 0.1, causal: bool = False, chunk: int = 1,
-                 left_context: int = 0, **kwargs):
+                 left_context: int = 0, separable_subsampling: bool = True, **kwargs):
         super().__init__(**kwargs)
         if chunk < 1 or left_context < 0:
             raise ValueError(f"conformer: chunk {chunk} is not 1 or more, or left_context {left_context} not 0 or more")
@@ -64,10 +67,17 @@ class Conformer(Backbone):
         self.causal = causal
         self.chunk = chunk
         self.left_context = left_context
-        self.subsample = ConvSubsampling(size, subsampling, subsampling_channels, name="subsampling")
+        self.separable_subsampling = separable_subsampling
+        self.subsample = self.make_subsampling()
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         self.blocks = [ConformerBlock(size, num_heads, self.feed_forward_size, kernel_size, normalization, dropout,
-                                      causal, left_context, name=f"block_{i}") for i in range(1, num_blocks + 1)]
+                                      causal, left_context, self.norm_epsilon, name=f"block_{i}")
+                       for i in range(1, num_blocks + 1)]
+
+    def make_subsampling(self):
+        """The layer before the blocks: features and lengths -> frames and lengths."""
+        return ConvSubsampling(self.size, self.subsampling, self.subsampling_channels, self.separable_subsampling,
+                               name="subsampling")
 
     def build_stem(self, features_shape):
         self.subsample.build(features_shape)
@@ -122,7 +132,8 @@ class Conformer(Backbone):
                 "feed_forward_size": self.feed_forward_size, "kernel_size": self.kernel_size,
                 "normalization": self.normalization, "subsampling": self.subsampling,
                 "subsampling_channels": self.subsampling_channels, "dropout": self.dropout_rate,
-                "causal": self.causal, "chunk": self.chunk, "left_context": self.left_context}
+                "causal": self.causal, "chunk": self.chunk, "left_context": self.left_context,
+                "separable_subsampling": self.separable_subsampling}
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
@@ -130,7 +141,7 @@ class ConformerBlock(keras.layers.Layer):
     """One macaron block of the Conformer; arguments as there."""
 
     def __init__(self, size: int, num_heads: int, feed_forward_size: int, kernel_size: int, normalization: str,
-                 dropout: float, causal: bool = False, left_context: int = 0, **kwargs):
+                 dropout: float, causal: bool = False, left_context: int = 0, epsilon: float = 1e-5, **kwargs):
         super().__init__(**kwargs)
         self.size = size
         self.feed_forward_1 = FeedForward(size, feed_forward_size, name="feed_forward_1")
@@ -138,7 +149,7 @@ class ConformerBlock(keras.layers.Layer):
         self.convolution = ConvolutionModule(size, kernel_size, normalization, causal, name="convolution")
         self.feed_forward_2 = FeedForward(size, feed_forward_size, name="feed_forward_2")
         names = ("norm_feed_forward_1", "norm_attention", "norm_convolution", "norm_feed_forward_2", "norm_output")
-        self.norms = [keras.layers.LayerNormalization(epsilon=1e-5, name=name) for name in names]
+        self.norms = [keras.layers.LayerNormalization(epsilon=epsilon, name=name) for name in names]
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
 
     def build(self, inputs_shape, *_):

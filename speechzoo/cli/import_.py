@@ -1,13 +1,14 @@
 """`speechzoo import`: published weights -> a folder that training starts from."""
 
-HELP = "Read published weights (Whisper's) into weights that training starts from."
+HELP = "Read published weights (Whisper's, NeMo's) into weights that training starts from."
 
 
 def add_arguments(parser):
     """Adds the arguments of the command to its parser."""
     parser.add_argument("source", metavar="SOURCE",
-                        help="weights of a Whisper model (model.bin, model.safetensors, tiny.en.pt), the folder or the "
-                             "downloaded package with them, or hf://owner/name")
+                        help="weights of a Whisper model (model.bin, model.safetensors, tiny.en.pt) or a Conformer of "
+                             "NeMo (.nemo), the folder or the downloaded package "
+                             "with them, or hf://owner/name")
     parser.add_argument("--out", required=True, metavar="DIR",
                         help="folder to write to: model.weights.h5, config.yaml, origin.json, card.md")
     parser.add_argument("--encoder", action="store_true",

@@ -119,6 +119,10 @@ class LogMel(Frontend):
 
     def log_energies(self, audio, audio_length=None, state=None):
         """Logarithms of the mel energies before normalisation: (batch, frames, mel bins)."""
+        return ops.log(ops.maximum(self.energies(audio, audio_length, state), self.floor))
+
+    def energies(self, audio, audio_length=None, state=None):
+        """The mel energies themselves: (batch, frames, mel bins)."""
         mask = sequence_mask(audio_length, audio)
         if mask is not None:
             audio = audio * mask[..., 0]
@@ -137,8 +141,7 @@ class LogMel(Frontend):
             second = ops.flip(_part(frames, end - half, half), axis=-1)
             real = ops.matmul(first + second, self.cosines)
             imaginary = ops.matmul(first - second, self.sines)
-        energies = ops.matmul(ops.square(real) + ops.square(imaginary), self.filters)
-        return ops.log(ops.maximum(energies, self.floor))
+        return ops.matmul(ops.square(real) + ops.square(imaginary), self.filters)
 
     def _frames(self, audio, state):
         """Overlapping windows, completed to whole hops: (batch, frames, hops per window * hop length)."""

@@ -11,7 +11,7 @@ from speechzoo.layers.stream_state import pad_time
 
 @keras.saving.register_keras_serializable(package="speechzoo")
 class ConvSubsampling(keras.layers.Layer):
-    """Strided 3 x 3 convolutions: the first full, the others depthwise separable, then a projection.
+    """Strided 3 x 3 convolutions, the first one full, then a projection.
 
     Reference: Fast Conformer (Rekesh et al. 2023, https://arxiv.org/abs/2305.05084), section 3.1.
 
@@ -19,6 +19,8 @@ class ConvSubsampling(keras.layers.Layer):
         size: Channels out.
         factor: Frames in for one frame out: 2, 4 or 8.
         channels: Channels of the convolutions.
+        separable: Whether the convolutions after the first are depthwise separable, or full ones as in the first
+            Conformers (Gulati et al. 2020, https://arxiv.org/abs/2005.08100).
 
     Call arguments:
         features: (batch, frames, bins).
@@ -30,16 +32,20 @@ class ConvSubsampling(keras.layers.Layer):
         (batch, ceil(frames / factor), size) and the new lengths.
     """
 
-    def __init__(self, size: int, factor: int = 4, channels: int = 64, **kwargs):
+    def __init__(self, size: int, factor: int = 4, channels: int = 64, separable: bool = True, **kwargs):
         super().__init__(**kwargs)
         if factor not in (2, 4, 8):
             raise ValueError(f"subsampling {factor} is not 2, 4 or 8")
         self.size = size
         self.factor = factor
         self.channels = channels
+        self.separable = separable
         options = {"padding": "valid"}
         self.stages = [(Conv2D(channels, 3, strides=2, name="conv_1", **options), None)]
         for number in range(2, factor.bit_length()):
+            if not separable:
+                self.stages.append((Conv2D(channels, 3, strides=2, name=f"conv_{number}", **options), None))
+                continue
             self.stages.append((DepthwiseConv2D(3, strides=2, depthwise_initializer=depthwise(9),
                                                 name=f"depthwise_{number}", **options),
                                 Conv2D(channels, 1, name=f"pointwise_{number}")))
@@ -75,4 +81,5 @@ class ConvSubsampling(keras.layers.Layer):
         return self.projection(ops.reshape(hidden, (batch, frames, self.bins * self.channels))), lengths
 
     def get_config(self):
-        return {**super().get_config(), "size": self.size, "factor": self.factor, "channels": self.channels}
+        return {**super().get_config(), "size": self.size, "factor": self.factor, "channels": self.channels,
+                "separable": self.separable}

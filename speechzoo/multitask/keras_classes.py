@@ -18,6 +18,7 @@ CLASSES = {
     "frontends.log_mel": ["LogMel"],
     "frontends.micro_features": ["MicroFeatures"],
     "frontends.spec_augment": ["SpecAugment"],
+    "frontends.nemo_log_mel": ["NeMoLogMel"],
     "frontends.whisper_log_mel": ["WhisperLogMel"],
     "layers.attention": ["RelativeAttention", "SelfAttention"],
     "layers.convolution": ["ConvolutionModule"],

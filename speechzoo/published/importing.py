@@ -10,6 +10,8 @@ import yaml
 from speechzoo.files import write_atomically
 from speechzoo.origin import ORIGIN, UNKNOWN_LICENCE
 from speechzoo.published.ctranslate2 import CTranslate2File
+from speechzoo.published.nemo import NeMoFile
+from speechzoo.published.nemo_conformer import read_nemo
 from speechzoo.published.sources import located
 from speechzoo.published.weights_file import open_weights
 from speechzoo.published.whisper import REVISION, SPECIFICATION, read_encoder
@@ -96,8 +98,8 @@ def import_published(source: str | Path, output: str | Path, encoder_only: bool 
 
     Args:
         source: The weights of a Whisper model in CTranslate2's format, transformers' (safetensors or PyTorch, with its
-            `config.json` beside it) or OpenAI's (`.pt`): a file, a folder, a wheel or source distribution as
-            downloaded, a folder of those, or `hf://owner/name`.
+            `config.json` beside it) or OpenAI's (`.pt`), or of a Conformer in NeMo's (`.nemo`): a file, a folder, a wheel or source distribution as downloaded,
+            a folder of those, or `hf://owner/name`.
         output: Folder to write to, made when it isn't there; what an earlier import wrote is replaced.
         encoder_only: Leave the decoder out: for models that begin with the encoder and have heads of their own.
 
@@ -118,7 +120,7 @@ def import_published(source: str | Path, output: str | Path, encoder_only: bool 
     with located(source) as found:
         try:
             arrays = open_weights(found.path)
-            encoder = _read(arrays, found, encoder_only)
+            model = _read(arrays, found, encoder_only)
         except ValueError as error:  # names a file that was taken out of a package
             raise ValueError(str(error).replace(str(found.path), found.label)) from None
         from speechzoo.weights import sha256_of, write_arrays  # brings TensorFlow: only when the file is good
@@ -126,22 +128,24 @@ def import_published(source: str | Path, output: str | Path, encoder_only: bool 
         digest, size = sha256_of(found.path), found.path.stat().st_size
     known = KNOWN_FILES.get(digest)
     report = ImportReport(found.label, found.given, output,
-                          known.name if known else "Whisper (a file that is not known)",
+                          known.name if known else f"{model.name} (a file that is not known)",
                           known.licence if known else found.licence or UNKNOWN_LICENCE, known is not None,
-                          known.copyright if known else "", encoder.backbone["type"], list(encoder.heads),
-                          sum(array.size for array in encoder.weights.values()), encoder.used, encoder.left_out)
+                          known.copyright if known else "", model.backbone["type"], list(model.heads),
+                          sum(array.size for array in model.weights.values()), model.used, model.left_out)
     origin = _origin(report, {"name": found.path.name.removeprefix("joined."), "from": found.given, "sha256": digest,
                               "bytes": size}, known)
     # The weights come last: they never lie there without what says whose they are.
     write_atomically(output / ORIGIN, (json.dumps(origin, indent=1) + "\n").encode())
-    write_atomically(output / CONFIG, _config(report, encoder).encode())
+    write_atomically(output / CONFIG, _config(report, model).encode())
     write_atomically(output / CARD, _card(report, origin).encode())
-    write_arrays(output / WEIGHTS, encoder.weights)
+    write_arrays(output / WEIGHTS, model.weights)
     return report
 
 
 def _read(arrays, found, encoder_only):
-    """What a file holds of a Whisper model, whichever of the three ways its arrays are named in."""
+    """What a file holds of a model, by its kind and the names of its arrays."""
+    if isinstance(arrays, NeMoFile):
+        return read_nemo(arrays, str(found.path), encoder_only)
     if isinstance(arrays, CTranslate2File):
         if (arrays.specification, arrays.revision) != (SPECIFICATION, REVISION):
             raise ValueError(f"{found.path}: holds a {arrays.specification} of revision {arrays.revision}; only "
@@ -149,7 +153,8 @@ def _read(arrays, found, encoder_only):
         return _read_parts(arrays, found, encoder_only)
     if not is_whisper(arrays):
         raise ValueError(f"{found.path}: weights of a kind that can't be imported, such as "
-                         f"'{next(iter(arrays), 'none at all')[:80]}'; only Whisper's can be")
+                         f"'{next(iter(arrays), 'none at all')[:80]}'; only those of Whisper and of "
+                         "NeMo's Conformers can be")
     names = WhisperNames(arrays, _num_heads(arrays, found), str(found.path))
     model = _read_parts(names, found, encoder_only)
     model.used = [source for name in model.used for source in names.sources[name]]
@@ -210,9 +215,10 @@ def _card(report, origin):
             f"Nothing has been trained on it here: extend `{CONFIG}`, and start from `{WEIGHTS}`.\n")
 
 
-def _config(report, encoder):
+def _config(report, model):
     name = report.output.resolve().name
-    values = {"summary": f"Starts from {report.name}.", "frontend": encoder.frontend, "backbone": encoder.backbone}
-    values |= {"heads": encoder.heads} if encoder.heads else {}
+    values = {"summary": f"Starts from {report.name}.", "frontend": model.frontend, "backbone": model.backbone}
+    values |= {"heads": model.heads} if model.heads else {}
     return (f"# To train: extend this, add heads and data, and start from {WEIGHTS} beside it (docs/published.md).\n"
-            + yaml.safe_dump({"name": name, **values}, sort_keys=False, default_flow_style=None, width=120))
+            + yaml.safe_dump({"name": name, **values}, sort_keys=False, default_flow_style=None, width=120,
+                             allow_unicode=True))

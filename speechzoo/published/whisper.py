@@ -5,9 +5,10 @@ Radford et al. 2022, https://arxiv.org/abs/2212.04356, section 2.2.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
+
+from speechzoo.published.model import PublishedModel, Taker
 
 SPECIFICATION, REVISION = "WhisperSpec", 3
 _BLOCK = re.compile(r"encoder/layer_([0-9]+)/")
@@ -15,28 +16,7 @@ _BLOCK = re.compile(r"encoder/layer_([0-9]+)/")
 _POSITION_TOLERANCE = 1e-3
 
 
-@dataclass
-class WhisperEncoder:
-    """What a Whisper file gives: its encoder, and the decoder where it was asked for.
-
-    Attributes:
-        weights: Keras path in a model with the backbone `whisper` -> float32 array.
-        frontend: The front end as a zoo config has it: type and options.
-        backbone: The backbone as a zoo config has it.
-        heads: The heads as a zoo config has them: the decoder's, or none.
-        used: Names of the file's arrays that the weights come from, each once.
-        left_out: Name of every other array -> why it is left out.
-    """
-
-    weights: dict[str, np.ndarray]
-    frontend: dict
-    backbone: dict
-    used: list[str]
-    left_out: dict[str, str]
-    heads: dict = field(default_factory=dict)
-
-
-def read_encoder(arrays: Mapping[str, np.ndarray], source: str) -> WhisperEncoder:
+def read_encoder(arrays: Mapping[str, np.ndarray], source: str) -> PublishedModel:
     """The encoder of a Whisper model, without the decoder.
 
     Args:
@@ -46,16 +26,21 @@ def read_encoder(arrays: Mapping[str, np.ndarray], source: str) -> WhisperEncode
     Raises:
         ValueError: An array that is missing, unknown, of another shape or type than an encoder has, or not finite.
     """
-    taker = Taker(arrays, source)
+    taker = whisper_taker(arrays, source)
     frontend, backbone = take_encoder(taker, arrays, source)
     for name in arrays:
         if name.startswith("decoder/"):
             taker.left_out[name] = "decoder: the encoder was asked for"
     taker.check_nothing_left()
-    return WhisperEncoder(taker.weights, frontend, backbone, taker.used, taker.left_out)
+    return PublishedModel("Whisper", taker.weights, frontend, backbone, taker.used, taker.left_out)
 
 
-def take_encoder(taker: "Taker", arrays: Mapping[str, np.ndarray], source: str) -> tuple[dict, dict]:
+def whisper_taker(arrays: Mapping[str, np.ndarray], source: str) -> Taker:
+    """Takes arrays of a Whisper model."""
+    return Taker(arrays, source, "Whisper", "OpenAI's architecture")
+
+
+def take_encoder(taker: Taker, arrays: Mapping[str, np.ndarray], source: str) -> tuple[dict, dict]:
     """Takes the encoder's arrays, and gives front end and backbone as a zoo config has them; errors as above."""
     size, num_mel_bins = taker.sizes("encoder/conv1/weight", 3)[:2]
     num_heads = taker.whole_number("encoder/num_heads")
@@ -74,58 +59,6 @@ def take_encoder(taker: "Taker", arrays: Mapping[str, np.ndarray], source: str) 
     # The reference's front end has 80 mel bins, that of its third large model 128.
     frontend = {"type": "whisper_log_mel"} | ({"num_mel_bins": num_mel_bins} if num_mel_bins != 80 else {})
     return frontend, {"type": "whisper", "size": size, "num_blocks": num_blocks, "num_heads": num_heads}
-
-
-class Taker:
-    """Takes arrays out of a file, each once, and keeps what they become."""
-
-    def __init__(self, arrays, source):
-        self._arrays, self._source = arrays, source
-        self.weights, self.used, self.left_out = {}, [], {}
-
-    def sizes(self, name, rank):
-        """The shape of an array that must have `rank` axes."""
-        shape = self._array(name).shape
-        if len(shape) != rank or 0 in shape:
-            raise self.unfit(name, f"has the shape {list(shape)}, where {rank} axes were expected")
-        return shape
-
-    def whole_number(self, name):
-        array = self._array(name)
-        if array.shape != () or array.dtype.kind != "i":
-            raise self.unfit(name, "is no whole number")
-        self.used.append(name)
-        return int(array)
-
-    def take(self, name, shape):
-        """float32 array of one name, which counts as used."""
-        array = self._array(name)
-        if array.dtype.kind != "f":
-            raise ValueError(f"{self._source}: '{name}' is quantised to {array.dtype.name}, which lost what training "
-                             "needs; take a file that was converted with --quantization float16 or float32")
-        if array.shape != shape:
-            raise self.unfit(name, f"has the shape {list(array.shape)}, where {list(shape)} was expected")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{self._source}: '{name}' holds numbers that are not finite; the file is damaged, fetch "
-                             "it again")
-        self.used.append(name)
-        return array.astype(np.float32)
-
-    def check_nothing_left(self):
-        done = {*self.used, *self.left_out}
-        unknown = [name for name in self._arrays if name not in done]
-        if unknown:
-            raise ValueError(f"{self._source}: {len(unknown)} arrays that Whisper doesn't have, such as "
-                             f"'{unknown[0]}'; only files of OpenAI's architecture can be imported")
-
-    def _array(self, name):
-        if name not in self._arrays:
-            raise ValueError(f"{self._source}: has no '{name}'; only files of OpenAI's architecture can be imported")
-        return self._arrays[name]
-
-    def unfit(self, name, problem):
-        """The error that an array is not what an encoder has."""
-        return ValueError(f"{self._source}: '{name}' {problem}; only files of OpenAI's architecture can be imported")
 
 
 def _take_convolution(taker, name, path, channels_in, channels_out):

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from speechzoo.published.whisper import Taker, WhisperEncoder, take_attention, take_dense, take_encoder, take_norm
+from speechzoo.published.model import PublishedModel
+from speechzoo.published.whisper import take_attention, take_dense, take_encoder, take_norm, whisper_taker
 from speechzoo.text.whisper_tokens import VOCABULARIES, recognize_vocabulary, whisper_vocabulary
 
 HEAD = "transcript"
@@ -28,7 +29,7 @@ _LEFT_OUT["alignment_layer"] = _LEFT_OUT["alignment_heads"]
 
 
 def read_whisper(arrays: Mapping[str, np.ndarray], source: str, vocabulary: list[str] | None = None,
-                 alignment_heads: list | None = None) -> WhisperEncoder:
+                 alignment_heads: list | None = None) -> PublishedModel:
     """Encoder and decoder of a Whisper model.
 
     Args:
@@ -41,14 +42,14 @@ def read_whisper(arrays: Mapping[str, np.ndarray], source: str, vocabulary: list
         ValueError: An array that is missing, unknown, of another shape or type than a Whisper has, or not finite; or a
             vocabulary of another size.
     """
-    taker = Taker(arrays, source)
+    taker = whisper_taker(arrays, source)
     frontend, backbone = take_encoder(taker, arrays, source)
     head = _take_decoder(taker, arrays, source, backbone["size"])
     head |= {"units": _vocabulary(vocabulary, len(taker.weights[f"{HEAD}/embedding"]), source)}
     head |= {"alignment_heads": alignment_heads} if alignment_heads else {}
     taker.check_nothing_left()
     frontend |= {"silence_seconds": SILENCE_SECONDS}
-    return WhisperEncoder(taker.weights, frontend, backbone, taker.used, taker.left_out, {HEAD: head})
+    return PublishedModel("Whisper", taker.weights, frontend, backbone, taker.used, taker.left_out, {HEAD: head})
 
 
 def _take_decoder(taker, arrays, source, channels):

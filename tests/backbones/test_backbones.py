@@ -27,6 +27,7 @@ CASES = {
         (CONFORMER, 2, 4, 8, NO_EFFECT),
         ({**CONFORMER, "num_blocks": 1, "subsampling": 8, "num_heads": 4, "dropout": 0.0, "normalization": "layer"},
          1, 8, 8, NO_EFFECT),
+        ({**CONFORMER, "num_blocks": 1, "separable_subsampling": False}, 1, 4, 8, NO_EFFECT),
         ({**CONFORMER, "kernel_size": 4, "causal": True, "chunk": 2, "left_context": 3}, 2, 4, 8,
          NO_EFFECT),
     ],
@@ -86,10 +87,10 @@ def test_lengths_are_those_of_the_row_alone(name):
     for options, _, subsampling, *_ in CASES[name]:
         layer = BACKBONES[name](**options)
         layer.build((None, None, 16))
-        for frames in sorted({1, subsampling, subsampling + 1}):
+        for frames in sorted({1, subsampling, subsampling + 1, 11}):
             (*_, output), _ = run_layer(layer, np.ones((1, frames, 16)))
             _, lengths = run_layer(layer, np.ones((1, 40, 16)), [frames])
-            assert output.shape[1] == lengths[0] == -(-frames // subsampling)
+            assert output.shape[1] == lengths[0] == layer.output_lengths(frames)
 
 
 @pytest.mark.parametrize("name, options, message", [
@@ -130,7 +131,7 @@ def test_batch_statistics_leave_padding_out(name):
             initial = layer.get_weights()
         grown = np.concatenate([features, random.standard_normal((3, padding, 16))], axis=1)
         (*_, output), _ = run_layer(layer, grown, [24, 24, 24], training=True)
-        frames = -(-24 // layer.subsampling)
+        frames = layer.output_lengths(24)
         moved.append([output[:, :frames], *[np.asarray(weight) for weight in layer.non_trainable_weights]])
     for one, two in zip(*moved, strict=True):
         np.testing.assert_allclose(one, two, atol=2e-5)

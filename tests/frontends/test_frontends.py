@@ -20,6 +20,10 @@ CASES = {
         (tiny_parts.FRONTENDS["micro_features"], 40, 0.01),
         (MASKS, 40, 0.01),
     ],
+    "nemo_log_mel": [
+        ({}, 80, 0.01),
+        ({**tiny_parts.FRONTENDS["nemo_log_mel"], **MASKS}, 16, 0.01),
+    ],
     "whisper_log_mel": [
         ({}, 80, 0.01),
         ({**tiny_parts.FRONTENDS["whisper_log_mel"], **MASKS}, 16, 0.01),

@@ -5,9 +5,14 @@
 writes them again.
 """
 
+import io
+import struct
+import zipfile
 from pathlib import Path
 
 import numpy as np
+
+from tests.published.test_pickle_reading import ORDERED, storage, tensor, text
 
 ZIP, STREAM = (Path(__file__).with_name(f"torch_{kind}.pt") for kind in ("zip", "stream"))
 VALUES = {"dims.n_mels": 80, "dims.rate": 0.5, "name": "tiny", "steps.0": 3, "steps.1": True}
@@ -41,6 +46,33 @@ def checkpoint():
     state._metadata = collections.OrderedDict([("", {"version": 1})])
     return {"dims": {"n_mels": 80, "rate": 0.5}, "name": "tiny", "steps": [3, True], "nothing": None,
             "betas": (0.9, 0.99), "model_state_dict": state}
+
+
+def zip_checkpoint(arrays, before: bytes = b"") -> bytes:
+    """A dictionary of float32, float16 and int64 arrays as `torch.save` writes it, made without PyTorch.
+
+    Args:
+        arrays: Name -> array.
+        before: What the pickle holds before the dictionary; "uu." closes it then, "u." otherwise.
+    """
+    def number(value):
+        return b"J" + struct.pack("<i", value)
+
+    items, data = b"", []
+    for name, array in arrays.items():
+        array = np.asarray(array, order="C")
+        kind = {"f4": b"FloatStorage", "f2": b"HalfStorage", "i8": b"LongStorage"}[array.dtype.str[1:]]
+        place = storage(kind, str(len(data)).encode(), number(array.size))
+        shape, strides = (b"(" + b"".join(map(number, values)) + b"t"
+                          for values in (array.shape, [stride // array.itemsize for stride in array.strides]))
+        items += text(name.encode()) + tensor(place, shape=shape, strides=strides)
+        data.append(array.tobytes())
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("a/data.pkl", b"\x80\2" + before + ORDERED + b"(" + items + (b"uu." if before else b"u."))
+        for key, numbers in enumerate(data):
+            archive.writestr(f"a/data/{key}", numbers)
+    return file.getvalue()
 
 
 def write_checkpoint(path: Path, stream: bool):

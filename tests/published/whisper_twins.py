@@ -2,12 +2,12 @@
 
 import json
 import struct
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from tests.published.test_pickle_reading import ORDERED, tensor, text
+from tests.published.test_pickle_reading import text
+from tests.published.tiny_torch import zip_checkpoint
 
 NUM_HEADS = 2
 
@@ -90,19 +90,7 @@ def write_openai(path: Path, arrays) -> Path:
     def number(value):
         return b"J" + struct.pack("<i", value)
 
-    items, data = b"", []
-    for name, array in openai_names(arrays).items():
-        array = np.ascontiguousarray(array, "<f2")
-        place = (b"(" + text(b"storage") + b"ctorch\nHalfStorage\n" + text(str(len(data)).encode()) + text(b"cpu")
-                 + number(array.size) + b"tQ")
-        shape, strides = (b"(" + b"".join(map(number, values)) + b"t"
-                          for values in (array.shape, [stride // 2 for stride in array.strides]))
-        items += text(name.encode()) + tensor(place, shape=shape, strides=strides)
-        data.append(array.tobytes())
+    half = {name: np.asarray(array, "<f2") for name, array in openai_names(arrays).items()}
     dims = b"}(" + text(b"n_audio_head") + number(NUM_HEADS) + text(b"n_text_head") + number(NUM_HEADS) + b"u"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("a/data.pkl", b"\x80\2}(" + text(b"dims") + dims + text(b"model_state_dict") + ORDERED + b"("
-                         + items + b"uu.")
-        for key, numbers in enumerate(data):
-            archive.writestr(f"a/data/{key}", numbers)
+    path.write_bytes(zip_checkpoint(half, b"}(" + text(b"dims") + dims + text(b"model_state_dict")))
     return path
