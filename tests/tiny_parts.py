@@ -5,6 +5,7 @@ FRONTENDS = {
     "log_mel": {"num_mel_bins": 16},
     "micro_features": {},
     "nemo_log_mel": {"num_mel_bins": 16},
+    "waveform": {},
     "whisper_log_mel": {"num_mel_bins": 16},
 }
 
@@ -20,6 +21,8 @@ BACKBONES = {
     "espnet_conformer": {"size": 8, "num_blocks": 2, "num_heads": 2, "feed_forward_size": 12, "kernel_size": 5},
     "lstm": {"size": 6, "num_blocks": 2, "bidirectional": True},
     "tc_resnet": {"channels": [4, 5, 6]},
+    "wav2vec2": {"size": 8, "num_blocks": 2, "num_heads": 2, "convolution_size": 6, "kernel_sizes": [3, 2],
+                 "strides": [2, 2], "position_kernel_size": 4, "position_groups": 2},
     "whisper": {"size": 8, "num_blocks": 2, "num_heads": 2},
 }
 

@@ -10,12 +10,13 @@ from speechzoo.backbones.ecapa_tdnn import ECAPATDNN
 from speechzoo.backbones.espnet_conformer import ESPnetConformer
 from speechzoo.backbones.lstm import LSTM
 from speechzoo.backbones.tc_resnet import TCResNet
+from speechzoo.backbones.wav2vec2 import Wav2Vec2
 from speechzoo.backbones.whisper import Whisper
 
 # Name in a zoo config -> class.
 BACKBONES = {"bc_resnet": BCResNet, "cnn": CNN, "conformer": Conformer, "crdnn": CRDNN, "ds_cnn": DSCNN,
              "ecapa_tdnn": ECAPATDNN, "espnet_conformer": ESPnetConformer, "lstm": LSTM, "tc_resnet": TCResNet,
-             "whisper": Whisper}
+             "wav2vec2": Wav2Vec2, "whisper": Whisper}
 
 __all__ = ["BACKBONES", "BCResNet", "Backbone", "CNN", "CRDNN", "Conformer", "DSCNN", "ECAPATDNN", "ESPnetConformer",
-           "LSTM", "TCResNet", "Whisper"]
+           "LSTM", "TCResNet", "Wav2Vec2", "Whisper"]

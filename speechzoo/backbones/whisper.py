@@ -5,13 +5,11 @@ import numpy as np
 from keras import ops
 
 from speechzoo.backbones.backbone import Backbone
-from speechzoo.layers.attention import SelfAttention
-from speechzoo.layers.feed_forward import FeedForward
 from speechzoo.layers.masking import sequence_mask
 from speechzoo.layers.quantizable import Conv1D
+from speechzoo.layers.transformer import EPSILON, TransformerBlock, normalize_channels
 
 _KERNEL_SIZE = 3  # of both convolutions, frames
-_EPSILON = 1e-5  # of every layer normalisation, as PyTorch's
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
@@ -24,8 +22,7 @@ class Whisper(Backbone):
     most of all in the last fifth of a second; fine-tuning mends it.
 
     The frames that leave a block before the last are normalised to mean 0 and variance 1 over the channels, without
-    weights: inside of the network a few channels grow a hundred times as large as the others, and a head would have
-    to learn that first. The last block ends with the encoder's own layer normalisation.
+    weights (`normalize_channels`). The last block ends with the encoder's own layer normalisation.
 
     Args:
         size: Channels; even.
@@ -56,9 +53,9 @@ class Whisper(Backbone):
         # Keras's "same" pads an even number of frames at the end only, Whisper's at both ends.
         self.convolution_2 = Conv1D(size, _KERNEL_SIZE, strides=2, name="convolution_2")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        self.blocks = [WhisperBlock(size, num_heads, self.feed_forward_size, dropout, name=f"block_{number}")
+        self.blocks = [TransformerBlock(size, num_heads, self.feed_forward_size, dropout, name=f"block_{number}")
                        for number in range(1, num_blocks + 1)]
-        self.norm = keras.layers.LayerNormalization(epsilon=_EPSILON, name="norm")
+        self.norm = keras.layers.LayerNormalization(epsilon=EPSILON, name="norm")
 
     def build_stem(self, features_shape):
         self.convolution_1.build(features_shape)
@@ -90,42 +87,13 @@ class Whisper(Backbone):
     def frames(self, number, stream, training):
         frames = stream["hidden"]
         if number < self.num_blocks:
-            frames = ops.cast(frames, "float32")  # what leaves a block is large enough for squares beyond float16
-            frames = frames - ops.mean(frames, axis=-1, keepdims=True)
-            frames = frames * ops.rsqrt(ops.mean(ops.square(frames), axis=-1, keepdims=True) + _EPSILON)
+            frames = normalize_channels(frames)
         frames = ops.cast(frames, self.compute_dtype)
         return frames if stream["valid"] is None else frames * stream["valid"]
 
     def get_config(self):
         return {**super().get_config(), "size": self.size, "num_blocks": self.num_blocks, "num_heads": self.num_heads,
                 "feed_forward_size": self.feed_forward_size, "dropout": self.dropout_rate}
-
-
-@keras.saving.register_keras_serializable(package="speechzoo")
-class WhisperBlock(keras.layers.Layer):
-    """Attention, then feed-forward, each behind its layer normalisation; arguments as of `Whisper`."""
-
-    def __init__(self, size: int, num_heads: int, feed_forward_size: int, dropout: float, **kwargs):
-        super().__init__(**kwargs)
-        self.size = size
-        self.norm_attention = keras.layers.LayerNormalization(epsilon=_EPSILON, name="norm_attention")
-        self.attention = SelfAttention(size, num_heads, name="attention")
-        self.norm_feed_forward = keras.layers.LayerNormalization(epsilon=_EPSILON, name="norm_feed_forward")
-        self.feed_forward = FeedForward(size, feed_forward_size, "gelu", name="feed_forward")
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
-
-    def build(self, inputs_shape, *_):
-        for layer in (self.norm_attention, self.attention, self.norm_feed_forward, self.feed_forward):
-            layer.build((None, None, self.size))
-
-    def call(self, inputs, valid=None, training=False):
-        """Inputs (batch, frames, size) -> (batch, frames, size); `valid` (batch, frames, 1) is zero in the padding."""
-        attended = self.attention(self.norm_attention(inputs), valid)
-        hidden = inputs + self.dropout(attended, training=training)
-        return hidden + self.dropout(self.feed_forward(self.norm_feed_forward(hidden)), training=training)
-
-    def compute_output_shape(self, inputs_shape, *_):
-        return inputs_shape
 
 
 def positions(frames, size: int):

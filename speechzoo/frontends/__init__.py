@@ -6,11 +6,12 @@ from speechzoo.frontends.log_mel import LogMel
 from speechzoo.frontends.micro_features import MicroFeatures
 from speechzoo.frontends.nemo_log_mel import NeMoLogMel
 from speechzoo.frontends.spec_augment import SpecAugment
+from speechzoo.frontends.waveform import Waveform
 from speechzoo.frontends.whisper_log_mel import WhisperLogMel
 
 # Name in a zoo config -> class.
 FRONTENDS = {"espnet_log_mel": ESPnetLogMel, "log_mel": LogMel, "micro_features": MicroFeatures,
-             "nemo_log_mel": NeMoLogMel, "whisper_log_mel": WhisperLogMel}
+             "nemo_log_mel": NeMoLogMel, "waveform": Waveform, "whisper_log_mel": WhisperLogMel}
 
 __all__ = ["ESPnetLogMel", "FRONTENDS", "Frontend", "LogMel", "MicroFeatures", "NeMoLogMel", "SpecAugment",
-           "WhisperLogMel"]
+           "Waveform", "WhisperLogMel"]

@@ -1,4 +1,4 @@
-"""Batch statistics of real frames only."""
+"""Normalisations whose statistics are those of real frames only."""
 
 import keras
 from keras import ops
@@ -97,6 +97,58 @@ class SubSpectralNorm(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "bands": self.bands, "momentum": self.momentum, "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable(package="speechzoo")
+class UtteranceNormalization(keras.layers.Layer):
+    """Each channel of an utterance with mean 0 and variance 1 over its frames, then a scale and an offset per channel.
+
+    PyTorch calls it a group normalisation with as many groups as channels. The statistics are those of the row's valid
+    frames alone, so that a padded row gives what the row gives alone.
+
+    Reference: Wu and He 2018, https://arxiv.org/abs/1803.08494, section 3.1 (with one channel per group it is an
+    instance normalisation).
+
+    Args:
+        epsilon: Added to the variance.
+
+    Call arguments:
+        inputs: (batch, frames, channels).
+        valid: (batch, frames, 1) of ones and zeros; None when nothing is padded.
+    """
+
+    def __init__(self, epsilon: float = 1e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+
+    def build(self, inputs_shape, *_):
+        # As in Keras's normalisations, they aren't cast where a layer computes in half precision.
+        options = {"shape": (inputs_shape[-1],), "autocast": False}
+        self.gamma = self.add_weight(name="gamma", initializer="ones", **options)
+        self.beta = self.add_weight(name="beta", initializer="zeros", **options)
+
+    def call(self, inputs, valid=None):
+        """Inputs (batch, frames, channels) -> the same shape."""
+        # Sums over all frames are too long for half precision.
+        inputs = ops.cast(inputs, keras.backend.result_type(self.variable_dtype, "float32"))
+        mean = utterance_mean(inputs, valid)
+        variance = utterance_mean(ops.square(inputs - mean), valid)
+        outputs = (inputs - mean) * (self.gamma * ops.rsqrt(variance + self.epsilon)) + self.beta
+        return ops.cast(outputs, self.compute_dtype)
+
+    def compute_output_shape(self, inputs_shape, *_):
+        return inputs_shape
+
+    def get_config(self):
+        return {**super().get_config(), "epsilon": self.epsilon}
+
+
+def utterance_mean(inputs, valid=None):
+    """Mean of each channel over the row's valid frames: (batch, frames, channels) -> (batch, 1, channels)."""
+    if valid is None:
+        return ops.mean(inputs, axis=1, keepdims=True)
+    valid = ops.cast(valid, inputs.dtype)
+    return ops.sum(inputs * valid, axis=1, keepdims=True) / ops.maximum(ops.sum(valid, axis=1, keepdims=True), 1.0)
 
 
 def _scale_and_offset(norm, inputs, valid, training):

@@ -10,6 +10,7 @@ from tests import tiny_parts
 from tests.helpers import check_backbone, run_layer
 
 CONFORMER = tiny_parts.BACKBONES["conformer"]
+WAV2VEC2 = tiny_parts.BACKBONES["wav2vec2"]
 # Adding the same number to the score of every key leaves the softmax as it is.
 NO_EFFECT = ("attention/key/bias",)
 # Name in a zoo config -> (options, blocks, subsampling, channels, weights without effect), at least one each.
@@ -61,6 +62,12 @@ CASES = {
         ({"channels": [4, 5, 6], "stage_blocks": 2, "kernel_size": 5}, 4, 4, [5, 5, 6, 6], ()),
         ({"channels": [4, 6, 8, 8], "dropout": 0.0}, 3, 8, [6, 8, 8], ()),
     ],
+    "wav2vec2": [
+        (WAV2VEC2, 2, 4, 8, ()),
+        ({**WAV2VEC2, "normalization": "layer", "norm_first": True, "dropout": 0.1, "position_kernel_size": 5,
+          "feed_forward_size": 10}, 2, 4, 8, ()),
+        ({**WAV2VEC2, "num_blocks": 1, "kernel_sizes": [2], "strides": [3]}, 1, 3, 8, ()),
+    ],
     "whisper": [
         ({**tiny_parts.BACKBONES["whisper"], "dropout": 0.1}, 2, 2, 8, ()),
         ({"size": 12, "num_blocks": 1, "num_heads": 3, "feed_forward_size": 10}, 1, 2, 12, ()),
@@ -96,6 +103,16 @@ def test_lengths_are_those_of_the_row_alone(name):
             assert output.shape[1] == lengths[0] == layer.output_lengths(frames)
 
 
+@pytest.mark.parametrize("widths, strides", [([3, 2], [2, 2]), ([2], [3]), ([3, 3, 3, 3, 2, 2], [2] * 6)])
+def test_wav2vec2_counts_complete_windows(widths, strides):
+    backbone = BACKBONES["wav2vec2"](**{**WAV2VEC2, "kernel_sizes": widths, "strides": strides})
+    for frames in range(1, 300):
+        expected = frames
+        for width, stride in zip(widths, strides):
+            expected = (expected - width) // stride + 1
+        assert backbone.output_lengths(frames) == max(expected, 1)
+
+
 @pytest.mark.parametrize("name, options, message", [
     ("conformer", {"size": 10, "num_heads": 4}, "4 heads do not divide 10 channels"),
     ("conformer", {"size": 9, "num_heads": 3}, "channels are odd"),
@@ -112,6 +129,10 @@ def test_lengths_are_those_of_the_row_alone(name):
     ("ecapa_tdnn", {"size": 12, "scale": 5}, "scale 5 is below two or does not divide 12 channels"),
     ("tc_resnet", {"kernel_size": 8}, "kernel_size 8 is not odd"),
     ("tc_resnet", {"channels": [16]}, "of the first convolution and of each stage"),
+    ("wav2vec2", {"normalization": "batch"}, "normalization 'batch' is not utterance or layer"),
+    ("wav2vec2", {"kernel_sizes": [3, 3]}, "2 kernel_sizes and 6 strides"),
+    ("wav2vec2", {"kernel_sizes": [], "strides": []}, "0 kernel_sizes and 0 strides"),
+    ("wav2vec2", {"position_groups": 7}, "7 groups do not divide 768 channels"),
     ("whisper", {"size": 10, "num_heads": 4}, "4 heads do not divide 10 channels"),
 ])
 def test_wrong_options(name, options, message):

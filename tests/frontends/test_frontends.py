@@ -29,6 +29,12 @@ CASES = {
         ({}, 80, 0.01),
         ({**tiny_parts.FRONTENDS["nemo_log_mel"], **MASKS}, 16, 0.01),
     ],
+    "waveform": [
+        (tiny_parts.FRONTENDS["waveform"], 10, 5 / 16000),
+        ({"window_length": 7, "hop_length": 4, "normalize": False, "time_masks": 1, "time_mask_fraction": 0.2}, 7,
+         4 / 16000),
+        ({"window_length": 8, "hop_length": 8}, 8, 8 / 16000),
+    ],
     "whisper_log_mel": [
         ({}, 80, 0.01),
         ({**tiny_parts.FRONTENDS["whisper_log_mel"], **MASKS}, 16, 0.01),
