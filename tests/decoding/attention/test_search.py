@@ -213,3 +213,5 @@ def test_a_recording_is_read_once(task, expected):
 
     found = AttentionSearch(language="en", task=task)(written_memory(written, spec), spec, step)
     assert found.text == expected
+    # It goes back with the 7th letter, and the 8th says so; a text of the second reading would cost as much again.
+    assert len(reader.fed) == 4 + (7 if task == "transcribe" else len(written))
