@@ -155,6 +155,11 @@ class AttentionSearch:
             return AttentionHypothesis("", confidence=1.0)
         rules = TokenRules(head_spec, tokens, self.timestamps)
         beginning = self._begin(tokens, memory, step)
+        known = {"language": beginning.language, "language_confidence": beginning.language_confidence,
+                 "no_speech": beginning.no_speech}
+        no_speech = beginning.no_speech or 0.0
+        if no_speech > SURE_NO_SPEECH:  # whatever the text would be
+            return AttentionHypothesis("", confidence=no_speech, **known)
         room = min(head_spec["maximum_tokens"] - beginning.position, LEAST_TOKENS + int(
             TOKENS_PER_SECOND * len(memory) * head_spec["frame_seconds"]))
         units = units_of(head_spec)
@@ -164,11 +169,9 @@ class AttentionSearch:
         path = self._search(beginning, reading, rules, tokens.end, room)
         if compression_ratio(units.join([units.names[token] for token in path.tokens])) > COMPRESSION_RATIO:
             path = self._search(beginning, reading, rules, tokens.end, room, without_repeats=True)
-        known = {"score": path.mean, "language": beginning.language, "no_speech": beginning.no_speech,
-                 "language_confidence": beginning.language_confidence}
-        silent = NO_SPEECH if path.mean < LOG_PROBABILITY else SURE_NO_SPEECH
-        if beginning.no_speech is not None and beginning.no_speech > silent:
-            return AttentionHypothesis("", confidence=beginning.no_speech, **known)
+        known["score"] = path.mean
+        if no_speech > NO_SPEECH and path.mean < LOG_PROBABILITY:
+            return AttentionHypothesis("", confidence=no_speech, **known)
         segments = make_segments(path.tokens, path.log_probs, tokens, units) if self.timestamps else []
         words = make_words(path.tokens, path.log_probs, np.stack(path.attention), head_spec, tokens,
                            beginning.language)
