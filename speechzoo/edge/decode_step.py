@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from speechzoo.decoding.attention.cache import cache_at
+from speechzoo.decoding.attention.memory import MemoryParts
 
 
 class DecodeStep:
@@ -18,6 +19,7 @@ class DecodeStep:
     def __init__(self, run: Callable[..., dict[str, np.ndarray]], shapes: dict[str, list[int]]):
         self._run = run
         self._shapes = shapes
+        self._parts = MemoryParts(shapes)
 
     def __call__(self, tokens: np.ndarray, position: int, memory: np.ndarray, state: dict | None) -> tuple:
         """One more token of each of several texts of one utterance.
@@ -33,9 +35,9 @@ class DecodeStep:
             float32 (texts, frames).
 
         Raises:
-            ValueError: A position behind the last token, or the state of another decoder.
+            ValueError: A position behind the last token, or the state or the memory of another decoder.
         """
         cache = cache_at(position, len(tokens), state, self._shapes)
         outputs = self._run(tokens=np.asarray(tokens, np.int32)[:, None], position=np.array(position, np.int32),
-                            memory=np.asarray(memory, np.float32)[None], **cache)
+                            **self._parts(memory), **cache)
         return outputs["logits"], {name: outputs[name] for name in cache}, outputs["attention"]

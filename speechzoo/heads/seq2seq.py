@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from speechzoo.decoding.attention.memory import VALID, memory_name
 from speechzoo.heads.head import Head
 from speechzoo.heads.seq2seq_loss import Seq2SeqLoss, TokenAccuracy
 from speechzoo.layers.decoder import DecoderBlock
@@ -108,11 +109,6 @@ class Seq2SeqHead(Head):
         mask = sequence_mask(lengths, memory)
         return memory if mask is None else memory * mask
 
-    @property
-    def memory_size(self) -> int:
-        """Channels of the memory."""
-        return 2 * self.num_layers * self.size + 1
-
     # -- the decoder ---------------------------------------------------------------------------------------------------
 
     def decode(self, tokens, memory, training: bool = False):
@@ -132,13 +128,14 @@ class Seq2SeqHead(Head):
         drop = self.dropout if training else None
         hidden = ops.take(self.embedding, tokens, axis=0) + self.positions[:count]
         hidden = drop(hidden, training=True) if drop else hidden
-        memories, unheard = self._memories(memory)
-        for block, (keys, values) in zip(self.blocks, memories):
-            hidden, *_ = block(hidden, keys, values, unseen, unheard,
-                               drop=drop and (lambda added: drop(added, training=True)))
+        parts = [memory[..., number * self.size:(number + 1) * self.size] for number in range(2 * self.num_layers)]
+        unheard = excluding(memory[..., -1])[:, None, :]
+        for block, keys, values in zip(self.blocks, parts[::2], parts[1::2]):
+            hidden = block(hidden, keys, values, unseen, unheard,
+                           drop=drop and (lambda added: drop(added, training=True)))
         return self._logits(hidden)
 
-    def decode_step(self, tokens, position, memory, cache: dict) -> tuple:
+    def decode_step(self, tokens, position, memory: dict, cache: dict) -> tuple:
         """One more token of each text, with what the decoder has computed for those before it.
 
         A step costs the same whichever token it is, but for the attention over the cache.
@@ -146,7 +143,8 @@ class Seq2SeqHead(Head):
         Args:
             tokens: int32 (batch, 1), the tokens at `position`.
             position: int32 () or (batch,), from 0; less than the capacity of the cache.
-            memory: (batch, frames, layers x 2 x size + 1), what `call` gives, or (1, ...) for texts of one utterance.
+            memory: What `call` gives, as `speechzoo.decoding.attention.memory.memory_parts` takes it apart; each part
+                with batch rows, or with one for texts of one utterance.
             cache: Name -> float32 (batch, capacity, size); zeros at position 0. See `initial_cache`.
 
         Returns:
@@ -155,21 +153,23 @@ class Seq2SeqHead(Head):
         """
         position = ops.reshape(ops.cast(position, "int32"), (-1, 1, 1))
         places = ops.arange(ops.shape(next(iter(cache.values())))[1], dtype="int32")
-        unseen = excluding(ops.cast(places[None, None, :] <= position, memory.dtype))
-        here = ops.cast(places[None, :, None] == position, memory.dtype)
+        dtype = memory[VALID].dtype
+        unseen = excluding(ops.cast(places[None, None, :] <= position, dtype))
+        here = ops.cast(places[None, :, None] == position, dtype)
         hidden = ops.take(self.embedding, tokens, axis=0) + ops.take(self.positions, position[:, :, 0], axis=0)
-        memories, unheard = self._memories(memory)
+        unheard = excluding(memory[VALID])[:, None, :]
         written, weights = {}, []
-        for number, (block, (memory_keys, memory_values)) in enumerate(zip(self.blocks, memories), 1):
+        for number, block in enumerate(self.blocks, 1):
             names = f"block_{number}_keys", f"block_{number}_values"
 
             def remember(*new, names=names):
                 return [cache[name] + here * (part - cache[name]) for name, part in zip(names, new)]
 
-            hidden, of_frames, seen = block(hidden, memory_keys, memory_values, unseen, unheard, remember=remember)
+            hidden, of_frames, seen = block.step(hidden, *(memory[memory_name(name)] for name in names), unseen,
+                                                 unheard, remember)
             written.update(zip(names, seen))
             weights.append(of_frames)
-        chosen = [weights[block][number, :, 0] for block, number in self.alignment_heads]
+        chosen = [weights[block][:, number] for block, number in self.alignment_heads]
         return self._logits(hidden)[:, 0], written, sum(chosen[1:], chosen[0]) / len(chosen)
 
     def initial_cache(self, batch: int, capacity: int | None = None) -> dict[str, np.ndarray]:
@@ -186,11 +186,6 @@ class Seq2SeqHead(Head):
         """Name -> [maximum_tokens, size] of the keys and of the values of each block."""
         return {f"block_{number}_{part}": [self.maximum_tokens, self.size]
                 for number in range(1, self.num_layers + 1) for part in ("keys", "values")}
-
-    def _memories(self, memory):
-        """Keys and values of each block, and what is added to the scores of frames: (batch, 1, frames)."""
-        parts = [memory[..., number * self.size:(number + 1) * self.size] for number in range(2 * self.num_layers)]
-        return list(zip(parts[::2], parts[1::2])), excluding(memory[..., -1])[:, None, :]
 
     def _logits(self, hidden):
         batch, tokens, _ = ops.shape(hidden)

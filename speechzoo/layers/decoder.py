@@ -1,8 +1,9 @@
 """The block of an attention decoder: it looks back at what is written, and across at what was heard."""
 
 import keras
+from keras import ops
 
-from speechzoo.layers.attention import attend, join_heads, split_heads
+from speechzoo.layers.attention import attend, attend_rows, join_heads, split_heads
 from speechzoo.layers.feed_forward import FeedForward
 from speechzoo.layers.quantizable import FrameDense
 
@@ -42,8 +43,8 @@ class DecoderBlock(keras.layers.Layer):
             layer.build(tokens_shape)
         self.cross_attention.build(frames_shape)
 
-    def call(self, inputs, memory_keys, memory_values, unseen, unheard, remember=None, drop=None):
-        """One pass through the block.
+    def call(self, inputs, memory_keys, memory_values, unseen, unheard, drop=None):
+        """All tokens of texts at once.
 
         Args:
             inputs: Tokens (batch, tokens, size).
@@ -51,24 +52,41 @@ class DecoderBlock(keras.layers.Layer):
             unseen: Added to the scores of tokens: 0 where one is seen, very negative elsewhere; broadcasts to (heads,
                 batch, tokens, tokens).
             unheard: Added to the scores of frames, in the same way.
-            remember: `(keys, values) -> (keys, values)`, which puts the inputs' own among those of earlier tokens; None
-                where `inputs` are all tokens.
             drop: Dropout of what each module adds; None without.
 
         Returns:
-            Tokens (batch, tokens, size), the weights of the frames (heads, batch, tokens, frames), and the keys and
-            values of the tokens seen.
+            Tokens (batch, tokens, size).
         """
         drop = drop or (lambda tensor: tensor)
         normed = self.norm_self(inputs)
-        keys, values = self.self_attention.keys_and_values(normed)
-        if remember is not None:
-            keys, values = remember(keys, values)
-        written, _ = self.self_attention(normed, keys, values, unseen)
-        hidden = inputs + drop(written)
-        heard, weights = self.cross_attention(self.norm_cross(hidden), memory_keys, memory_values, unheard)
-        hidden = hidden + drop(heard)
-        return hidden + drop(self.feed_forward(self.norm_feed_forward(hidden))), weights, (keys, values)
+        hidden = inputs + drop(self.self_attention(normed, *self.self_attention.keys_and_values(normed), unseen))
+        hidden = hidden + drop(self.cross_attention(self.norm_cross(hidden), memory_keys, memory_values, unheard))
+        return hidden + drop(self.feed_forward(self.norm_feed_forward(hidden)))
+
+    def step(self, inputs, memory_keys, memory_values, unseen, unheard, remember):
+        """One token of each text.
+
+        Args:
+            inputs: Tokens (texts, 1, size).
+            memory_keys: What `cross_attention` makes of the frames, (texts, frames, size), or (1, ...) of an utterance
+                that all texts share.
+            memory_values: The same, (texts, size, frames) or (1, size, frames).
+            unseen: Added to the scores of tokens: 0 where one is seen, very negative elsewhere; broadcasts to (texts,
+                1, tokens).
+            unheard: Added to the scores of frames, in the same way.
+            remember: `(keys, values) -> (keys, values)`, which puts the inputs' own among those of earlier tokens.
+
+        Returns:
+            Tokens (texts, 1, size), the weights of the frames (texts, heads, frames), and the keys and values (texts,
+            tokens, size) of the tokens seen.
+        """
+        normed = self.norm_self(inputs)
+        keys, values = remember(*self.self_attention.keys_and_values(normed))
+        written, _ = self.self_attention.step(normed, keys, ops.transpose(values, (0, 2, 1)), unseen)
+        hidden = inputs + written
+        heard, weights = self.cross_attention.step(self.norm_cross(hidden), memory_keys, memory_values, unheard)
+        hidden = hidden + heard
+        return hidden + self.feed_forward(self.norm_feed_forward(hidden)), weights, (keys, values)
 
     def get_config(self):
         return {**super().get_config(), "size": self.size, "num_heads": self.num_heads,
@@ -112,12 +130,24 @@ class TokenAttention(keras.layers.Layer):
             penalty: Added to the scores, broadcasts to (heads, batch, tokens, positions).
 
         Returns:
-            Tokens (batch, tokens, size) and the weights of the positions (heads, batch, tokens, positions).
+            Tokens (batch, tokens, size).
         """
+        context, _ = attend(*(split_heads(part, self.num_heads) for part in (self._queries(inputs), keys, values)),
+                            penalty)
+        return self.output_projection(join_heads(context))
+
+    def step(self, inputs, keys, values, penalty):
+        """Attends to a source, with one token of each text; arguments as of `speechzoo.layers.attention.attend_rows`.
+
+        Returns:
+            Tokens (texts, 1, size) and the weights of the positions (texts, heads, positions).
+        """
+        context, weights = attend_rows(self._queries(inputs), keys, values, penalty, self.num_heads)
+        return self.output_projection(context), weights
+
+    def _queries(self, inputs):
         # The scale goes into the queries: one small multiplication instead of one on every score.
-        query = self.query(inputs) * (self.size // self.num_heads) ** -0.5
-        context, weights = attend(*(split_heads(part, self.num_heads) for part in (query, keys, values)), penalty)
-        return self.output_projection(join_heads(context)), weights
+        return self.query(inputs) * (self.size // self.num_heads) ** -0.5
 
     def keys_and_values(self, source):
         """Keys and values (batch, positions, size) of a source (batch, positions, channels)."""

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from speechzoo.decoding.attention.cache import cache_at
+from speechzoo.decoding.attention.memory import MemoryParts, memory_shapes
 
 
 class DecodeStep:
@@ -20,12 +21,13 @@ class DecodeStep:
     """
 
     def __init__(self, head):
-        self._head = head
-        inputs = {"tokens": keras.Input((1,), dtype="int32"), "position": keras.Input((), dtype="int32"),
-                  "memory": keras.Input((None, head.memory_size))}
-        cache = {name: keras.Input((None, size)) for name, (_, size) in head.cache_shapes().items()}
-        self._model = keras.Model([inputs, cache], StepLayer(head)(inputs, cache))
-        self._memory = None, None
+        self._shapes = head.cache_shapes()
+        inputs = {"tokens": keras.Input((1,), dtype="int32"), "position": keras.Input((), dtype="int32")}
+        # Texts of one utterance share its memory.
+        memory = {name: keras.Input(shape, batch_size=1) for name, shape in memory_shapes(self._shapes).items()}
+        cache = {name: keras.Input((None, size)) for name, (_, size) in self._shapes.items()}
+        self._model = keras.Model([inputs, memory, cache], StepLayer(head)(inputs, memory, cache))
+        self._parts = MemoryParts(self._shapes, ops.convert_to_tensor)
 
     def __call__(self, tokens: np.ndarray, position: int, memory: np.ndarray, state: dict | None) -> tuple:
         """One more token of each of several texts of one utterance.
@@ -41,12 +43,9 @@ class DecodeStep:
             float32 (texts, frames), averaged over the alignment heads.
         """
         texts = len(tokens)
-        if memory is not self._memory[0]:  # one array for all steps of an utterance, and it can be large
-            self._memory = memory, ops.convert_to_tensor(np.asarray(memory, np.float32)[None])
-        cache = cache_at(position, texts, state, self._head.cache_shapes())
-        inputs = {"tokens": np.asarray(tokens, np.int32)[:, None], "position": np.full(texts, position, np.int32),
-                  "memory": self._memory[1]}
-        logits, cache, weights = self._model.predict_on_batch([inputs, cache])
+        cache = cache_at(position, texts, state, self._shapes)
+        inputs = {"tokens": np.asarray(tokens, np.int32)[:, None], "position": np.full(texts, position, np.int32)}
+        logits, cache, weights = self._model.predict_on_batch([inputs, self._parts(memory), cache])
         return np.asarray(logits), {name: np.asarray(part) for name, part in cache.items()}, np.asarray(weights)
 
 
@@ -58,6 +57,6 @@ class StepLayer(keras.layers.Layer):
         self.head = head
         self.built = True
 
-    def call(self, inputs, cache):
+    def call(self, inputs, memory, cache):
         """Tokens (batch, 1), position (batch,), memory and cache -> logits (batch, vocabulary), cache and attention."""
-        return self.head.decode_step(inputs["tokens"], inputs["position"], inputs["memory"], cache)
+        return self.head.decode_step(inputs["tokens"], inputs["position"], memory, cache)

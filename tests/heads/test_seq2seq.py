@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from speechzoo.decoding.attention.memory import memory_parts
 from speechzoo.heads import Seq2SeqHead
 from speechzoo.multitask.batches import join_outputs
 from tests.helpers import spread_weights
@@ -32,6 +33,7 @@ TEXTS = np.random.default_rng(1).integers(0, 30, (3, TOKENS)).astype(np.int32)
 def steps(head, tokens, memory, capacity):
     """Logits (batch, tokens, vocabulary) and weights of the frames (batch, tokens, frames), step by step."""
     cache, logits, weights = head.initial_cache(len(tokens), capacity), [], []
+    memory = memory_parts(np.asarray(memory), head.cache_shapes())
     for position in range(tokens.shape[1]):
         of_token, cache, of_frames = head.decode_step(tokens[:, position:position + 1], position, memory, cache)
         logits.append(np.asarray(of_token))
@@ -58,9 +60,10 @@ def test_texts_of_one_utterance_share_its_memory(head, frames):
 
 def test_each_text_may_be_at_its_own_position(head, frames):
     memory, cache = head(frames), head.initial_cache(3)
+    parts = memory_parts(np.asarray(memory), head.cache_shapes())
     for position in range(3):
-        _, cache, _ = head.decode_step(TEXTS[:, position:position + 1], position, memory, cache)
-    again, _, _ = head.decode_step(TEXTS[[0, 1, 2], [1, 2, 3]][:, None], np.array([1, 2, 3], np.int32), memory, cache)
+        _, cache, _ = head.decode_step(TEXTS[:, position:position + 1], position, parts, cache)
+    again, _, _ = head.decode_step(TEXTS[[0, 1, 2], [1, 2, 3]][:, None], np.array([1, 2, 3], np.int32), parts, cache)
     expected = np.asarray(head.decode(TEXTS, memory))
     np.testing.assert_allclose(again, expected[[0, 1, 2], [1, 2, 3]], atol=1e-5)
 

@@ -77,23 +77,34 @@ def warping_path(cost: np.ndarray) -> np.ndarray:
     return np.array(path[::-1])
 
 
-def tokens_before_return(attention: np.ndarray, frame_seconds: float) -> int:
+def attention_centres(attention: np.ndarray, frame_seconds: float) -> np.ndarray:
+    """Where a decoder looked for each token, as one number: half of the weight is before it.
+
+    Args:
+        attention: float (tokens, attention heads, frames).
+        frame_seconds: Of a frame.
+
+    Returns:
+        Seconds, float64 (tokens,).
+    """
+    weights = np.asarray(attention, np.float64).mean(axis=1)
+    shares = np.cumsum(weights, axis=1) / weights.sum(axis=1, keepdims=True)
+    return (shares < 0.5).sum(axis=1) * frame_seconds
+
+
+def tokens_before_return(centres: np.ndarray) -> int:
     """How many tokens a decoder has written when it goes back to what it has already read; all where it doesn't.
 
     Speech is read from its beginning to its end. A Whisper decoder that hears no silence behind a short clip doesn't
     end there but reads it over and over; the text that follows is a worse copy.
 
     Args:
-        attention: float (tokens, attention heads, frames), where the decoder looked for each token of text.
-        frame_seconds: Of a frame.
+        centres: Seconds (tokens,), where the decoder looked for each token of text (`attention_centres`).
 
     Returns:
         Where two tokens in a row look `RETURN_SECONDS` before the one that looked furthest, those before them that are
         less than half of that behind it.
     """
-    weights = np.asarray(attention, np.float64).mean(axis=1)
-    shares = np.cumsum(weights, axis=1) / weights.sum(axis=1, keepdims=True)
-    centres = (shares < 0.5).sum(axis=1) * frame_seconds
     furthest = np.maximum.accumulate(centres)
     behind = furthest - centres
     returned = np.flatnonzero((behind[:-1] > RETURN_SECONDS) & (behind[1:] > RETURN_SECONDS))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from speechzoo.decoding.attention.special_tokens import SpecialTokens
+from speechzoo.text.byte_pairs import BYTE_CHARACTERS
 from speechzoo.text.units import Bytes
 
 LATEST_START_SECONDS = 1.0
@@ -116,7 +117,10 @@ def annotation_tokens(units: tuple[str, ...]) -> tuple[int, ...]:
 
     Reference: `Tokenizer.non_speech_tokens` of openai-whisper 20250625.
     """
-    splitter, index = Bytes(list(units)), {unit: token for token, unit in enumerate(units)}
+    # Units of other characters are no part of these signs: a table of them all would take 16 MB.
+    characters = {BYTE_CHARACTERS[byte] for sign in [" -'", *_SIGNS, *_NOTES] for byte in sign.encode("utf-8")}
+    index = {unit: token for token, unit in enumerate(units) if characters.issuperset(unit)}
+    splitter = Bytes(list(index))
     found = {splitter.split(" -")[0], splitter.split(" '")[0]}  # not at the beginning of a word; inside they may be
     for sign in [*_SIGNS, *_NOTES]:
         for parts in (splitter.split(sign), splitter.split(f" {sign}")):

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from speechzoo.decoding.attention.alignment import tokens_before_return
+from speechzoo.decoding.attention.alignment import attention_centres, tokens_before_return
 from speechzoo.decoding.attention.hypothesis import AttentionHypothesis
 from speechzoo.decoding.attention.rules import TokenRules, normalised, repeated
 from speechzoo.decoding.attention.special_tokens import SpecialTokens
 from speechzoo.decoding.attention.words import has_letters, make_segments, make_words
-from speechzoo.text.units import units_of
+from speechzoo.text.units import Units, units_of
 
 TOKENS_PER_SECOND, LEAST_TOKENS = 25, 12
 """A text has at most `TOKENS_PER_SECOND` for each second of audio, but may have `LEAST_TOKENS`: the fastest speakers
@@ -38,11 +38,13 @@ attention heads, frames), where the decoder looked, and sums to one over frames.
 
 @dataclass
 class _Path:
-    """A text under way: its tokens, the log-probability of each, and where the decoder looked for each."""
+    """A text under way: its tokens, the log-probability of each, where the decoder looked for each, and the middle of
+    that in seconds."""
 
     tokens: tuple[int, ...] = ()
     log_probs: tuple[float, ...] = ()
     attention: tuple[np.ndarray, ...] = ()
+    centres: tuple[float, ...] = ()
     ended: bool = False
 
     @property
@@ -52,6 +54,10 @@ class _Path:
     @property
     def mean(self):
         return self.total / max(len(self.tokens), 1)
+
+    def until(self, count):
+        """The first `count` tokens."""
+        return _Path(self.tokens[:count], self.log_probs[:count], self.attention[:count], self.centres[:count])
 
 
 @dataclass
@@ -65,6 +71,40 @@ class _Beginning:
     language: str | None
     language_confidence: float
     no_speech: float | None
+
+
+@dataclass
+class _Reading:
+    """One decoder at work on one utterance.
+
+    Attributes:
+        memory, step: As of `AttentionSearch.__call__`.
+        frame_seconds: Of a frame of the memory.
+        special: Tokens that are no text.
+        units: The head's.
+        once: The utterance is read from its beginning to its end, and no further.
+    """
+
+    memory: np.ndarray
+    step: Step
+    frame_seconds: float
+    special: set[int]
+    units: Units
+    once: bool
+
+    def before_second(self, path) -> int | None:
+        """How many tokens of a text were written before the decoder went back to what it had read; None if it didn't."""
+        texts = [position for position, token in enumerate(path.tokens) if token not in self.special]
+        if not self.once or len(texts) < 2:
+            return None
+        count = tokens_before_return(np.array([path.centres[position] for position in texts]))
+        if count == len(texts):
+            return None
+        # The signs behind the last word belong to it.
+        while count < len(texts) - 1 and not has_letters(
+                self.units.written(self.units.names[path.tokens[texts[count]]])):
+            count += 1
+        return texts[count]
 
 
 class AttentionSearch:
@@ -115,18 +155,23 @@ class AttentionSearch:
             return AttentionHypothesis("", confidence=1.0)
         rules = TokenRules(head_spec, tokens, self.timestamps)
         beginning = self._begin(tokens, memory, step)
+        known = {"language": beginning.language, "language_confidence": beginning.language_confidence,
+                 "no_speech": beginning.no_speech}
+        no_speech = beginning.no_speech or 0.0
+        if no_speech > SURE_NO_SPEECH:  # whatever the text would be
+            return AttentionHypothesis("", confidence=no_speech, **known)
         room = min(head_spec["maximum_tokens"] - beginning.position, LEAST_TOKENS + int(
             TOKENS_PER_SECOND * len(memory) * head_spec["frame_seconds"]))
         units = units_of(head_spec)
-        path = self._search(beginning, memory, step, rules, tokens.end, room)
+        # Translations may go back: words change places.
+        translates = tokens.tasks.get("translate", -1) in tokens.start_with(self.task, self.timestamps)
+        reading = _Reading(memory, step, head_spec["frame_seconds"], set(tokens.special.tolist()), units, not translates)
+        path = self._search(beginning, reading, rules, tokens.end, room)
         if compression_ratio(units.join([units.names[token] for token in path.tokens])) > COMPRESSION_RATIO:
-            path = self._search(beginning, memory, step, rules, tokens.end, room, without_repeats=True)
-        path = self._without_second_reading(path, tokens, units, head_spec["frame_seconds"])
-        known = {"score": path.mean, "language": beginning.language, "no_speech": beginning.no_speech,
-                 "language_confidence": beginning.language_confidence}
-        silent = NO_SPEECH if path.mean < LOG_PROBABILITY else SURE_NO_SPEECH
-        if beginning.no_speech is not None and beginning.no_speech > silent:
-            return AttentionHypothesis("", confidence=beginning.no_speech, **known)
+            path = self._search(beginning, reading, rules, tokens.end, room, without_repeats=True)
+        known["score"] = path.mean
+        if no_speech > NO_SPEECH and path.mean < LOG_PROBABILITY:
+            return AttentionHypothesis("", confidence=no_speech, **known)
         segments = make_segments(path.tokens, path.log_probs, tokens, units) if self.timestamps else []
         words = make_words(path.tokens, path.log_probs, np.stack(path.attention), head_spec, tokens,
                            beginning.language)
@@ -153,40 +198,29 @@ class AttentionSearch:
             position += 1
         return _Beginning(logits, state, attention, position, language, sure, no_speech)
 
-    def _search(self, beginning, memory, step, rules, end, room, without_repeats=False) -> _Path:
+    def _search(self, beginning, reading, rules, end, room, without_repeats=False) -> _Path:
         """The best text that continues the beginning within `room` tokens."""
         alive, ended = [_Path()], []
         logits, state, attention = beginning.logits, beginning.state, beginning.attention
         for position in range(beginning.position, beginning.position + room):
             forbidden = [repeated(path.tokens, REPEATED_TOKENS) if without_repeats else () for path in alive]
             log_probs = rules.log_probs(logits, [path.tokens for path in alive], forbidden)
-            rows, alive, newly_ended = self._extend(alive, log_probs, attention, end)
-            ended += newly_ended
+            centres = attention_centres(attention.reshape(len(alive), -1, attention.shape[-1]), reading.frame_seconds)
+            rows, longer, newly_ended = self._extend(alive, log_probs, attention, centres, end)
+            firsts = [reading.before_second(path) for path in longer]
+            # A text that is read again is over, too: the second reading would go on as long as there is room.
+            ended += newly_ended + [path.until(count) for path, count in zip(longer, firsts) if count is not None]
+            rows, alive = ([item for item, count in zip(items, firsts) if count is None] for items in (rows, longer))
             done = len(ended) >= self.beam and _best(ended).mean >= _best(alive or ended).mean
             if done or not alive or position == beginning.position + room - 1:
                 break
             if rows != list(range(len(log_probs))):
                 state = {name: value[rows] for name, value in state.items()}
-            logits, state, attention = step(np.array([path.tokens[-1] for path in alive]), position, memory, state)
+            logits, state, attention = reading.step(np.array([path.tokens[-1] for path in alive]), position,
+                                                    reading.memory, state)
         return _best(ended or alive)
 
-    def _without_second_reading(self, path, tokens, units, frame_seconds) -> _Path:
-        """The text up to where the decoder reads the recording again. Translations may go back: words change places."""
-        texts = np.flatnonzero(~np.isin(path.tokens, tokens.special))
-        translates = tokens.tasks.get("translate", -1) in tokens.start_with(self.task, self.timestamps)
-        if translates or not len(texts):
-            return path
-        attention = np.stack(path.attention)[texts]
-        count = tokens_before_return(attention.reshape(len(texts), -1, attention.shape[-1]), frame_seconds)
-        if count == len(texts):
-            return path
-        # The signs behind the last word belong to it.
-        while count < len(texts) - 1 and not has_letters(units.written(units.names[path.tokens[texts[count]]])):
-            count += 1
-        end = texts[count]
-        return _Path(path.tokens[:end], path.log_probs[:end], path.attention[:end])
-
-    def _extend(self, paths, log_probs, attention, end):
+    def _extend(self, paths, log_probs, attention, centres, end):
         """Each text by its most probable tokens: the rows of those kept, these texts, and those that ended."""
         count = min(self.beam + 1, log_probs.shape[1])
         candidates = []
@@ -199,7 +233,7 @@ class AttentionSearch:
         for _, row, token in candidates:
             path = paths[row]
             longer = _Path((*path.tokens, token), (*path.log_probs, float(log_probs[row, token])),
-                           (*path.attention, attention[row]), token == end)
+                           (*path.attention, attention[row]), (*path.centres, centres[row]), token == end)
             if longer.ended:
                 ended.append(longer)
             else:

@@ -1,5 +1,6 @@
 """The special tokens of a `seq2seq` head, by what their names say."""
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -45,8 +46,7 @@ class SpecialTokens:
         Raises:
             ValueError: A start or an end that the head has no token for.
         """
-        # Most of a large vocabulary is text: a look at the first character is enough to pass it over.
-        named = {unit: token for token, unit in enumerate(head_spec["units"]) if unit[:1] == "<" and is_special(unit)}
+        named = _named(tuple(head_spec["units"]))
         size, start, end = len(head_spec["units"]), list(head_spec["start"]), head_spec["end"]
         if not start or any(not 0 <= token < size for token in (*start, end)):
             raise ValueError(f"start {start} and end {end} must be tokens of the head, 0 to {size - 1}")
@@ -86,3 +86,10 @@ class SpecialTokens:
             known = f"it knows {', '.join(sorted(self.languages))}" if self.languages else "it knows one language only"
             raise ValueError(f"the decoder doesn't know the language '{language}'; {known}")
         return self.languages[language]
+
+
+@functools.lru_cache(maxsize=4)
+def _named(units: tuple[str, ...]) -> dict[str, int]:
+    """Special unit -> token."""
+    # Most of a large vocabulary is text: a look at the first character is enough to pass it over.
+    return {unit: token for token, unit in enumerate(units) if unit[:1] == "<" and is_special(unit)}

@@ -20,6 +20,8 @@ WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
 _HYBRID_VERSIONS = {"CONV_2D": 5, "DEPTHWISE_CONV_2D": 6, "FULLY_CONNECTED": 12}
 # TFLite's own converter leaves smaller weights alone too: nothing to gain.
 _MINIMUM_ELEMENTS = 1024
+# Larger weights, those of vocabularies, are read from the file. XNNPACK would hold a second copy of them.
+_MAXIMUM_COPIED_ELEMENTS = 1 << 23
 
 
 def quantize_weights(network: bytes, mode: str) -> bytes:
@@ -38,10 +40,10 @@ def quantize_weights(network: bytes, mode: str) -> bytes:
     if mode == "dynamic":
         for graph, frontend in zip(model.subgraphs, frontend_operators(model)):
             _store_tables_int8(model, graph, frontend)
-    for graph, frontend in zip(model.subgraphs, frontend_operators(model)):
+    for number, graph in enumerate(model.subgraphs):
         if mode == "dynamic":
-            _store_int8(model, graph, frontend)
-        _store_float16(model, graph, None if mode == "float16" else frontend)
+            _store_int8(model, graph, frontend_operators(model)[number])
+        _store_float16(model, graph, None if mode == "float16" else frontend_operators(model)[number])
         _drop_what_no_device_reads(graph)
     return serialize(model)
 
@@ -177,7 +179,7 @@ def _cast(source, target):
 
 
 def _store_int8(model, graph, frontend):
-    consumers = {}
+    consumers, in_place = {}, []
     for index, operator in enumerate(graph.operators):
         for position, tensor in enumerate(operator.inputs):
             consumers.setdefault(tensor, []).append((index, position))
@@ -202,6 +204,28 @@ def _store_int8(model, graph, frontend):
             operator.opcodeIndex = operator_code(model, name, _HYBRID_VERSIONS[name])
             if name == "FULLY_CONNECTED":
                 operator.builtinOptions.asymmetricQuantizeInputs = True
+        if name == "FULLY_CONNECTED" and weights.size > _MAXIMUM_COPIED_ELEMENTS:
+            for index, _ in uses:
+                in_place.append(graph.operators[index])
+    for operator in in_place:
+        _read_in_place(model, graph, operator)
+
+
+def _read_in_place(model, graph, operator):
+    """Keeps a product without a bias from XNNPACK, which packs weights anew, for TFLite's own kernel, which doesn't.
+
+    XNNPACK takes no product whose bias is computed; here it is zeros that a FILL writes.
+    """
+    if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
+        return
+    count, name = graph.tensors[operator.inputs[1]].shape[0], graph.tensors[operator.outputs[0]].name
+    size = _add_tensor(graph, name + b"/size", schema.TensorType.INT32, (1,))
+    zero = _add_tensor(graph, name + b"/zero", schema.TensorType.FLOAT32, ())
+    _add_data(model, graph.tensors[size], np.array([count], np.int32))
+    _add_data(model, graph.tensors[zero], np.zeros(1, np.float32))
+    bias = _add_tensor(graph, name + b"/bias", schema.TensorType.FLOAT32, (count,))
+    operator.inputs = np.array([*operator.inputs[:2], bias], np.int32)
+    graph.operators.insert(0, _operator(model, "FILL", 1, [size, zero], bias, schema.FillOptionsT()))
 
 
 def _store_float16(model, graph, operators):

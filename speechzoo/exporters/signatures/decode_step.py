@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from speechzoo.decoding.attention.memory import memory_shapes
 from speechzoo.decoding.heads import find_heads
 from speechzoo.edge import signatures
 from speechzoo.exporters.network.tracing import Endpoint
@@ -14,9 +15,9 @@ _TOKENS = 12
 
 
 class DecodeStep(Signature):
-    """`tokens` int32 (texts, 1) at `position` int32 (), `memory` (1, frames, channels) and the cache, tensor by tensor.
+    """`tokens` int32 (texts, 1) at `position` int32 (), and tensor by tensor the memory of a recording and the cache.
 
-    It gives `logits` (texts, vocabulary), `attention` (texts, frames) and the new cache. Everything but the position
+    The memory is what `speechzoo.decoding.attention.memory.memory_parts` makes of the head's output. It gives `logits` (texts, vocabulary), `attention` (texts, frames) and the new cache. Everything but the position
     has any size that fits together: texts of one recording share its memory.
     """
 
@@ -32,17 +33,21 @@ class DecodeStep(Signature):
         return self.model.heads[self.heads[0]]
 
     def endpoints(self):
+        shapes = self.head.cache_shapes()
+
         def step(inputs):
             cache = dict(inputs)
-            tokens, position, memory = (cache.pop(name) for name in ("tokens", "position", "memory"))
+            tokens, position = cache.pop("tokens"), cache.pop("position")
+            memory = {name: cache.pop(name) for name in memory_shapes(shapes)}
             logits, cache, attention = self.head.decode_step(tokens, position, memory, cache)
             return {"logits": logits, "attention": attention, **cache}
 
         inputs = {"tokens": tf.TensorSpec((None, 1), tf.int32, "tokens"),
-                  "position": tf.TensorSpec((), tf.int32, "position"),
-                  "memory": tf.TensorSpec((1, None, self.head.memory_size), tf.float32, "memory")}
+                  "position": tf.TensorSpec((), tf.int32, "position")}
+        inputs.update({name: tf.TensorSpec((1, *shape), tf.float32, name)
+                       for name, shape in memory_shapes(shapes).items()})
         inputs.update({name: tf.TensorSpec((None, None, size), tf.float32, name)
-                       for name, (_, size) in self.head.cache_shapes().items()})
+                       for name, (_, size) in shapes.items()})
         return [Endpoint(self.name, step, [inputs])]
 
     def measure(self, device, expected, quantize):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.signal import medfilt
 
-from speechzoo.decoding.attention.alignment import median_filter, token_starts, tokens_before_return, warping_path
+from speechzoo.decoding.attention.alignment import (attention_centres, median_filter, token_starts, tokens_before_return,
+                                                   warping_path)
 
 
 def every_path(rows, columns):
@@ -69,4 +70,6 @@ def test_tokens_without_anything_to_go_by():
 def test_a_second_reading_is_not_read(centres, count):
     attention = np.full((len(centres), 2, 40), 0.002)
     attention[np.arange(len(centres)), :, centres] = 1.0
-    assert tokens_before_return(attention, 0.05) == count
+    found = attention_centres(attention, 0.05)
+    np.testing.assert_allclose(found, 0.05 * np.array(centres), atol=0.05)
+    assert tokens_before_return(found) == count

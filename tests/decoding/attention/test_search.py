@@ -108,9 +108,10 @@ NO_SPEECH = whisper_spec()["units"].index("<|nospeech|>")
     (20.0, 4.0, ""), (0.0, 0.5, "hum")])
 def test_nobody_speaks_where_the_decoder_says_so(no_speech, sure, text):
     spec = whisper_spec()
-    found = AttentionSearch(language="en")(written_memory("hum", spec), spec,
-                                           Reader(spec, sure, {NO_SPEECH: no_speech}))
+    reader = Reader(spec, sure, {NO_SPEECH: no_speech})
+    found = AttentionSearch(language="en")(written_memory("hum", spec), spec, reader)
     assert (found.text == "") == (text == "")
+    assert (len(reader.fed) == 4) == (no_speech == 20.0)  # nothing behind the start, where no text would change it
     expected = np.exp(no_speech) / (np.exp(no_speech) + 66 + np.exp(sure))
     assert found.no_speech == pytest.approx(expected, abs=0.02)
     if not text:
@@ -213,3 +214,5 @@ def test_a_recording_is_read_once(task, expected):
 
     found = AttentionSearch(language="en", task=task)(written_memory(written, spec), spec, step)
     assert found.text == expected
+    # It goes back with the 7th letter, and the 8th says so; a text of the second reading would cost as much again.
+    assert len(reader.fed) == 4 + (7 if task == "transcribe" else len(written))
