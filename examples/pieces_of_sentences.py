@@ -5,6 +5,7 @@
 
 Each utterance written is a piece (`start`, `duration`) of the original recording of a sentence: 0.5 to 3 s, short ones as often as long ones, which
 begins and ends between phones and is at least four fifths speech. What is known of the sentence's speaker stays; what was said doesn't.
+Their corpus is another one, `librispeech_pieces`, so that figures tell pieces from sentences.
 """
 
 import argparse
@@ -16,7 +17,7 @@ import numpy as np
 
 from speechzoo.data.manifest import audio_path, read_manifest, write_manifest
 
-KEPT = ("corpus", "subset", "split", "speaker", "gender", "age", "age_group", "language")
+KEPT = ("subset", "split", "speaker", "gender", "age", "age_group", "language")
 SHORTEST, LONGEST = 0.5, 3.0  # seconds
 SPEECH = 0.8  # smallest share of a piece
 
@@ -57,6 +58,7 @@ def pieces(manifest: Path, seed: int, folder: Path) -> Iterator[dict]:
         start, end = piece
         yield {"id": f"{utterance['id']}/piece@{start:.2f}", "audio": audio,
                "start": round(utterance.get("start", 0.0) + start, 6), "duration": round(end - start, 6),
+               **({"corpus": f"{utterance['corpus']}_pieces"} if "corpus" in utterance else {}),
                **{field: utterance[field] for field in KEPT if field in utterance}}
 
 

@@ -81,7 +81,7 @@ def test_words_are_found_where_their_phones_are(tmp_path, monkeypatch, capsys):
 def test_pieces_are_short_spoken_and_keep_the_speaker(tmp_path, monkeypatch, capsys):
     def sentence(name, alignment):
         return {"id": name, "audio": "../recordings/a.flac", "start": 2.0, "duration": alignment[-1][1], "speaker": "ann",
-                "age_group": "child", "transcript": "never kept", "alignment": alignment}
+                "corpus": "tales", "age_group": "child", "transcript": "never kept", "alignment": alignment}
 
     spoken = [["SIL", 1.0], *(["AA", 1.0 + 0.1 * phone] for phone in range(1, 41)), ["SIL", 6.0]]
     sentences = [*(sentence(f"spoken{number}", spoken) for number in range(40)),
@@ -94,7 +94,8 @@ def test_pieces_are_short_spoken_and_keep_the_speaker(tmp_path, monkeypatch, cap
     module.main()
     assert capsys.readouterr().out.startswith("40 pieces, ")
     found = read_manifest(tmp_path / "pieces.jsonl")
-    assert all(set(piece) == {"id", "audio", "start", "duration", "speaker", "age_group"} for piece in found)
+    assert all(set(piece) == {"id", "audio", "start", "duration", "speaker", "corpus", "age_group"} for piece in found)
+    assert {piece["corpus"] for piece in found} == {"tales_pieces"}
     assert found[0]["audio"] == "recordings/a.flac"
     for piece in found:  # from 1 s to 5 s of a sentence that begins at 2 s, silence at most a fifth
         assert 3.0 <= piece["start"] and 0.5 <= piece["duration"] <= 3.0 and piece["start"] + 0.8 * piece["duration"] <= 7.0
