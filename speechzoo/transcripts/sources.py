@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from speechzoo.corpora.corpus import AUDIO_SUFFIXES
+from speechzoo.audio.suffixes import AUDIO_SUFFIXES, OTHER_AUDIO_SUFFIXES
 from speechzoo.transcripts.formats import ENDINGS
 
 
@@ -25,10 +25,11 @@ def find_recordings(named: list[str], listed: str | None = None) -> list[str]:
         text = sys.stdin.read() if listed == "-" else Path(listed).read_text(encoding="utf-8-sig")
         names += [line for line in text.splitlines() if line.strip()]
     found = []
+    endings = {*AUDIO_SUFFIXES, *OTHER_AUDIO_SUFFIXES}  # what has to be converted is missed aloud
     for name in names:
         if name != "-" and os.path.isdir(name):
             inside = sorted(str(path) for path in Path(name).rglob("*")
-                            if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file())
+                            if path.suffix.lower() in endings and path.is_file())
             if not inside:
                 raise ValueError(f"{name}: no recordings in it (of {', '.join(AUDIO_SUFFIXES[:4])}, ...)")
             found += inside

@@ -51,3 +51,12 @@ def test_options_of_decoders_that_attend(tmp_path):
     for option in (["--spoken-language", "de"], ["--task", "translate"]):
         with pytest.raises(ValueError, match="are for models whose transcript comes from a decoder, a seq2seq head"):
             decoder_of(option, SPEC)
+
+
+def test_a_threshold_of_commands():
+    parser = argparse.ArgumentParser()
+    add_decoder_arguments(parser)
+    add_grammar_arguments(parser)
+    assert read_decoder_options(parser.parse_args(["--grammar", "g.yaml", "--command-threshold", "-1.5"])).threshold == -1.5
+    with pytest.raises(ValueError, match="--command-threshold is for commands: add --grammar FILE"):
+        read_decoder_options(parser.parse_args(["--command-threshold", "-1.5"]))

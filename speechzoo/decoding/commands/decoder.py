@@ -35,6 +35,8 @@ class CommandDecoder(Decoder):
         lexicon: Pronunciations: "cmudict", the path of a lexicon, or word -> pronunciations. By default CMUdict where
             the package `pocketsphinx` is installed, and guesses from the letters for words that it lacks; words that
             aren't written in the letters a to z then mean letters or pieces.
+        threshold: Least score of what is accepted, nats per unit, below 0: nearer to it, less noise is taken for a
+            command, and more commands are rejected. That of the compiled grammar when None.
 
     Where the model has a head `speech` and it hears nobody, nothing is accepted: noise isn't read as a command.
 
@@ -46,7 +48,7 @@ class CommandDecoder(Decoder):
     Raises:
         GrammarError: The grammar can't be read.
         ValueError: The model has no head that writes words or phones, a word of the grammar has no pronunciation in the
-            lexicon given, or the grammar was compiled for another model.
+            lexicon given, the grammar was compiled for another model, or a threshold of 0 or more.
 
     Example:
         commands = CommandDecoder("coffee_maker.yaml", model.spec)
@@ -55,7 +57,8 @@ class CommandDecoder(Decoder):
 
     labels = ("intent", "slots")
 
-    def __init__(self, grammar, spec: dict, lexicon: str | Path | Lexicon | None = None):
+    def __init__(self, grammar, spec: dict, lexicon: str | Path | Lexicon | None = None,
+                 threshold: float | None = None):
         heads = {name: spec["heads"][name] for name in find_heads(spec, type="ctc")}
         if not heads:
             raise ValueError("commands need a head that writes words or phones; the model has: "
@@ -68,6 +71,8 @@ class CommandDecoder(Decoder):
             self.head, self.compiled = _head_of(grammar, heads), grammar
         else:
             self.head, self.compiled = _compile(grammar, heads, lexicon)
+        if threshold is not None:
+            self.compiled = self.compiled.with_threshold(threshold)
         self.speech = find_head(spec, type="frame_classifier", label="speech")
         self.heads = (self.head,) if self.speech is None else (self.head, self.speech)
         self._speech_spec = spec["heads"].get(self.speech)

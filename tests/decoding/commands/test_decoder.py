@@ -111,3 +111,14 @@ def test_nothing_is_a_command_where_nobody_speaks():
     assert result.confidence["intent"] == pytest.approx(0.85)
     with pytest.raises(ValueError, match="head 'speech'"):
         commands({**said, "speech": np.zeros(3)})
+
+
+def test_a_threshold_of_ones_own_is_stricter():
+    unsure = outputs("go up", "G OW D P")  # one wrong phone, and not sure of any
+    unsure["phones"] = unsure["phones"] / 3
+    score = CommandDecoder(GRAMMAR, SPEC, LEXICON)(unsure).score
+    assert -2.5 < score < -0.2
+    for threshold, accepted in ((score - 0.1, True), (score + 0.1, False)):
+        assert CommandDecoder(GRAMMAR, SPEC, LEXICON, threshold)(unsure).accepted == accepted
+    with pytest.raises(ValueError, match="threshold of a grammar is below 0"):
+        CommandDecoder(GRAMMAR, SPEC, LEXICON, 0.5)
