@@ -21,7 +21,7 @@ def run(arguments):
     from collections import Counter
 
     from speechzoo.origin import UNKNOWN_LICENCE
-    from speechzoo.published.importing import CONFIG, WEIGHTS, import_published
+    from speechzoo.published.importing import WEIGHTS, import_published
 
     report = import_published(arguments.source, arguments.out, arguments.encoder)
     if not report.known:
@@ -38,6 +38,6 @@ def run(arguments):
         print(f"left out  {count} array{'s' * (count > 1)}: {reason}")
     ready = f"  speechzoo recognize {report.output} recording.wav\nor " if report.heads else ""
     print(f"{report.output / WEIGHTS}\nnext: {ready}write my_model.yaml with heads, data and\n"
-          f"  extends: {report.output / CONFIG}\nand\n"
-          f"  speechzoo train my_model.yaml --weights {report.output / WEIGHTS} --out runs/mine")
+          f"  backbone: {{weights: {report.output}}}\nand\n"
+          "  speechzoo train my_model.yaml --out runs/mine")
     return 0

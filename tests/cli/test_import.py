@@ -25,8 +25,7 @@ def test_says_what_was_read_what_was_left_out_and_what_comes_next(tmp_path, caps
     assert "licence unknown: that of whoever published the file" in shown
     assert "read      31 arrays" in shown and "backbone 'whisper'" in shown
     assert "left out  1 array: positions: " in shown and "left out  35 arrays: decoder: " in shown
-    assert f"  extends: {tmp_path / 'imported' / 'config.yaml'}\n" in shown
-    assert f"speechzoo train my_model.yaml --weights {tmp_path / 'imported' / 'model.weights.h5'} --out" in shown
+    assert f"  backbone: {{weights: {tmp_path / 'imported'}}}\nand\n  speechzoo train my_model.yaml --out" in shown
 
 
 def test_the_decoder_comes_along(tmp_path, capsys):
