@@ -155,11 +155,14 @@ def _join_segments(segments):
 
 def _take_command(result, pieces):
     """Intent, slots and sentence belong together: those of the piece whose command is surest."""
-    heard = [piece.recognition for piece in pieces if piece.recognition.intent is not None]
+    recognitions = [piece.recognition for piece in pieces]
+    heard = [recognition for recognition in recognitions if recognition.intent is not None]
     commands = [recognition for recognition in heard if recognition.intent not in NOTHING_CLASSES]
-    if not heard:
-        return
-    best = max(commands or heard, key=lambda recognition: recognition.confidence.get("intent", 0.0))
+    if heard:
+        best = max(commands or heard, key=lambda recognition: recognition.confidence.get("intent", 0.0))
+    else:  # a model with slots alone
+        best = max(recognitions, key=lambda recognition: (bool(recognition.slots),
+                                                          recognition.confidence.get("slots", 0.0)))
     for field in ("intent", "slots", "slot_confidence", "sentence", "sentence_words", "sentence_score"):
         setattr(result, field, getattr(best, field))
     for label in ("intent", "slots"):
