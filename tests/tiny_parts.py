@@ -1,8 +1,10 @@
 """One tiny configuration per registered part, by its name in a zoo config: what tests over every part are made of."""
 
 FRONTENDS = {
+    "ge2e_mel": {"num_mel_bins": 16},
     "log_mel": {"num_mel_bins": 16},
     "micro_features": {},
+    "speechbrain_fbank": {"num_mel_bins": 16},
     "whisper_log_mel": {"num_mel_bins": 16},
 }
 
@@ -15,6 +17,7 @@ BACKBONES = {
     "crdnn": {"channels": [3], "lstm_size": 5, "num_blocks": 2, "dense_size": 6, "dense_layers": 1, "subsampling": 2},
     "ds_cnn": {"channels": 6, "num_blocks": 2},
     "ecapa_tdnn": {"size": 8, "num_blocks": 2, "scale": 2, "squeeze_size": 4, "aggregation_size": 10},
+    "ge2e_lstm": {"size": 6, "num_blocks": 2, "window_frames": 6, "step_frames": 3, "minimum_frames": 1},
     "lstm": {"size": 6, "num_blocks": 2, "bidirectional": True},
     "tc_resnet": {"channels": [4, 5, 6]},
     "whisper": {"size": 8, "num_blocks": 2, "num_heads": 2},

@@ -7,13 +7,14 @@ from speechzoo.backbones.conformer import Conformer
 from speechzoo.backbones.crdnn import CRDNN
 from speechzoo.backbones.ds_cnn import DSCNN
 from speechzoo.backbones.ecapa_tdnn import ECAPATDNN
+from speechzoo.backbones.ge2e_lstm import GE2ELSTM
 from speechzoo.backbones.lstm import LSTM
 from speechzoo.backbones.tc_resnet import TCResNet
 from speechzoo.backbones.whisper import Whisper
 
 # Name in a zoo config -> class.
 BACKBONES = {"bc_resnet": BCResNet, "cnn": CNN, "conformer": Conformer, "crdnn": CRDNN, "ds_cnn": DSCNN,
-             "ecapa_tdnn": ECAPATDNN, "lstm": LSTM, "tc_resnet": TCResNet, "whisper": Whisper}
+             "ecapa_tdnn": ECAPATDNN, "ge2e_lstm": GE2ELSTM, "lstm": LSTM, "tc_resnet": TCResNet, "whisper": Whisper}
 
-__all__ = ["BACKBONES", "BCResNet", "Backbone", "CNN", "CRDNN", "Conformer", "DSCNN", "ECAPATDNN", "LSTM", "TCResNet",
-           "Whisper"]
+__all__ = ["BACKBONES", "BCResNet", "Backbone", "CNN", "CRDNN", "Conformer", "DSCNN", "ECAPATDNN", "GE2ELSTM", "LSTM",
+           "TCResNet", "Whisper"]

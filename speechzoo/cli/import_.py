@@ -1,17 +1,18 @@
 """`speechzoo import`: published weights -> a folder that training starts from."""
 
-HELP = "Read published weights (Whisper's) into weights that training starts from."
+HELP = "Read published weights (Whisper's, of speaker encoders) into weights that training starts from."
 
 
 def add_arguments(parser):
     """Adds the arguments of the command to its parser."""
     parser.add_argument("source", metavar="SOURCE",
-                        help="weights of a Whisper model (model.bin, model.safetensors, tiny.en.pt), the folder or the "
+                        help="weights of a Whisper model (model.bin, model.safetensors, tiny.en.pt) or a speaker encoder "
+                             "(Resemblyzer's pretrained.pt, SpeechBrain's embedding_model.ckpt), the folder or the "
                              "downloaded package with them, or hf://owner/name")
     parser.add_argument("--out", required=True, metavar="DIR",
                         help="folder to write to: model.weights.h5, config.yaml, origin.json, card.md")
     parser.add_argument("--encoder", action="store_true",
-                        help="leave the decoder out, for models with heads of their own")
+                        help="leave decoder or head out, for models with heads of their own")
 
 
 def run(arguments):

@@ -15,16 +15,18 @@ from speechzoo.remarks import without_remarks
 
 # Module -> its classes that can be in a file.
 CLASSES = {
+    "frontends.ge2e_mel": ["GE2EMel"],
     "frontends.log_mel": ["LogMel"],
     "frontends.micro_features": ["MicroFeatures"],
     "frontends.spec_augment": ["SpecAugment"],
+    "frontends.speechbrain_fbank": ["SpeechBrainFbank"],
     "frontends.whisper_log_mel": ["WhisperLogMel"],
     "layers.attention": ["RelativeAttention", "SelfAttention"],
     "layers.convolution": ["ConvolutionModule"],
     "layers.decoder": ["DecoderBlock", "TokenAttention"],
     "layers.feed_forward": ["FeedForward"],
     "layers.normalization": ["FrameBatchNormalization", "SubSpectralNorm"],
-    "layers.pooling": ["AttentiveStatisticsPooling"],
+    "layers.pooling": ["AttentiveStatisticsPooling", "ChannelAttentiveStatisticsPooling"],
     "layers.quantizable": ["Conv1D", "Conv2D", "Dense", "DepthwiseConv1D", "DepthwiseConv2D", "FrameDense",
                            "InputRange"],
     "layers.recurrence": ["FrameLSTM", "LSTMCell"],
@@ -35,6 +37,7 @@ CLASSES = {
     "backbones.crdnn": ["CRDNN"],
     "backbones.ds_cnn": ["DSCNN"],
     "backbones.ecapa_tdnn": ["ECAPATDNN", "Res2NetConvolution", "SERes2Block", "TimeDelayLayer"],
+    "backbones.ge2e_lstm": ["GE2ELSTM"],
     "backbones.lstm": ["LSTM"],
     "backbones.tc_resnet": ["TCResNet", "TemporalBlock"],
     "backbones.whisper": ["Whisper", "WhisperBlock"],

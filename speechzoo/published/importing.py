@@ -10,12 +10,16 @@ import yaml
 from speechzoo.files import write_atomically
 from speechzoo.origin import ORIGIN, UNKNOWN_LICENCE
 from speechzoo.published.ctranslate2 import CTranslate2File
+from speechzoo.published.resemblyzer import is_resemblyzer, read_resemblyzer
 from speechzoo.published.sources import located
+from speechzoo.published.speechbrain_ecapa import is_speechbrain_ecapa, read_speechbrain_ecapa
 from speechzoo.published.weights_file import open_weights
 from speechzoo.published.whisper import REVISION, SPECIFICATION, read_encoder
 from speechzoo.published.whisper_decoder import read_alignment_heads, read_vocabulary, read_whisper
 from speechzoo.published.whisper_names import WhisperNames, is_openai, is_whisper
 
+# Whether arrays are those of an architecture, and its reader; Whisper has three ways to name them.
+_READERS = [(is_resemblyzer, read_resemblyzer), (is_speechbrain_ecapa, read_speechbrain_ecapa)]
 WEIGHTS, CONFIG, CARD = "model.weights.h5", "config.yaml", "card.md"
 
 
@@ -52,6 +56,10 @@ KNOWN_FILES = {
         "e5b1a55b89c1367dacf97e3e19bfd829a01529dbfdeefa8caeb59b3f1b81dadb": "large-v3",
         "aff26ae408abcba5fbf8813c21e62b0941638c5f6eebfb145be0c9839262a19a": "large-v3-turbo",
     }.items()}
+# `pretrained.pt` in the package Resemblyzer 0.1.4.
+KNOWN_FILES["39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e"] = PublishedFile(
+    "Resemblyzer's speaker encoder", "Apache-2.0", "Copyright 2019 Resemble.AI", "resemblyzer-Apache-2.0.txt",
+    "https://github.com/resemble-ai/Resemblyzer")
 
 
 @dataclass
@@ -90,16 +98,18 @@ class ImportReport:
 def import_published(source: str | Path, output: str | Path, encoder_only: bool = False) -> ImportReport:
     """Reads published weights into `output`: `model.weights.h5`, `config.yaml`, `origin.json` and `card.md`.
 
-    `speechzoo.load(output)` gives the published model, with its decoder as the head `transcript`. `speechzoo train
+    `speechzoo.load(output)` gives the published model: a Whisper's decoder is the head `transcript`, a speaker
+    encoder's embedding the head `speaker`. `speechzoo train
     CONFIG --weights output/model.weights.h5` starts from them with any config whose front end and backbone are those of
     `config.yaml`; the origin goes into the run, and from there into what is exported.
 
     Args:
         source: The weights of a Whisper model in CTranslate2's format, transformers' (safetensors or PyTorch, with its
-            `config.json` beside it) or OpenAI's (`.pt`): a file, a folder, a wheel or source distribution as
-            downloaded, a folder of those, or `hf://owner/name`.
+            `config.json` beside it) or OpenAI's (`.pt`), Resemblyzer's `pretrained.pt` or SpeechBrain's ECAPA-TDNN
+            (`embedding_model.ckpt`): a file, a folder, a wheel or source distribution as downloaded, a folder of
+            those, or `hf://owner/name`.
         output: Folder to write to, made when it isn't there; what an earlier import wrote is replaced.
-        encoder_only: Leave the decoder out: for models that begin with the encoder and have heads of their own.
+        encoder_only: Leave the head out: for models that begin with the encoder and have heads of their own.
 
     Raises:
         FileNotFoundError: No such file.
@@ -126,7 +136,7 @@ def import_published(source: str | Path, output: str | Path, encoder_only: bool 
         digest, size = sha256_of(found.path), found.path.stat().st_size
     known = KNOWN_FILES.get(digest)
     report = ImportReport(found.label, found.given, output,
-                          known.name if known else "Whisper (a file that is not known)",
+                          known.name if known else f"{encoder.kind} (a file that is not known)",
                           known.licence if known else found.licence or UNKNOWN_LICENCE, known is not None,
                           known.copyright if known else "", encoder.backbone["type"], list(encoder.heads),
                           sum(array.size for array in encoder.weights.values()), encoder.used, encoder.left_out)
@@ -141,15 +151,19 @@ def import_published(source: str | Path, output: str | Path, encoder_only: bool 
 
 
 def _read(arrays, found, encoder_only):
-    """What a file holds of a Whisper model, whichever of the three ways its arrays are named in."""
+    """What a file holds, whichever architecture its arrays are named as; Whisper's have three ways."""
     if isinstance(arrays, CTranslate2File):
         if (arrays.specification, arrays.revision) != (SPECIFICATION, REVISION):
             raise ValueError(f"{found.path}: holds a {arrays.specification} of revision {arrays.revision}; only "
                              f"{SPECIFICATION} of revision {REVISION} can be imported")
         return _read_parts(arrays, found, encoder_only)
+    for recognises, read in _READERS:
+        if recognises(arrays):
+            return read(arrays, str(found.path), encoder_only)
     if not is_whisper(arrays):
         raise ValueError(f"{found.path}: weights of a kind that can't be imported, such as "
-                         f"'{next(iter(arrays), 'none at all')[:80]}'; only Whisper's can be")
+                         f"'{next(iter(arrays), 'none at all')[:80]}'; only Whisper's, Resemblyzer's and SpeechBrain's "
+                         "ECAPA-TDNN can be")
     names = WhisperNames(arrays, _num_heads(arrays, found), str(found.path))
     model = _read_parts(names, found, encoder_only)
     model.used = [source for name in model.used for source in names.sources[name]]

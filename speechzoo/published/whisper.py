@@ -24,6 +24,7 @@ class WhisperEncoder:
         frontend: The front end as a zoo config has it: type and options.
         backbone: The backbone as a zoo config has it.
         heads: The heads as a zoo config has them: the decoder's, or none.
+        kind: What kind of model it is, for people.
         used: Names of the file's arrays that the weights come from, each once.
         left_out: Name of every other array -> why it is left out.
     """
@@ -34,6 +35,7 @@ class WhisperEncoder:
     used: list[str]
     left_out: dict[str, str]
     heads: dict = field(default_factory=dict)
+    kind: str = "Whisper"
 
 
 def read_encoder(arrays: Mapping[str, np.ndarray], source: str) -> WhisperEncoder:
@@ -79,6 +81,9 @@ def take_encoder(taker: "Taker", arrays: Mapping[str, np.ndarray], source: str) 
 class Taker:
     """Takes arrays out of a file, each once, and keeps what they become."""
 
+    architecture = "Whisper"
+    remedy = "only files of OpenAI's architecture can be imported"
+
     def __init__(self, arrays, source):
         self._arrays, self._source = arrays, source
         self.weights, self.used, self.left_out = {}, [], {}
@@ -115,17 +120,17 @@ class Taker:
         done = {*self.used, *self.left_out}
         unknown = [name for name in self._arrays if name not in done]
         if unknown:
-            raise ValueError(f"{self._source}: {len(unknown)} arrays that Whisper doesn't have, such as "
-                             f"'{unknown[0]}'; only files of OpenAI's architecture can be imported")
+            raise ValueError(f"{self._source}: {len(unknown)} arrays that {self.architecture} doesn't have, such as "
+                             f"'{unknown[0][:80]}'; {self.remedy}")
 
     def _array(self, name):
         if name not in self._arrays:
-            raise ValueError(f"{self._source}: has no '{name}'; only files of OpenAI's architecture can be imported")
+            raise ValueError(f"{self._source}: has no '{name}'; {self.remedy}")
         return self._arrays[name]
 
     def unfit(self, name, problem):
         """The error that an array is not what an encoder has."""
-        return ValueError(f"{self._source}: '{name}' {problem}; only files of OpenAI's architecture can be imported")
+        return ValueError(f"{self._source}: '{name}' {problem}; {self.remedy}")
 
 
 def _take_convolution(taker, name, path, channels_in, channels_out):

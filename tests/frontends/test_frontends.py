@@ -9,6 +9,10 @@ from tests.helpers import check_frontend
 MASKS = {"frequency_masks": 1, "frequency_mask_width": 4, "time_masks": 1, "time_mask_fraction": 0.2}
 # Name in a zoo config -> (options, features, seconds between frames), at least one each.
 CASES = {
+    "ge2e_mel": [
+        ({}, 40, 0.01),
+        ({**tiny_parts.FRONTENDS["ge2e_mel"], **MASKS}, 16, 0.01),
+    ],
     "log_mel": [
         ({"num_mel_bins": 20, "hop_seconds": 0.01, **MASKS}, 20, 0.01),
         ({"num_mel_bins": 12, "hop_seconds": 0.02, "window_seconds": 0.032, "transform": "fft", "preemphasis": 0.0,
@@ -19,6 +23,10 @@ CASES = {
     "micro_features": [
         (tiny_parts.FRONTENDS["micro_features"], 40, 0.01),
         (MASKS, 40, 0.01),
+    ],
+    "speechbrain_fbank": [
+        ({}, 80, 0.01),
+        ({**tiny_parts.FRONTENDS["speechbrain_fbank"], **MASKS}, 16, 0.01),
     ],
     "whisper_log_mel": [
         ({}, 80, 0.01),
