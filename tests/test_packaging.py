@@ -48,7 +48,7 @@ def test_the_wheel_holds_code_configs_checkpoints_and_voices_and_nothing_else(ar
     shipped = {name for name in wheel if ".dist-info/" not in name}
     assert shipped == files_of(*SHIPPED)
     assert any(name.endswith(".flac") for name in shipped) and "zoo_configs/mtl_conformer_small.yaml" in shipped
-    for licence in ("LICENSE", "LICENSES/whisper-MIT.txt"):
+    for licence in ("LICENSE", "LICENSES/resemblyzer-Apache-2.0.txt", "LICENSES/whisper-MIT.txt"):
         assert any(name.endswith((f"licenses/{licence}", f"dist-info/{Path(licence).name}")) for name in wheel)
 
 
@@ -56,7 +56,7 @@ def test_the_source_archive_can_be_built_and_tested(archives):
     _, archive = archives
     wanted = files_of(*SHIPPED, "tests", "examples", "export", "benchmarks", "docs", "tools")
     wanted |= {"setup.cfg", "pyproject.toml", "Makefile", "constraints.txt", "constraints-newest.txt", "LICENSE",
-               "LICENSES/whisper-MIT.txt", "README.md"}
+               "LICENSES/resemblyzer-Apache-2.0.txt", "LICENSES/whisper-MIT.txt", "README.md"}
     assert sorted(wanted - archive) == []
 
 

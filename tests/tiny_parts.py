@@ -2,9 +2,11 @@
 
 FRONTENDS = {
     "espnet_log_mel": {"num_mel_bins": 16},
+    "ge2e_mel": {"num_mel_bins": 16},
     "log_mel": {"num_mel_bins": 16},
     "micro_features": {},
     "nemo_log_mel": {"num_mel_bins": 16},
+    "speechbrain_fbank": {"num_mel_bins": 16},
     "waveform": {},
     "whisper_log_mel": {"num_mel_bins": 16},
 }
@@ -19,6 +21,7 @@ BACKBONES = {
     "ds_cnn": {"channels": 6, "num_blocks": 2},
     "ecapa_tdnn": {"size": 8, "num_blocks": 2, "scale": 2, "squeeze_size": 4, "aggregation_size": 10},
     "espnet_conformer": {"size": 8, "num_blocks": 2, "num_heads": 2, "feed_forward_size": 12, "kernel_size": 5},
+    "ge2e_lstm": {"size": 6, "num_blocks": 2, "window_frames": 6, "step_frames": 3, "minimum_frames": 1},
     "lstm": {"size": 6, "num_blocks": 2, "bidirectional": True},
     "tc_resnet": {"channels": [4, 5, 6]},
     "wav2vec2": {"size": 8, "num_blocks": 2, "num_heads": 2, "convolution_size": 6, "kernel_sizes": [3, 2],

@@ -13,7 +13,7 @@ from speechzoo.layers.quantizable import Conv1D, Dense
 class ECAPATDNN(Backbone):
     """Squeeze-excited Res2Net blocks along time, and an aggregation of what all of them give.
 
-    The pooling and the embedding of the paper are those of the speaker head. Exports to TFLite as float32,
+    The pooling and the embedding of the paper are those of the speaker head with `pooling: channel_attentive`. Exports to TFLite as float32,
     dynamic-range int8 and full int8.
 
     Reference: Desplanques et al. 2020, https://arxiv.org/abs/2005.07143, figure 2 and sections 3.2 and 3.3.
@@ -26,6 +26,8 @@ class ECAPATDNN(Backbone):
         aggregation_size: Channels of the aggregated frames.
         stride_frames: Feature frames for one output frame; 1 in the paper.
         dropout: Dropout rate of the frames that leave.
+        mirrored: Convolutions see the frames mirrored at both ends of the utterance, as SpeechBrain's do, in place of
+            zeros; with a stride of 1 only.
 
     Call arguments:
         features: (batch, frames, bins).
@@ -37,8 +39,11 @@ class ECAPATDNN(Backbone):
     """
 
     def __init__(self, size: int = 512, num_blocks: int = 3, scale: int = 8, squeeze_size: int = 128,
-                 aggregation_size: int = 1536, stride_frames: int = 1, dropout: float = 0.0, **kwargs):
+                 aggregation_size: int = 1536, stride_frames: int = 1, dropout: float = 0.0,
+                 mirrored: bool = False, **kwargs):
         super().__init__(**kwargs)
+        if mirrored and stride_frames > 1:
+            raise ValueError(f"ecapa_tdnn: mirrored needs a stride_frames of 1, not {stride_frames}")
         self.size = size
         self.num_blocks = num_blocks
         self.scale = scale
@@ -46,8 +51,9 @@ class ECAPATDNN(Backbone):
         self.aggregation_size = self.output_size = aggregation_size
         self.stride_frames = self.subsampling = stride_frames
         self.dropout_rate = dropout
-        self.first = TimeDelayLayer(size, 5, stride=stride_frames, name="layer_1")
-        self.blocks = [SERes2Block(size, scale, squeeze_size, dilation=i + 1, name=f"block_{i}")
+        self.mirrored = mirrored
+        self.first = TimeDelayLayer(size, 5, stride=stride_frames, mirrored=mirrored, name="layer_1")
+        self.blocks = [SERes2Block(size, scale, squeeze_size, dilation=i + 1, mirrored=mirrored, name=f"block_{i}")
                        for i in range(1, num_blocks + 1)]
         self.aggregation = TimeDelayLayer(aggregation_size, 1, name="aggregation")
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
@@ -90,7 +96,7 @@ class ECAPATDNN(Backbone):
         return self.dropout(stream["hidden"], training=training)
 
     def get_config(self):
-        names = ("size", "num_blocks", "scale", "squeeze_size", "aggregation_size", "stride_frames")
+        names = ("size", "num_blocks", "scale", "squeeze_size", "aggregation_size", "stride_frames", "mirrored")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}, "dropout": self.dropout_rate}
 
 
@@ -102,15 +108,18 @@ class TimeDelayLayer(keras.layers.Layer):
         size: Channels out.
         kernel_size: Odd width, frames.
         dilation, stride: Of the convolution, frames.
+        mirrored: Mirrors the frames at both ends instead of completing them with zeros.
 
     Call arguments:
         inputs: (batch, frames, channels), zero in the padding.
         valid: (batch, frames out, 1) of ones and zeros, or None.
     """
 
-    def __init__(self, size: int, kernel_size: int, dilation: int = 1, stride: int = 1, **kwargs):
+    def __init__(self, size: int, kernel_size: int, dilation: int = 1, stride: int = 1, mirrored: bool = False,
+                 **kwargs):
         super().__init__(**kwargs)
         self.size = size
+        self.mirrored = mirrored
         self.around = dilation * (kernel_size // 2)
         self.convolution = Conv1D(size, kernel_size, strides=stride, dilation_rate=dilation, name="convolution")
         self.norm = batch_norm("norm")
@@ -121,7 +130,9 @@ class TimeDelayLayer(keras.layers.Layer):
 
     def call(self, inputs, valid=None, training=False):
         """Inputs (batch, frames, channels) -> (batch, frames out, size), zero in the padding."""
-        if self.around:
+        if self.around and self.mirrored:
+            inputs = _mirror_ends(inputs, valid, self.around)
+        elif self.around:
             inputs = ops.pad(inputs, ((0, 0), (self.around, self.around), (0, 0)))
         hidden = self.norm(ops.relu(self.convolution(inputs)), valid, training=training)
         return hidden if valid is None else hidden * valid
@@ -131,11 +142,11 @@ class TimeDelayLayer(keras.layers.Layer):
 class SERes2Block(keras.layers.Layer):
     """Figure 2 of the paper: pointwise, Res2Net convolution, pointwise, squeeze and excitation, and the input added."""
 
-    def __init__(self, size: int, scale: int, squeeze_size: int, dilation: int, **kwargs):
+    def __init__(self, size: int, scale: int, squeeze_size: int, dilation: int, mirrored: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.size = size
         self.layer_1 = TimeDelayLayer(size, 1, name="layer_1")
-        self.res2net = Res2NetConvolution(size, scale, dilation, name="res2net")
+        self.res2net = Res2NetConvolution(size, scale, dilation, mirrored, name="res2net")
         self.layer_2 = TimeDelayLayer(size, 1, name="layer_2")
         self.squeeze = Dense(squeeze_size, activation="relu", name="squeeze")
         self.excite = Dense(size, activation="sigmoid", name="excite")
@@ -171,14 +182,16 @@ class Res2NetConvolution(keras.layers.Layer):
         size: Channels in and out.
         scale: Groups.
         dilation: Of the convolutions of three frames.
+        mirrored: See `TimeDelayLayer`.
     """
 
-    def __init__(self, size: int, scale: int, dilation: int, **kwargs):
+    def __init__(self, size: int, scale: int, dilation: int, mirrored: bool = False, **kwargs):
         super().__init__(**kwargs)
         if scale < 2 or size % scale:
             raise ValueError(f"ecapa_tdnn: scale {scale} is below two or does not divide {size} channels")
         self.width = size // scale
-        self.groups = [TimeDelayLayer(self.width, 3, dilation, name=f"group_{i}") for i in range(2, scale + 1)]
+        self.groups = [TimeDelayLayer(self.width, 3, dilation, mirrored=mirrored, name=f"group_{i}")
+                       for i in range(2, scale + 1)]
 
     def build(self, *_):
         for group in self.groups:
@@ -194,3 +207,19 @@ class Res2NetConvolution(keras.layers.Layer):
 
     def compute_output_shape(self, inputs_shape, *_):
         return inputs_shape
+
+
+def _mirror_ends(inputs, valid, around):
+    """Frames between `around` of their own reflection before the first and behind the last valid one.
+
+    An utterance that is too short to be mirrored so far repeats its outermost frames.
+    """
+    num_frames = ops.shape(inputs)[1]
+    places = ops.abs(ops.arange(num_frames + 2 * around, dtype="int32") - around)
+    if valid is None:
+        last = num_frames - 1
+        return ops.take(inputs, ops.clip(ops.minimum(places, 2 * last - places), 0, last), axis=1)
+    last = ops.cast(ops.sum(valid, axis=1), "int32") - 1
+    # Behind the reflection there is nothing but padding, whose place any frame may take.
+    places = ops.clip(ops.minimum(places[None], 2 * last - places[None]), 0, ops.maximum(last, 0))
+    return ops.take_along_axis(inputs, places[..., None], axis=1)

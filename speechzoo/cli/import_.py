@@ -1,18 +1,19 @@
 """`speechzoo import`: published weights -> a folder that training starts from."""
 
-HELP = "Read published weights (Whisper's, NeMo's, ESPnet's, wav2vec 2.0's, HuBERT's) to start training from."
+HELP = "Read published weights of recognisers and speaker encoders, to use them or to start training from them."
 
 
 def add_arguments(parser):
     """Adds the arguments of the command to its parser."""
     parser.add_argument("source", metavar="SOURCE",
                         help="weights of a Whisper model (model.bin, model.safetensors, tiny.en.pt), a Conformer of "
-                             "NeMo (.nemo) or ESPnet (.pth with its config.yaml), wav2vec 2.0 or HuBERT, the folder or "
+                             "NeMo (.nemo) or ESPnet (.pth with its config.yaml), wav2vec 2.0 or HuBERT, or a speaker "
+                             "encoder (Resemblyzer's pretrained.pt, SpeechBrain's embedding_model.ckpt), the folder or "
                              "the downloaded package with them, or hf://owner/name")
     parser.add_argument("--out", required=True, metavar="DIR",
                         help="folder to write to: model.weights.h5, config.yaml, origin.json, card.md")
     parser.add_argument("--encoder", action="store_true",
-                        help="leave the decoder or CTC head out, for models with heads of their own")
+                        help="leave decoder or head out, for models with heads of their own")
 
 
 def run(arguments):

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from speechzoo.frontends.frontend import Frontend
-from speechzoo.frontends.mel import folded_fourier_matrices, mel_filterbank
+from speechzoo.frontends.mel import first_fourier_rows, folded_fourier_matrices, mel_filterbank
 from speechzoo.layers.masking import sequence_mask
 from speechzoo.layers.stream_state import pad_time
 
@@ -88,18 +88,30 @@ class LogMel(Frontend):
     def build(self, *_):
         # Frames are cut as whole hops, so the window is completed with zeros to a multiple of the hop.
         self.hops_per_window = -(-self.window_length // self.hop_length)
-        window = np.hanning(self.window_length + 1)[:-1]  # periodic, as librosa and torchaudio
+        window = self.make_window()
         missing = self.hops_per_window * self.hop_length - self.window_length
         self.window = np.pad(window, (missing, 0) if self.causal else (0, missing)).astype(np.float32)
         self.window_start = missing if self.causal else 0
         self.cosines, self.sines = folded_fourier_matrices(window, self.fft_length)
-        self.filters = mel_filterbank(self.num_mel_bins, self.fft_length, self.sample_rate, self.minimum_hertz,
-                                      self.maximum_hertz or self.sample_rate / 2, self.mel_scale)
+        self.first_rows = first_fourier_rows(window, self.fft_length) if window[0] else None
+        self.filters = self.make_filters()
         if self.normalization == "stored":
             self.mean = self.add_weight(name="mean", shape=(self.num_mel_bins,), initializer="zeros", trainable=False)
             self.variance = self.add_weight(name="variance", shape=(self.num_mel_bins,), initializer="ones",
                                             trainable=False)
         self.spec_augment.build(None)
+
+    def make_window(self) -> np.ndarray:
+        """Weights of a frame's samples: Hann's window, periodic as in librosa and torchaudio.
+
+        Those of another must be symmetric behind the first, as a periodic window's are.
+        """
+        return np.hanning(self.window_length + 1)[:-1]
+
+    def make_filters(self) -> np.ndarray:
+        """Mel filters, float32 (fft_length // 2 + 1, num_mel_bins)."""
+        return mel_filterbank(self.num_mel_bins, self.fft_length, self.sample_rate, self.minimum_hertz,
+                              self.maximum_hertz or self.sample_rate / 2, self.mel_scale)
 
     def call(self, audio, audio_length=None, training=False, state=None):
         """Audio (batch, samples) -> features (batch, frames, mel bins) and int32 (batch,) frames, or None for these."""
@@ -141,6 +153,9 @@ class LogMel(Frontend):
             second = ops.flip(_part(frames, end - half, half), axis=-1)
             real = ops.matmul(first + second, self.cosines)
             imaginary = ops.matmul(first - second, self.sines)
+            if self.first_rows is not None:
+                sample = _part(frames, self.window_start, 1)
+                real, imaginary = real + sample * self.first_rows[0], imaginary + sample * self.first_rows[1]
         return ops.matmul(ops.square(real) + ops.square(imaginary), self.filters)
 
     def _frames(self, audio, state):

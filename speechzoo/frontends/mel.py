@@ -43,7 +43,7 @@ def mel_filterbank(num_mel_bins: int, fft_length: int, sample_rate: int, minimum
 def folded_fourier_matrices(window: np.ndarray, fft_length: int) -> tuple[np.ndarray, np.ndarray]:
     """A windowed Fourier transform for frames folded in the middle.
 
-    A periodic window that begins with zero, as Hann's, is its own mirror image behind that zero, so that sample n and
+    A periodic window, as Hann's, is its own mirror image behind its first sample, so that sample n and
     sample `len(window) - n` have the same weight, the same cosine and opposite sines, seen from the middle: a frame's
     sums and differences of such pairs give its spectrum, but for a phase that the power doesn't have, with half as many
     products each.
@@ -57,3 +57,14 @@ def folded_fourier_matrices(window: np.ndarray, fft_length: int) -> tuple[np.nda
     weights[2 * places == len(window)] /= 2  # the middle is its own partner
     angle = 2 * np.pi * np.outer(places - len(window) / 2, np.arange(fft_length // 2 + 1)) / fft_length
     return tuple((weights[:, None] * wave(angle)).astype(np.float32) for wave in (np.cos, np.sin))
+
+
+def first_fourier_rows(window: np.ndarray, fft_length: int) -> tuple[np.ndarray, np.ndarray]:
+    """What the first sample of a frame adds to the products with `folded_fourier_matrices`, which has no partner.
+
+    Returns:
+        float32 (1, fft_length // 2 + 1) each, for the real and the imaginary part; zero where the window begins with
+        zero.
+    """
+    angle = -np.pi * len(window) * np.arange(fft_length // 2 + 1)[None] / fft_length
+    return tuple((window[0] * wave(angle)).astype(np.float32) for wave in (np.cos, np.sin))

@@ -7,13 +7,25 @@ import numpy as np
 from keras import ops
 
 from speechzoo.heads.head import Head
-from speechzoo.layers.pooling import AttentiveStatisticsPooling
-from speechzoo.layers.quantizable import Dense
+from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.normalization import batch_norm
+from speechzoo.layers.pooling import AttentiveStatisticsPooling, ChannelAttentiveStatisticsPooling
+from speechzoo.layers.quantizable import Dense, FrameDense
+
+_POOLINGS = ("attentive", "channel_attentive", "embeddings")
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
 class SpeakerHead(Head):
-    """Attentive statistics pooling and a projection onto the unit sphere.
+    """All frames become one vector, projected onto the unit sphere.
+
+    The vector is one of
+
+    - `attentive`: mean and standard deviation weighted by attention (`AttentiveStatisticsPooling`), and a linear layer;
+    - `channel_attentive`: the same with an attention for each channel, and batch normalisation before the linear layer:
+      ECAPA-TDNN's (Desplanques et al. 2020, https://arxiv.org/abs/2005.07143, section 3.1);
+    - `embeddings`: each frame becomes an embedding of length one by a linear layer and ReLU, and these are averaged:
+      the d-vector of GE2E (Wan et al. 2018, https://arxiv.org/abs/1710.10467, section 3.2), whose frames are windows.
 
     It learns by telling the training speakers apart. Their list is needed in training only: a model without it has the
     same embedding and no loss.
@@ -23,6 +35,10 @@ class SpeakerHead(Head):
         speakers: Names of the training speakers; None for a model that only embeds.
         margin: Additive angular margin, radians.
         scale: Scale of the cosines in the softmax.
+        pooling: `attentive`, `channel_attentive` or `embeddings`; the first alone can answer in streams.
+
+    Raises:
+        ValueError: Another `pooling`.
 
     Returns:
         (batch, embedding_size) of length one.
@@ -33,16 +49,25 @@ class SpeakerHead(Head):
     open_classes = True
 
     def __init__(self, embedding_size: int = 128, speakers: list[str] | None = None, margin: float = 0.2,
-                 scale: float = 30.0, **kwargs):
+                 scale: float = 30.0, pooling: str = "attentive", **kwargs):
         super().__init__(**kwargs)
+        if pooling not in _POOLINGS:
+            raise ValueError(f"head '{self.name}': pooling '{pooling}' is not one of {', '.join(_POOLINGS)}")
         self.embedding_size = embedding_size
         self.speakers, self.index = None, {}
         if speakers is not None:
             self.adapt(speakers)
         self.margin = margin
         self.scale = scale
-        self.pooling = AttentiveStatisticsPooling(dtype=self.dtype_policy, name="pooling")
-        self.embedding = Dense(embedding_size, dtype=self.dtype_policy, name="embedding")
+        self.pooling_type = pooling
+        self.looks_ahead = pooling != "attentive"
+        kind = {"attentive": AttentiveStatisticsPooling, "channel_attentive": ChannelAttentiveStatisticsPooling}
+        if pooling in kind:
+            self.pooling = kind[pooling](dtype=self.dtype_policy, name="pooling")
+        if pooling == "channel_attentive":
+            self.norm = batch_norm("norm", dtype=self.dtype_policy)
+        self.embedding = (FrameDense if pooling == "embeddings" else Dense)(
+            embedding_size, dtype=self.dtype_policy, name="embedding")
 
     def adapt(self, names=None, class_counts=None):
         if names is not None:
@@ -54,16 +79,27 @@ class SpeakerHead(Head):
         return bool(self.speakers)
 
     def build(self, frames_shape, *_):
-        self.pooling.build(frames_shape)
-        self.embedding.build((None, 2 * frames_shape[-1]))
+        if self.pooling_type == "embeddings":
+            self.embedding.build(frames_shape)
+        else:
+            self.pooling.build(frames_shape)
+            self.embedding.build((None, 2 * frames_shape[-1]))
+        if self.pooling_type == "channel_attentive":
+            self.norm.build((None, 2 * frames_shape[-1]))
         if self.speakers:
             self.prototypes = self.add_weight(name="prototypes", shape=(len(self.speakers), self.embedding_size),
                                               initializer="glorot_normal")
 
     def call(self, frames, lengths=None, training=False, state=None):
         """Frames (batch, frames, channels) -> embeddings (batch, embedding size) of length one."""
-        embedding = self.embedding(self.pooling(frames, lengths, state=state))
-        return embedding * ops.rsqrt(ops.sum(ops.square(embedding), axis=-1, keepdims=True) + 1e-8)
+        if self.pooling_type == "embeddings":
+            each = _unit(ops.relu(self.embedding(frames)))
+            mask = sequence_mask(lengths, frames)
+            return _unit(ops.sum(each if mask is None else each * mask, axis=1))
+        if self.pooling_type == "channel_attentive":
+            pooled = self.pooling(frames, lengths, training=training)
+            return _unit(self.embedding(self.norm(pooled, training=training)))
+        return _unit(self.embedding(self.pooling(frames, lengths, state=state)))
 
     def encode(self, value) -> np.ndarray:
         if value not in self.index:
@@ -85,13 +121,17 @@ class SpeakerHead(Head):
 
     def get_config(self):
         return {**super().get_config(), "embedding_size": self.embedding_size, "speakers": self.speakers,
-                "margin": self.margin, "scale": self.scale}
+                "margin": self.margin, "scale": self.scale, "pooling": self.pooling_type}
 
 
 def cosines(embedding, prototypes):
     """Cosine of each embedding with each prototype: (batch, speakers)."""
-    unit = prototypes * ops.rsqrt(ops.sum(ops.square(prototypes), axis=-1, keepdims=True) + 1e-8)
-    return ops.matmul(embedding, ops.transpose(unit))
+    return ops.matmul(embedding, ops.transpose(_unit(prototypes)))
+
+
+def _unit(vectors):
+    """The vectors along the last axis, with length one."""
+    return vectors * ops.rsqrt(ops.sum(ops.square(vectors), axis=-1, keepdims=True) + 1e-8)
 
 
 class AngularMarginLoss(keras.losses.Loss):

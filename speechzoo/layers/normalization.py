@@ -4,9 +4,9 @@ import keras
 from keras import ops
 
 
-def batch_norm(name: str):
+def batch_norm(name: str, **kwargs):
     """The batch normalisation of the convolutional backbones, with the momentum that short training runs need."""
-    return FrameBatchNormalization(epsilon=1e-5, momentum=0.9, name=name)
+    return FrameBatchNormalization(epsilon=1e-5, momentum=0.9, name=name, **kwargs)
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")

@@ -4,7 +4,8 @@ import keras
 from keras import ops
 
 from speechzoo.layers.masking import excluding, sequence_mask
-from speechzoo.layers.quantizable import FrameDense
+from speechzoo.layers.normalization import batch_norm
+from speechzoo.layers.quantizable import Dense, FrameDense
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
@@ -86,3 +87,59 @@ class AttentiveStatisticsPooling(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "hidden_size": self.hidden_size, "memory": self.memory}
+
+
+@keras.saving.register_keras_serializable(package="speechzoo")
+class ChannelAttentiveStatisticsPooling(keras.layers.Layer):
+    """Mean and standard deviation over time, each channel with an attention of its own that knows the whole utterance.
+
+    Reference: Desplanques et al. 2020, https://arxiv.org/abs/2005.07143, section 3.1, as SpeechBrain has it, with
+    ReLU and batch normalisation before the tanh.
+
+    Args:
+        hidden_size: Units of the attention network.
+
+    Call arguments:
+        frames: (batch, frames, channels).
+        lengths: int32 (batch,), or None.
+
+    Returns:
+        (batch, 2 x channels).
+    """
+
+    def __init__(self, hidden_size: int = 128, **kwargs):
+        super().__init__(**{"dtype": "float32", **kwargs})
+        self.hidden_size = hidden_size
+        # The utterance's mean and deviation are the same at every frame: what they add is computed once.
+        self.hidden = FrameDense(hidden_size, dtype=self.dtype_policy, name="hidden")
+        self.context = Dense(hidden_size, use_bias=False, dtype=self.dtype_policy, name="context")
+        self.norm = batch_norm("norm", dtype=self.dtype_policy)
+
+    def build(self, frames_shape, *_):
+        channels = frames_shape[-1]
+        self.hidden.build((None, None, channels))
+        self.context.build((None, 2 * channels))
+        self.norm.build((None, None, self.hidden_size))
+        self.score = FrameDense(channels, dtype=self.dtype_policy, name="score")
+        self.score.build((None, None, self.hidden_size))
+
+    def call(self, frames, lengths=None, training=False):
+        """Frames (batch, frames, channels) -> (batch, 2 x channels): means, then standard deviations."""
+        mask = sequence_mask(lengths, frames)
+        count = ops.cast(ops.shape(frames)[1], frames.dtype) if mask is None else ops.maximum(
+            ops.sum(mask, axis=1, keepdims=True), 1.0)
+        context = self._statistics(frames, (1.0 if mask is None else mask) / count)
+        hidden = ops.relu(self.hidden(frames) + self.context(context)[:, None])
+        scores = self.score(ops.tanh(self.norm(hidden, mask, training=training)))
+        if mask is not None:
+            scores = scores + excluding(mask)
+        weights = ops.ones_like(scores) if frames.shape[1] == 1 else ops.softmax(scores, axis=1)
+        return self._statistics(frames, weights)
+
+    def _statistics(self, frames, weights):
+        mean = ops.sum(weights * frames, axis=1, keepdims=True)
+        variance = ops.sum(weights * ops.square(frames - mean), axis=1)
+        return ops.concatenate([mean[:, 0], ops.sqrt(ops.maximum(variance, 1e-12))], axis=-1)
+
+    def get_config(self):
+        return {**super().get_config(), "hidden_size": self.hidden_size}

@@ -82,5 +82,6 @@ def _check_causality(config, frontend, backbone, sharing, heads):
                           "a causal backbone")
     for name, head in heads.items():
         if head.looks_ahead:
+            setting = "pooling: attentive" if head.spec()["type"] == "speaker" else "convolutions: 0"
             raise ConfigError(f"model '{config.name}': its backbone is causal and head '{name}' looks ahead; set "
-                              "convolutions: 0")
+                              f"{setting}")

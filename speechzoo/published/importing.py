@@ -14,13 +14,17 @@ from speechzoo.published.espnet_conformer import CONFIG as ESPNET_CONFIG
 from speechzoo.published.espnet_conformer import is_espnet, read_espnet
 from speechzoo.published.nemo import NeMoFile
 from speechzoo.published.nemo_conformer import read_nemo
+from speechzoo.published.resemblyzer import is_resemblyzer, read_resemblyzer
 from speechzoo.published.sources import located
+from speechzoo.published.speechbrain_ecapa import is_speechbrain_ecapa, read_speechbrain_ecapa
 from speechzoo.published.wav2vec2 import is_wav2vec2, read_wav2vec2
 from speechzoo.published.weights_file import open_weights
 from speechzoo.published.whisper import REVISION, SPECIFICATION, read_encoder
 from speechzoo.published.whisper_decoder import read_alignment_heads, read_vocabulary, read_whisper
 from speechzoo.published.whisper_names import WhisperNames, is_openai, is_whisper
 
+# Whether arrays are those of an architecture, and its reader; Whisper has three ways to name them.
+_SPEAKERS = [(is_resemblyzer, read_resemblyzer), (is_speechbrain_ecapa, read_speechbrain_ecapa)]
 WEIGHTS, CONFIG, CARD = "model.weights.h5", "config.yaml", "card.md"
 
 
@@ -57,6 +61,10 @@ KNOWN_FILES = {
         "e5b1a55b89c1367dacf97e3e19bfd829a01529dbfdeefa8caeb59b3f1b81dadb": "large-v3",
         "aff26ae408abcba5fbf8813c21e62b0941638c5f6eebfb145be0c9839262a19a": "large-v3-turbo",
     }.items()}
+# `pretrained.pt` in the package Resemblyzer 0.1.4.
+KNOWN_FILES["39373b86598fa3da9fcddee6142382efe09777e8d37dc9c0561f41f0070f134e"] = PublishedFile(
+    "Resemblyzer's speaker encoder", "Apache-2.0", "Copyright 2019 Resemble.AI", "resemblyzer-Apache-2.0.txt",
+    "https://github.com/resemble-ai/Resemblyzer")
 
 
 @dataclass
@@ -95,15 +103,17 @@ class ImportReport:
 def import_published(source: str | Path, output: str | Path, encoder_only: bool = False) -> ImportReport:
     """Reads published weights into `output`: `model.weights.h5`, `config.yaml`, `origin.json` and `card.md`.
 
-    `speechzoo.load(output)` gives the published model, with its decoder or CTC layer as the head `transcript`.
+    `speechzoo.load(output)` gives the published model, with its decoder or CTC layer as the head `transcript`, a
+    speaker encoder's embedding as the head `speaker`.
     `speechzoo train CONFIG --weights output/model.weights.h5` starts from them with any config whose front end and
     backbone are those of `config.yaml`; the origin goes into the run, and from there into what is exported.
 
     Args:
         source: The weights of a Whisper model in CTranslate2's format, transformers' (safetensors or PyTorch, with its
             `config.json` beside it) or OpenAI's (`.pt`), of a Conformer in NeMo's (`.nemo`) or ESPnet's (`.pth`, with
-            its `config.yaml` beside it), or of wav2vec 2.0 or HuBERT in transformers': a file, a folder, a wheel or
-            source distribution as downloaded, a folder of those, or `hf://owner/name`.
+            its `config.yaml` beside it), of wav2vec 2.0 or HuBERT in transformers', or of a speaker encoder: Resemblyzer's
+            `pretrained.pt` or SpeechBrain's `embedding_model.ckpt`: a file, a folder, a wheel or source distribution
+            as downloaded, a folder of those, or `hf://owner/name`.
         output: Folder to write to, made when it isn't there; what an earlier import wrote is replaced.
         encoder_only: Leave the decoder or head out: for models that begin with the encoder and have heads of their own.
 
@@ -159,10 +169,13 @@ def _read(arrays, found, encoder_only):
         return read_espnet(arrays, str(found.path), found.path.parent / ESPNET_CONFIG, encoder_only)
     if is_wav2vec2(arrays):
         return read_wav2vec2(arrays, found, encoder_only)
+    for recognises, read in _SPEAKERS:
+        if recognises(arrays):
+            return read(arrays, str(found.path), encoder_only)
     if not is_whisper(arrays):
         raise ValueError(f"{found.path}: weights of a kind that can't be imported, such as "
                          f"'{next(iter(arrays), 'none at all')[:80]}'; only those of Whisper, NeMo's and ESPnet's "
-                         "Conformers, wav2vec 2.0 and HuBERT can be")
+                         "Conformers, wav2vec 2.0, HuBERT, Resemblyzer and SpeechBrain's ECAPA-TDNN can be")
     names = WhisperNames(arrays, _num_heads(arrays, found), str(found.path))
     model = _read_parts(names, found, encoder_only)
     model.used = [source for name in model.used for source in names.sources[name]]

@@ -49,6 +49,12 @@ CASES = {
         ({"size": 16, "num_blocks": 3, "scale": 4, "squeeze_size": 5, "aggregation_size": 10}, 3, 1, [16, 16, 10], ()),
         ({"size": 6, "num_blocks": 1, "scale": 2, "squeeze_size": 4, "aggregation_size": 7, "stride_frames": 3,
           "dropout": 0.1}, 1, 3, 7, ()),
+        ({**tiny_parts.BACKBONES["ecapa_tdnn"], "mirrored": True}, 2, 1, [8, 10], ()),
+    ],
+    "ge2e_lstm": [
+        (tiny_parts.BACKBONES["ge2e_lstm"], 2, 3, 6, ()),
+        ({"size": 5, "num_blocks": 1, "window_frames": 4, "step_frames": 5, "minimum_frames": 1, "dropout": 0.1}, 1, 5,
+         5, ()),
     ],
     "espnet_conformer": [
         (tiny_parts.BACKBONES["espnet_conformer"], 2, 4, 8, NO_EFFECT),
@@ -121,6 +127,8 @@ def test_wav2vec2_counts_complete_windows(widths, strides):
     ("conformer", {"chunk": 4}, "add causal: true"),
     ("conformer", {"causal": True, "chunk": 0}, "chunk 0 is not 1 or more"),
     ("ds_cnn", {"causal": True, "kernel_frames": 2, "stride_frames": 3}, "would skip frames"),
+    ("ecapa_tdnn", {"mirrored": True, "stride_frames": 2}, "mirrored needs a stride_frames of 1, not 2"),
+    ("ge2e_lstm", {"step_frames": 0}, "step_frames 0 is not 1 or more"),
     ("lstm", {"causal": True, "bidirectional": True}, "can't be bidirectional"),
     ("bc_resnet", {"stage_blocks": [2, 2, 4]}, "stage_blocks must be four numbers of blocks"),
     ("cnn", {"subsampling": 6}, "subsampling 6 is not a power of two"),

@@ -31,6 +31,7 @@ OPTIONS = {
     "cnn": {"channels": 4, "num_blocks": 2, "subsampling": 2},
     "ecapa_tdnn": {"size": 8, "num_blocks": 1, "scale": 2, "squeeze_size": 4, "aggregation_size": 12,
                    "stride_frames": 2},
+    "ge2e_lstm": {"size": 20, "num_blocks": 2, "window_frames": 20, "step_frames": 10, "minimum_frames": 1},
     "lstm": {"size": 20},
     "crdnn": {"channels": [4], "lstm_size": 20, "num_blocks": 1, "dense_size": 8, "dense_layers": 1, "subsampling": 2},
     "wav2vec2": {"size": 16, "num_blocks": 1, "num_heads": 2, "normalization": "layer", "norm_first": True,
@@ -38,7 +39,7 @@ OPTIONS = {
                  "position_groups": 2},
     "whisper": {"size": 16, "num_blocks": 1, "num_heads": 2},
 }
-RECURRENT = ("lstm", "crdnn")  # whose loop over time the converter can't calibrate
+RECURRENT = ("ge2e_lstm", "lstm", "crdnn")  # whose loop over time the converter can't calibrate
 ELSEWHERE = ("conformer", "ds_cnn", "espnet_conformer")  # test_tflite.py, the models of the zoo, tests/published
 
 

@@ -14,6 +14,10 @@ CASES = {
         ({**tiny_parts.FRONTENDS["espnet_log_mel"], "hop_seconds": 0.01, "window_seconds": 0.025, **MASKS}, 16, 0.01),
         ({**tiny_parts.FRONTENDS["espnet_log_mel"], "normalization": "utterance"}, 16, 0.008),
     ],
+    "ge2e_mel": [
+        ({}, 40, 0.01),
+        ({**tiny_parts.FRONTENDS["ge2e_mel"], **MASKS}, 16, 0.01),
+    ],
     "log_mel": [
         ({"num_mel_bins": 20, "hop_seconds": 0.01, **MASKS}, 20, 0.01),
         ({"num_mel_bins": 12, "hop_seconds": 0.02, "window_seconds": 0.032, "transform": "fft", "preemphasis": 0.0,
@@ -34,6 +38,10 @@ CASES = {
         ({"window_length": 7, "hop_length": 4, "normalize": False, "time_masks": 1, "time_mask_fraction": 0.2}, 7,
          4 / 16000),
         ({"window_length": 8, "hop_length": 8}, 8, 8 / 16000),
+    ],
+    "speechbrain_fbank": [
+        ({}, 80, 0.01),
+        ({**tiny_parts.FRONTENDS["speechbrain_fbank"], **MASKS}, 16, 0.01),
     ],
     "whisper_log_mel": [
         ({}, 80, 0.01),

@@ -39,6 +39,8 @@ CASES = {
     "speaker": [
         ({**tiny_parts.HEADS["speaker"], "speakers": ["ann", "bob", "cy"]}, ["cy", "ann", "bob", "cy"], (4, 6)),
         ({"embedding_size": 3, "speakers": [1, 2], "margin": 0.0, "scale": 5.0}, ["1", "2", "2", "1"], (4, 3)),
+        ({"embedding_size": 5, "speakers": ["a", "b"], "pooling": "channel_attentive"}, ["a", "b", "b", "a"], (4, 5)),
+        ({"embedding_size": 5, "speakers": ["a", "b"], "pooling": "embeddings"}, ["a", "b", "b", "a"], (4, 5)),
     ],
     "alignment": [
         (tiny_parts.HEADS["alignment"], [[["SIL", 0.5], ["B", 0.6]], [["AH", 0.2]], [["ZH", 0.1], ["SIL", 0.2], ["ZH", 0.3]], [["M", 3.0]]], (4, 12, 40)),

@@ -56,7 +56,7 @@ def test_every_config_of_the_zoo_names_parts_that_exist(name):
              "conformer": {"size": 8, "num_heads": 2, "subsampling_channels": 2, "feed_forward_size": 8, "num_blocks": 1},
              "crdnn": {"channels": [2], "lstm_size": 2, "dense_size": 4, "num_blocks": 1},
              "ds_cnn": {"channels": 4, "num_blocks": 1}, "ecapa_tdnn": {"size": 8, "num_blocks": 1},
-             "lstm": {"size": 4, "num_blocks": 1}, "tc_resnet": {"channels": [4, 6]},
+             "ge2e_lstm": {"size": 4, "num_blocks": 1}, "lstm": {"size": 4, "num_blocks": 1}, "tc_resnet": {"channels": [4, 6]},
              "whisper": {"size": 8, "num_heads": 2, "num_blocks": 1}}
     num_blocks = config.backbone.options.get("num_blocks", 4)
     for head in config.heads.values():
@@ -86,6 +86,8 @@ def test_every_config_of_the_zoo_names_parts_that_exist(name):
     ({"frontend": {"type": "log_mel", "trainable": False}}, "front end 'log_mel' has no option 'trainable'"),
     ({"heads": {"keyword": {"type": "svm", "classes": ["a", "b"], "hidden_size": 3}}},
      "head 'svm' has no option 'hidden_size'"),
+    ({"heads": {"speaker": {"type": "speaker", "pooling": "mean"}}},
+     "head 'speaker': pooling 'mean' is not one of attentive, channel_attentive, embeddings"),
     ({"heads": {}}, "model 'small' has no heads"),
     ({"heads": {"keyword": {"type": "classifier"}}}, "classes"),
     ({"heads": {"keyword": {"type": "classifier", "classes": ["a"]}}},

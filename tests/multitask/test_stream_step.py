@@ -160,6 +160,8 @@ def test_causality_must_be_whole():
         build(streaming(frontend={"type": "log_mel", "normalization": "utterance"}))
     with pytest.raises(ConfigError, match="head 'phones' looks ahead; set convolutions: 0"):
         build(streaming(heads={"phones": {"convolutions": 1}}))
+    with pytest.raises(ConfigError, match="head 'speaker' looks ahead; set pooling: attentive"):
+        build(streaming(heads={"speaker": {"pooling": "embeddings"}}))
     with pytest.raises(ConfigError, match="sharing 'soft' doesn't stream; use hard"):
         build({**streaming(), "sharing": "soft"})
 

@@ -129,8 +129,25 @@ def ingredients(folder: Path) -> list[str]:
         "clean", "noisy", "exact", "phones"))] for row in rows])
 
 
+def voices(folder: Path) -> list[str]:
+    """Equal error rates of speaker encoders beside those of the models that `compare.csv` has on as many recordings."""
+    columns, cells = {}, {}
+    for row in [*read_figures(folder / "voices.csv"), *(
+            {**row, "eer": row["value"], "voices": None} for row in read_figures(folder / "compare.csv")
+            if row["metric"] == "eer")]:
+        place = (row["corpus"], row["speakers"], row["n"])
+        if row["voices"]:
+            columns.setdefault(place, row["voices"])
+        cells[place, row["model"]] = f"{percent(row['eer'])} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
+    models = list(dict.fromkeys(model for _, model in cells))
+    return table(["corpus", "speakers", "people", "n", *models],
+                 [[*place[:2], people, place[2], *(cells.get((place, model)) for model in models)]
+                  for place, people in columns.items()], left=2)
+
+
 def _from_file(name: str):
     return lambda folder: plain(name, read_figures(folder / f"{name}.csv"))
 
 
-TABLES = {name: _from_file(name) for name in COLUMNS} | {"wake_word": wake_word, "ingredients": ingredients}
+TABLES = {name: _from_file(name) for name in COLUMNS} | {
+    "wake_word": wake_word, "ingredients": ingredients, "voices": voices}

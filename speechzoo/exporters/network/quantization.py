@@ -14,6 +14,8 @@ from speechzoo.exporters.network.flatbuffer import (count_operators, in_layer, o
                                                     signature_graphs)
 
 FRONTEND, BACKBONE = "frontend", "backbone"
+# The product that reads energies without a logarithm, which eight bits don't keep, either.
+ENERGY_PROJECTION = "energy_projection"
 # Operators that multiply with stored weights -> axis of the output channels in the weights.
 WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
 # Versions of the operators that take int8 weights (one scale per channel) with float32 activations.
@@ -91,9 +93,13 @@ def float_operators(network: bytes) -> list[str]:
 
 
 def frontend_operators(model) -> list[set[int]]:
-    """Subgraph -> its operators of the front end: none in the bodies of loops, and where no audio comes in."""
+    """Subgraph -> its operators of the front end: none in the bodies of loops, and where no audio comes in.
+
+    The product of a backbone that reads the front end's energies as they are is one of them.
+    """
     found = [{index for index, operator in enumerate(graph.operators)
-              if any(in_layer(graph.tensors[output].name, FRONTEND) for output in operator.outputs)}
+              if any(in_layer(graph.tensors[output].name, layer) for output in operator.outputs
+                     for layer in (FRONTEND, ENERGY_PROJECTION))}
              for graph in model.subgraphs]
     if not any(found):
         raise ExportError(f"no operator of the network belongs to a layer '{FRONTEND}', which must not be quantized")
