@@ -84,8 +84,9 @@ class Wav2Vec2(Backbone):
         bias = normalization == "layer"
         # The first convolution, whose windows the front end has cut.
         self.convolution_1 = FrameDense(convolution_size, use_bias=bias, name="convolution_1")
-        self.convolutions = [Conv1D(convolution_size, width, strides=stride, use_bias=bias, name=f"convolution_{number}")
-                             for number, (width, stride) in enumerate(zip(kernel_sizes, strides), 2)]
+        self.convolutions = [
+            Conv1D(convolution_size, width, strides=stride, use_bias=bias, name=f"convolution_{number}")
+            for number, (width, stride) in enumerate(zip(kernel_sizes, strides), 2)]
         self.norm_convolution_1 = (keras.layers.LayerNormalization(epsilon=EPSILON, name="norm_convolution_1") if bias
                                    else UtteranceNormalization(epsilon=EPSILON, name="norm_convolution_1"))
         self.norm_convolutions = [

@@ -1,18 +1,18 @@
 """`speechzoo import`: published weights -> a folder that training starts from."""
 
-HELP = "Read published weights (Whisper's, NeMo's) into weights that training starts from."
+HELP = "Read published weights (Whisper's, NeMo's, wav2vec 2.0's, ...) into weights that training starts from."
 
 
 def add_arguments(parser):
     """Adds the arguments of the command to its parser."""
     parser.add_argument("source", metavar="SOURCE",
-                        help="weights of a Whisper model (model.bin, model.safetensors, tiny.en.pt) or a Conformer of "
-                             "NeMo (.nemo), the folder or the downloaded package "
-                             "with them, or hf://owner/name")
+                        help="weights of a Whisper model (model.bin, model.safetensors, tiny.en.pt), a Conformer of "
+                             "NeMo (.nemo), wav2vec 2.0 or HuBERT, the folder or the downloaded package with "
+                             "them, or hf://owner/name")
     parser.add_argument("--out", required=True, metavar="DIR",
                         help="folder to write to: model.weights.h5, config.yaml, origin.json, card.md")
     parser.add_argument("--encoder", action="store_true",
-                        help="leave the decoder out, for models with heads of their own")
+                        help="leave the decoder or CTC head out, for models with heads of their own")
 
 
 def run(arguments):

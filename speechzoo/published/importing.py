@@ -13,6 +13,7 @@ from speechzoo.published.ctranslate2 import CTranslate2File
 from speechzoo.published.nemo import NeMoFile
 from speechzoo.published.nemo_conformer import read_nemo
 from speechzoo.published.sources import located
+from speechzoo.published.wav2vec2 import is_wav2vec2, read_wav2vec2
 from speechzoo.published.weights_file import open_weights
 from speechzoo.published.whisper import REVISION, SPECIFICATION, read_encoder
 from speechzoo.published.whisper_decoder import read_alignment_heads, read_vocabulary, read_whisper
@@ -92,16 +93,17 @@ class ImportReport:
 def import_published(source: str | Path, output: str | Path, encoder_only: bool = False) -> ImportReport:
     """Reads published weights into `output`: `model.weights.h5`, `config.yaml`, `origin.json` and `card.md`.
 
-    `speechzoo.load(output)` gives the published model, with its decoder as the head `transcript`. `speechzoo train
-    CONFIG --weights output/model.weights.h5` starts from them with any config whose front end and backbone are those of
-    `config.yaml`; the origin goes into the run, and from there into what is exported.
+    `speechzoo.load(output)` gives the published model, with its decoder or CTC layer as the head `transcript`.
+    `speechzoo train CONFIG --weights output/model.weights.h5` starts from them with any config whose front end and
+    backbone are those of `config.yaml`; the origin goes into the run, and from there into what is exported.
 
     Args:
         source: The weights of a Whisper model in CTranslate2's format, transformers' (safetensors or PyTorch, with its
-            `config.json` beside it) or OpenAI's (`.pt`), or of a Conformer in NeMo's (`.nemo`): a file, a folder, a wheel or source distribution as downloaded,
-            a folder of those, or `hf://owner/name`.
+            `config.json` beside it) or OpenAI's (`.pt`), of a Conformer in NeMo's (`.nemo`), or of wav2vec 2.0 or
+            HuBERT in transformers': a file, a folder, a wheel or source distribution as downloaded, a folder of those,
+            or `hf://owner/name`.
         output: Folder to write to, made when it isn't there; what an earlier import wrote is replaced.
-        encoder_only: Leave the decoder out: for models that begin with the encoder and have heads of their own.
+        encoder_only: Leave the decoder or head out: for models that begin with the encoder and have heads of their own.
 
     Raises:
         FileNotFoundError: No such file.
@@ -151,10 +153,12 @@ def _read(arrays, found, encoder_only):
             raise ValueError(f"{found.path}: holds a {arrays.specification} of revision {arrays.revision}; only "
                              f"{SPECIFICATION} of revision {REVISION} can be imported")
         return _read_parts(arrays, found, encoder_only)
+    if is_wav2vec2(arrays):
+        return read_wav2vec2(arrays, found, encoder_only)
     if not is_whisper(arrays):
         raise ValueError(f"{found.path}: weights of a kind that can't be imported, such as "
-                         f"'{next(iter(arrays), 'none at all')[:80]}'; only those of Whisper and of "
-                         "NeMo's Conformers can be")
+                         f"'{next(iter(arrays), 'none at all')[:80]}'; only those of Whisper, NeMo's Conformers, "
+                         "wav2vec 2.0 and HuBERT can be")
     names = WhisperNames(arrays, _num_heads(arrays, found), str(found.path))
     model = _read_parts(names, found, encoder_only)
     model.used = [source for name in model.used for source in names.sources[name]]

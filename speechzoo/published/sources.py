@@ -23,7 +23,8 @@ _WEIGHTS = [re.compile(pattern) for pattern in (
     r".*\.safetensors", r"model\.bin", r".*\.nemo", r".*\.(pt|pth|ckpt)|pytorch_model\.bin", r".*\.(keras|h5)")]
 _PART = re.compile(r"(.+)\.part([0-9]{1,3})")
 # Settings, tokens, and the card with the licence.
-_BESIDE = ("config.json", "README.md", "vocabulary.json", "vocabulary.txt", "tokenizer.json")
+_BESIDE = ("config.json", "README.md", "vocabulary.json", "vocabulary.txt", "tokenizer.json",
+           "preprocessor_config.json", "tokenizer_config.json", "vocab.json", "added_tokens.json")
 # The hub's names of licences -> SPDX's.
 _LICENCES = {"mit": "MIT", "apache-2.0": "Apache-2.0", "cc-by-4.0": "CC-BY-4.0", "cc-by-nc-4.0": "CC-BY-NC-4.0",
              "cc0-1.0": "CC0-1.0", "bsd-3-clause": "BSD-3-Clause"}
@@ -90,7 +91,7 @@ def located(source: str | Path) -> Iterator[Source]:
         elif path.is_dir():
             yield _in_folder(path, scratch, str(path), "")
         else:
-            yield Source(path, str(path), path.name, _config(path.parent / "config.json"))
+            yield Source(path, str(path), path.name, read_settings(path.parent / "config.json"))
 
 
 def is_package(path: Path) -> bool:
@@ -148,7 +149,7 @@ def _in_folder(folder, scratch, label, given):
     if wholes != names:
         path = _join(folder, wholes[0], names, scratch, label)
     label = str(path) if str(path.parent) == label else f"{label}: {wholes[0]}"
-    return Source(path, label, given or wholes[0], _config(folder / "config.json"))
+    return Source(path, label, given or wholes[0], read_settings(folder / "config.json"))
 
 
 def _join(folder, whole, names, scratch, label):
@@ -211,7 +212,12 @@ def _read(file, bad):
         raise bad(" ".join(str(error).split())[:120] or "it ends too soon") from None
 
 
-def _config(path):
+def read_settings(path: Path) -> dict:
+    """The values of a JSON file beside the weights; none where there is no such file, or one of megabytes.
+
+    Raises:
+        ValueError: It is no JSON.
+    """
     if not path.is_file() or path.stat().st_size > _MAXIMUM_TEXT:
         return {}
     try:
