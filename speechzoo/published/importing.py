@@ -111,9 +111,9 @@ def import_published(source: str | Path, output: str | Path, encoder_only: bool 
     Args:
         source: The weights of a Whisper model in CTranslate2's format, transformers' (safetensors or PyTorch, with its
             `config.json` beside it) or OpenAI's (`.pt`), of a Conformer in NeMo's (`.nemo`) or ESPnet's (`.pth`, with
-            its `config.yaml` beside it), of wav2vec 2.0 or HuBERT in transformers', or of a speaker encoder: Resemblyzer's
-            `pretrained.pt` or SpeechBrain's `embedding_model.ckpt`: a file, a folder, a wheel or source distribution
-            as downloaded, a folder of those, or `hf://owner/name`.
+            its `config.yaml` beside it), of wav2vec 2.0 or HuBERT in transformers', or of a speaker encoder,
+            Resemblyzer's `pretrained.pt` or SpeechBrain's `embedding_model.ckpt`: a file, a folder, a wheel or source
+            distribution as downloaded, a folder of those, or `hf://owner/name`.
         output: Folder to write to, made when it isn't there; what an earlier import wrote is replaced.
         encoder_only: Leave the decoder or head out: for models that begin with the encoder and have heads of their own.
 
