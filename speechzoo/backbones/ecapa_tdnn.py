@@ -13,7 +13,9 @@ from speechzoo.layers.quantizable import Conv1D, Dense
 class ECAPATDNN(Backbone):
     """Squeeze-excited Res2Net blocks along time, and an aggregation of what all of them give.
 
-    The pooling and the embedding of the paper are those of the speaker head with `pooling: channel_attentive`. Exports to TFLite as float32,
+    The pooling and the embedding of the paper are those of the speaker head with `pooling: channel_attentive`.
+
+    Exports to TFLite as float32,
     dynamic-range int8 and full int8.
 
     Reference: Desplanques et al. 2020, https://arxiv.org/abs/2005.07143, figure 2 and sections 3.2 and 3.3.

@@ -20,7 +20,8 @@ from speechzoo.published.tar_reading import GZIP_START, MAXIMUM_EXPANSION, TarAr
 
 # The best first: what can't run anything, and says most of itself.
 _WEIGHTS = [re.compile(pattern) for pattern in (
-    r"embedding_model\.ckpt", r".*\.safetensors", r"model\.bin", r".*\.nemo", r".*\.(pt|pth|ckpt)|pytorch_model\.bin", r".*\.(keras|h5)")]
+    r"embedding_model\.ckpt", r".*\.safetensors",
+    r"model\.bin", r".*\.nemo", r".*\.(pt|pth|ckpt)|pytorch_model\.bin", r".*\.(keras|h5)")]
 _PART = re.compile(r"(.+)\.part([0-9]{1,3})")
 # Settings, tokens, and the card with the licence.
 _BESIDE = ("config.json", "README.md", "vocabulary.json", "vocabulary.txt", "tokenizer.json",

@@ -141,7 +141,7 @@ def voices(folder: Path) -> list[str]:
         cells[place, row["model"]] = f"{percent(row['eer'])} ({100 * row['low']:.1f} to {100 * row['high']:.1f})"
     models = list(dict.fromkeys(model for _, model in cells))
     return table(["corpus", "speakers", "people", "n", *models],
-                 [[*place[:2], people, place[2], *(cells.get((place, model)) for model in models)]
+                 [[*place[:2], people, place[2], *(cells.get((place, model), "") for model in models)]
                   for place, people in columns.items()], left=2)
 
 
