@@ -17,8 +17,9 @@ _TOKENS = 12
 class DecodeStep(Signature):
     """`tokens` int32 (texts, 1) at `position` int32 (), and tensor by tensor the memory of a recording and the cache.
 
-    The memory is what `speechzoo.decoding.attention.memory.memory_parts` makes of the head's output. It gives `logits` (texts, vocabulary), `attention` (texts, frames) and the new cache. Everything but the position
-    has any size that fits together: texts of one recording share its memory.
+    The memory is what `speechzoo.decoding.attention.memory.memory_parts` makes of the head's output. It gives `logits`
+    (texts, vocabulary), `attention` (texts, frames) and the new cache. Everything but the position has any size that
+    fits together: texts of one recording share its memory.
     """
 
     name = signatures.DECODE_STEP
