@@ -12,12 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools.figures import FOLDER, ROOT
-from tools.tables import checkpoint, compare, multitask, plain, quantization, results, zoo
+from tools.tables import checkpoint, compare, multitask, plain, published, quantization, results, zoo
 
 # Name -> function of the folder of the figures and the options, which gives lines.
 TABLES: dict[str, Callable[..., list[str]]] = {
-    **plain.TABLES, **checkpoint.TABLES, **compare.TABLES, **multitask.TABLES, **quantization.TABLES, **results.TABLES,
-    **zoo.TABLES}
+    **plain.TABLES, **checkpoint.TABLES, **compare.TABLES, **multitask.TABLES, **published.TABLES,
+    **quantization.TABLES, **results.TABLES, **zoo.TABLES}
 MARKED = re.compile(r"<!-- figures: (?P<name>\w+)(?P<options>(?: \w+=\S+)*) -->\n.*?<!-- end -->", re.S)
 
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from benchmarks.quality import few_shot, owner, rejection, results
-from benchmarks.speed import inference, raspberry_pi
+from benchmarks.speed import decoders, inference, raspberry_pi
+from tools.figures import read_figures, write_figures
 from tools.tables.plain import plain
+from tools.tables.published import checkpoints
 from tools.tables.results import heads_table
 
 
@@ -48,6 +50,39 @@ def test_commands_rejected_and_other_speech_accepted():
     inside, understood = np.array([-1.0, -2.0, -3.0, -4.0]), np.array([True, False, True, True])
     row = rejection.row_at(-3.0, inside, understood, "librispeech", 0.01, 184)
     assert plain("rejection", [row])[2] == "| -3.000 | 4 | 50.0 % | 25.0 % | librispeech | 1.0 % | 184 |"
+
+
+def answers(texts, seconds, start=1.0, **memory):
+    return {"texts": texts, "seconds": [seconds] * len(texts), "start": start, "memory": {"opened": 50.0, **memory}}
+
+
+def test_decoders_beside_faster_whisper(tmp_path):
+    recordings = [{"speaker": speaker, "transcript": "go on"} for speaker in "aabb"]
+    found = {decoders.THEIRS: ("go on", 1.2, 140.0), "speechzoo, dynamic": ("Go gone!", 0.3, 75.0)}
+    found = {system: {"megabytes": megabytes, "words": answers([text] * 4, seconds),
+                      "clips": {length: answers([text], seconds, 2.5, peak=120.0) for length in decoders.LENGTHS}}
+             for system, (text, seconds, megabytes) in found.items()}
+    rows = decoders.figures_of("tiny.en", found, recordings, 24.0)
+    lines = plain("decoders", rows)
+    assert lines[2] == ("| tiny.en | faster-whisper, int8 | 140.0 | 4 | 0.0 % | 0.0 % to 0.0 % | 0.200 | "
+                        "1.0 / 1.0 / 1.0 / 1.0 | 120 / 120 / 120 / 120 | 2.5 |")
+    assert lines[3] == ("| tiny.en | speechzoo, dynamic | 75.0 | 4 | 50.0 % | 50.0 % to 50.0 % | 0.050 | "
+                        "4.0 / 4.0 / 4.0 / 4.0 | 120 / 120 / 120 / 120 | 2.5 |")
+    stages = decoders.memory_rows("tiny.en", found)
+    assert len(stages) == 8 and stages[0]["encoded"] is None and stages[0]["peak"] == 120.0
+    write_figures(tmp_path / "decoders.csv", rows)
+    assert checkpoints(tmp_path)[2] == ("| Whisper tiny.en | MIT |  / 75 | 5.6 % |  | 50.0 % (50.0 to 50.0) | "
+                                        "0.0 % (0.0 to 0.0) | 0.050 |")
+    assert decoders.others(tmp_path / "decoders.csv", {"base"}) == read_figures(tmp_path / "decoders.csv")
+    assert decoders.others(tmp_path / "decoders.csv", {"tiny.en"}) == []
+    assert decoders.others(tmp_path / "none.csv", set()) == []
+
+
+def test_recordings_are_drawn_evenly_over_readers():
+    recordings = [{"speaker": speaker, "transcript": str(number)} for speaker in "abc" for number in range(5)]
+    first = decoders.drawn(recordings, 7)
+    assert sorted(row["speaker"] for row in first) == ["a", "a", "a", "b", "b", "c", "c"]
+    assert first == decoders.drawn(recordings, 7) and decoders.drawn(recordings, 99)[:7] == first
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from speechzoo.layers.attention import RelativeAttention, sinusoids
+from speechzoo.layers.attention import (RelativeAttention, SelfAttention, attend, attend_rows, join_heads, sinusoids,
+                                       split_heads)
 from tests.helpers import spread_weights
 
 
@@ -56,3 +57,23 @@ def test_only_distance_matters():
     np.testing.assert_allclose(early, late, atol=1e-4)
     still = np.asarray(layer(inputs, (np.zeros_like(sine[:6]), np.ones_like(cosine[:6]))))
     assert np.abs(still - early).max() > 1e-2, "positions have no effect"
+
+
+@pytest.mark.parametrize("texts, sources", [(1, 1), (3, 1), (3, 3)])
+def test_few_queries_see_what_many_see(texts, sources):
+    random = np.random.default_rng(texts)
+    query, keys, values = (random.standard_normal(shape).astype(np.float32)
+                           for shape in ((texts, 1, 12), (sources, 7, 12), (sources, 7, 12)))
+    penalty = np.where(np.arange(7) < 5, 0.0, -1e9).astype(np.float32)[None, None]
+    expected, of_each = attend(*(split_heads(part, 3) for part in (query, keys, values)), penalty)
+    found, weights = attend_rows(query, keys, values.transpose(0, 2, 1), penalty, 3)
+    np.testing.assert_allclose(found, join_heads(expected), atol=1e-6)
+    np.testing.assert_allclose(weights, np.asarray(of_each)[:, :, 0].swapaxes(0, 1), atol=1e-6)
+
+
+def test_one_head_after_another_is_all_at_once():
+    layer = SelfAttention(12, 3)
+    layer.build((None, None, 12))
+    spread_weights(layer)
+    inputs = np.random.default_rng(1).standard_normal((2, 9, 12)).astype(np.float32)
+    np.testing.assert_allclose(layer(inputs), layer(inputs, np.ones((2, 9, 1), np.float32)), atol=1e-5)

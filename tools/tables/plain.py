@@ -6,6 +6,7 @@ from tools.figures import read_figures
 from tools.markdown import percent, table, table_of
 
 LENGTHS, WINDOWS = (1, 3, 10), (1, 2)
+CLIPS = (2, 5, 10, 30)
 
 
 def _both(name: str, spec: str = ".1%") -> str:
@@ -25,6 +26,17 @@ COLUMNS: dict[str, tuple[int, dict[str, str]]] = {
         **{f"{length} s of audio, ms": f"{{ms_{length}s:.1f}}" for length in LENGTHS},
         "times as fast as ONNX Runtime, float32": " / ".join(f"{{speed_{length}s:.2f}}" for length in LENGTHS),
         "differs from PyTorch by": "{difference:.0e}"}),
+    "decoders": (2, {
+        "": "{checkpoint}", "runs in": "{system}", "size, MB": "{megabytes:.1f}",
+        "recordings": "{recordings}", "words wrong": "{wer:.1%}", "95 %": "{wer_low:.1%} to {wer_high:.1%}",
+        "real-time factor": "{real_time_factor:.3f}",
+        "times as fast as faster-whisper: 2 / 5 / 10 / 30 s": " / ".join(
+            f"{{speed_{length}s:.1f}}" for length in CLIPS),
+        "memory, MB": " / ".join(f"{{memory_{length}s:.0f}}" for length in CLIPS),
+        "first answer after, s": "{start_seconds:.1f}"}),
+    "decoders_memory": (2, {
+        "": "{checkpoint}", "runs in": "{system}", "clip, s": "{seconds}", "Python and libraries": "{libraries:.0f}",
+        "file opened": "{opened:.0f}", "behind the encoder": "{encoded:.0f}", "peak": "{peak:.0f}"}),
     "operators": (1, {
         "": "{kind}", "operators": "{operators:,}", "float32, ms": "{float32_ms:.2f}", "`dynamic`, ms": "{dynamic_ms:.2f}"}),
     "raspberry_pi": (2, {
@@ -70,6 +82,9 @@ COLUMNS: dict[str, tuple[int, dict[str, str]]] = {
     "home_assistant": (1, {
         "": "{language}", "sentences": "{sentences}", "accepted": "{accepted:.1%}",
         "same meaning": "{same_meaning:.1%}", "hassil accepts ours": "{hassil_accepts:.1%}"}),
+    "languages": (1, {
+        "": "{recordings}", "recordings": "{count}", "taken for German": "{detected:.0%}", "else for": "{others}",
+        "words wrong": "{wer:.1%}", "words of the English in the translation": "{translated:.0%}"}),
     # Figures that pages only mention in a sentence.
     "grammar": (2, {
         "grammar": "{grammar}", "units": "{units}", "compile, s": "{compile_seconds:.2f}", "nodes": "{nodes:,}",

@@ -93,8 +93,7 @@ class _Reading:
     once: bool
 
     def before_second(self, path) -> int | None:
-        """How many tokens of a text were written before the decoder went back to what it had read; None where it
-        didn't."""
+        """How many tokens of a text come before the decoder went back to what it had read; None if it didn't."""
         texts = [position for position, token in enumerate(path.tokens) if token not in self.special]
         if not self.once or len(texts) < 2:
             return None
@@ -166,8 +165,8 @@ class AttentionSearch:
         units = units_of(head_spec)
         # Translations may go back: words change places.
         translates = tokens.tasks.get("translate", -1) in tokens.start_with(self.task, self.timestamps)
-        special = set(tokens.special.tolist())
-        reading = _Reading(memory, step, head_spec["frame_seconds"], special, units, not translates)
+        reading = _Reading(memory, step, head_spec["frame_seconds"], set(tokens.special.tolist()), units,
+                           once=not translates)
         path = self._search(beginning, reading, rules, tokens.end, room)
         if compression_ratio(units.join([units.names[token] for token in path.tokens])) > COMPRESSION_RATIO:
             path = self._search(beginning, reading, rules, tokens.end, room, without_repeats=True)
