@@ -18,6 +18,7 @@ BACKBONES = {
     "ds_cnn": {"channels": 6, "num_blocks": 2},
     "ecapa_tdnn": {"size": 8, "num_blocks": 2, "scale": 2, "squeeze_size": 4, "aggregation_size": 10},
     "lstm": {"size": 6, "num_blocks": 2, "bidirectional": True},
+    "moonshine": {"size": 8, "num_blocks": 2, "num_heads": 2, "rotary_size": 2},
     "tc_resnet": {"channels": [4, 5, 6]},
     "wav2vec2": {"size": 8, "num_blocks": 2, "num_heads": 2, "convolution_size": 6, "kernel_sizes": [3, 2],
                  "strides": [2, 2], "position_kernel_size": 4, "position_groups": 2},

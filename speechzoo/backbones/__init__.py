@@ -8,14 +8,15 @@ from speechzoo.backbones.crdnn import CRDNN
 from speechzoo.backbones.ds_cnn import DSCNN
 from speechzoo.backbones.ecapa_tdnn import ECAPATDNN
 from speechzoo.backbones.lstm import LSTM
+from speechzoo.backbones.moonshine import Moonshine
 from speechzoo.backbones.tc_resnet import TCResNet
 from speechzoo.backbones.wav2vec2 import Wav2Vec2
 from speechzoo.backbones.whisper import Whisper
 
 # Name in a zoo config -> class.
 BACKBONES = {"bc_resnet": BCResNet, "cnn": CNN, "conformer": Conformer, "crdnn": CRDNN, "ds_cnn": DSCNN,
-             "ecapa_tdnn": ECAPATDNN, "lstm": LSTM, "tc_resnet": TCResNet, "wav2vec2": Wav2Vec2,
-             "whisper": Whisper}
+             "ecapa_tdnn": ECAPATDNN, "lstm": LSTM, "moonshine": Moonshine, "tc_resnet": TCResNet,
+             "wav2vec2": Wav2Vec2, "whisper": Whisper}
 
-__all__ = ["BACKBONES", "BCResNet", "Backbone", "CNN", "CRDNN", "Conformer", "DSCNN", "ECAPATDNN", "LSTM", "TCResNet",
-           "Wav2Vec2", "Whisper"]
+__all__ = ["BACKBONES", "BCResNet", "Backbone", "CNN", "CRDNN", "Conformer", "DSCNN", "ECAPATDNN", "LSTM", "Moonshine",
+           "TCResNet", "Wav2Vec2", "Whisper"]

@@ -10,6 +10,7 @@ import yaml
 from speechzoo.files import write_atomically
 from speechzoo.origin import ORIGIN, UNKNOWN_LICENCE
 from speechzoo.published.ctranslate2 import CTranslate2File
+from speechzoo.published.moonshine import is_moonshine, read_moonshine
 from speechzoo.published.nemo import NeMoFile
 from speechzoo.published.nemo_conformer import read_nemo
 from speechzoo.published.sources import located
@@ -99,9 +100,9 @@ def import_published(source: str | Path, output: str | Path, encoder_only: bool 
 
     Args:
         source: The weights of a Whisper model in CTranslate2's format, transformers' (safetensors or PyTorch, with its
-            `config.json` beside it) or OpenAI's (`.pt`), of a Conformer in NeMo's (`.nemo`), or of wav2vec 2.0 or
-            HuBERT in transformers': a file, a folder, a wheel or source distribution as downloaded, a folder of those,
-            or `hf://owner/name`.
+            `config.json` beside it) or OpenAI's (`.pt`), of a Conformer in NeMo's (`.nemo`), or of wav2vec 2.0,
+            HuBERT or Moonshine in transformers': a file, a folder, a wheel or source distribution as downloaded, a
+            folder of those, or `hf://owner/name`.
         output: Folder to write to, made when it isn't there; what an earlier import wrote is replaced.
         encoder_only: Leave the decoder or head out: for models that begin with the encoder and have heads of their own.
 
@@ -155,10 +156,12 @@ def _read(arrays, found, encoder_only):
         return _read_parts(arrays, found, encoder_only)
     if is_wav2vec2(arrays):
         return read_wav2vec2(arrays, found, encoder_only)
+    if is_moonshine(arrays):  # whose names are Whisper's, too
+        return read_moonshine(arrays, found)
     if not is_whisper(arrays):
         raise ValueError(f"{found.path}: weights of a kind that can't be imported, such as "
                          f"'{next(iter(arrays), 'none at all')[:80]}'; only those of Whisper, NeMo's Conformers, "
-                         "wav2vec 2.0 and HuBERT can be")
+                         "wav2vec 2.0, HuBERT and Moonshine can be")
     names = WhisperNames(arrays, _num_heads(arrays, found), str(found.path))
     model = _read_parts(names, found, encoder_only)
     model.used = [source for name in model.used for source in names.sources[name]]
