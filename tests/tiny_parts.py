@@ -23,6 +23,7 @@ BACKBONES = {
     "espnet_conformer": {"size": 8, "num_blocks": 2, "num_heads": 2, "feed_forward_size": 12, "kernel_size": 5},
     "ge2e_lstm": {"size": 6, "num_blocks": 2, "window_frames": 6, "step_frames": 3, "minimum_frames": 1},
     "lstm": {"size": 6, "num_blocks": 2, "bidirectional": True},
+    "moonshine": {"size": 8, "num_blocks": 2, "num_heads": 2, "rotary_size": 2},
     "tc_resnet": {"channels": [4, 5, 6]},
     "wav2vec2": {"size": 8, "num_blocks": 2, "num_heads": 2, "convolution_size": 6, "kernel_sizes": [3, 2],
                  "strides": [2, 2], "position_kernel_size": 4, "position_groups": 2},

@@ -10,6 +10,7 @@ from speechzoo.backbones.ecapa_tdnn import ECAPATDNN
 from speechzoo.backbones.espnet_conformer import ESPnetConformer
 from speechzoo.backbones.ge2e_lstm import GE2ELSTM
 from speechzoo.backbones.lstm import LSTM
+from speechzoo.backbones.moonshine import Moonshine
 from speechzoo.backbones.tc_resnet import TCResNet
 from speechzoo.backbones.wav2vec2 import Wav2Vec2
 from speechzoo.backbones.whisper import Whisper
@@ -17,7 +18,7 @@ from speechzoo.backbones.whisper import Whisper
 # Name in a zoo config -> class.
 BACKBONES = {"bc_resnet": BCResNet, "cnn": CNN, "conformer": Conformer, "crdnn": CRDNN, "ds_cnn": DSCNN,
              "ecapa_tdnn": ECAPATDNN, "espnet_conformer": ESPnetConformer, "ge2e_lstm": GE2ELSTM, "lstm": LSTM,
-             "tc_resnet": TCResNet, "wav2vec2": Wav2Vec2, "whisper": Whisper}
+             "moonshine": Moonshine, "tc_resnet": TCResNet, "wav2vec2": Wav2Vec2, "whisper": Whisper}
 
 __all__ = ["BACKBONES", "BCResNet", "Backbone", "CNN", "CRDNN", "Conformer", "DSCNN", "ECAPATDNN", "ESPnetConformer",
-           "GE2ELSTM", "LSTM", "TCResNet", "Wav2Vec2", "Whisper"]
+           "GE2ELSTM", "LSTM", "Moonshine", "TCResNet", "Wav2Vec2", "Whisper"]

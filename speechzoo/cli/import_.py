@@ -7,9 +7,9 @@ def add_arguments(parser):
     """Adds the arguments of the command to its parser."""
     parser.add_argument("source", metavar="SOURCE",
                         help="weights of a Whisper model (model.bin, model.safetensors, tiny.en.pt), a Conformer of "
-                             "NeMo (.nemo) or ESPnet (.pth with its config.yaml), wav2vec 2.0 or HuBERT, or a speaker "
-                             "encoder (Resemblyzer's pretrained.pt, SpeechBrain's embedding_model.ckpt), the folder or "
-                             "the downloaded package with them, or hf://owner/name")
+                             "NeMo (.nemo) or ESPnet (.pth with its config.yaml), wav2vec 2.0, HuBERT or Moonshine, or "
+                             "a speaker encoder (Resemblyzer's pretrained.pt, SpeechBrain's embedding_model.ckpt), the "
+                             "folder or the downloaded package with them, or hf://owner/name")
     parser.add_argument("--out", required=True, metavar="DIR",
                         help="folder to write to: model.weights.h5, config.yaml, origin.json, card.md")
     parser.add_argument("--encoder", action="store_true",

@@ -103,23 +103,25 @@ class SubSpectralNorm(keras.layers.Layer):
 class UtteranceNormalization(keras.layers.Layer):
     """Each channel of an utterance with mean 0 and variance 1 over its frames, then a scale and an offset per channel.
 
-    PyTorch calls it a group normalisation with as many groups as channels. The statistics are those of the row's valid
-    frames alone, so that a padded row gives what the row gives alone.
+    PyTorch calls it a group normalisation with as many groups as channels, or with one where `over_channels`. The
+    statistics are those of the row's valid frames alone, so that a padded row gives what the row gives alone.
 
     Reference: Wu and He 2018, https://arxiv.org/abs/1803.08494, section 3.1 (with one channel per group it is an
     instance normalisation).
 
     Args:
         epsilon: Added to the variance.
+        over_channels: Mean and variance are those of all channels together.
 
     Call arguments:
         inputs: (batch, frames, channels).
         valid: (batch, frames, 1) of ones and zeros; None when nothing is padded.
     """
 
-    def __init__(self, epsilon: float = 1e-5, **kwargs):
+    def __init__(self, epsilon: float = 1e-5, over_channels: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.epsilon = epsilon
+        self.over_channels = over_channels
 
     def build(self, inputs_shape, *_):
         # As in Keras's normalisations, they aren't cast where a layer computes in half precision.
@@ -131,16 +133,20 @@ class UtteranceNormalization(keras.layers.Layer):
         """Inputs (batch, frames, channels) -> the same shape."""
         # Sums over all frames are too long for half precision.
         inputs = ops.cast(inputs, keras.backend.result_type(self.variable_dtype, "float32"))
-        mean = utterance_mean(inputs, valid)
-        variance = utterance_mean(ops.square(inputs - mean), valid)
+        mean = self._mean(inputs, valid)
+        variance = self._mean(ops.square(inputs - mean), valid)
         outputs = (inputs - mean) * (self.gamma * ops.rsqrt(variance + self.epsilon)) + self.beta
         return ops.cast(outputs, self.compute_dtype)
+
+    def _mean(self, inputs, valid):
+        mean = utterance_mean(inputs, valid)
+        return ops.mean(mean, axis=-1, keepdims=True) if self.over_channels else mean
 
     def compute_output_shape(self, inputs_shape, *_):
         return inputs_shape
 
     def get_config(self):
-        return {**super().get_config(), "epsilon": self.epsilon}
+        return {**super().get_config(), "epsilon": self.epsilon, "over_channels": self.over_channels}
 
 
 def utterance_mean(inputs, valid=None):

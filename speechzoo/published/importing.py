@@ -12,6 +12,7 @@ from speechzoo.origin import ORIGIN, UNKNOWN_LICENCE
 from speechzoo.published.ctranslate2 import CTranslate2File
 from speechzoo.published.espnet_conformer import CONFIG as ESPNET_CONFIG
 from speechzoo.published.espnet_conformer import is_espnet, read_espnet
+from speechzoo.published.moonshine import is_moonshine, read_moonshine
 from speechzoo.published.nemo import NeMoFile
 from speechzoo.published.nemo_conformer import read_nemo
 from speechzoo.published.resemblyzer import is_resemblyzer, read_resemblyzer
@@ -111,7 +112,7 @@ def import_published(source: str | Path, output: str | Path, encoder_only: bool 
     Args:
         source: The weights of a Whisper model in CTranslate2's format, transformers' (safetensors or PyTorch, with its
             `config.json` beside it) or OpenAI's (`.pt`), of a Conformer in NeMo's (`.nemo`) or ESPnet's (`.pth`, with
-            its `config.yaml` beside it), of wav2vec 2.0 or HuBERT in transformers', or of a speaker encoder,
+            its `config.yaml` beside it), of wav2vec 2.0, HuBERT or Moonshine in transformers', or of a speaker encoder,
             Resemblyzer's `pretrained.pt` or SpeechBrain's `embedding_model.ckpt`: a file, a folder, a wheel or source
             distribution as downloaded, a folder of those, or `hf://owner/name`.
         output: Folder to write to, made when it isn't there; what an earlier import wrote is replaced.
@@ -169,13 +170,16 @@ def _read(arrays, found, encoder_only):
         return read_espnet(arrays, str(found.path), found.path.parent / ESPNET_CONFIG, encoder_only)
     if is_wav2vec2(arrays):
         return read_wav2vec2(arrays, found, encoder_only)
+    if is_moonshine(arrays):  # whose names are Whisper's, too
+        return read_moonshine(arrays, found)
     for recognises, read in _SPEAKERS:
         if recognises(arrays):
             return read(arrays, str(found.path), encoder_only)
     if not is_whisper(arrays):
         raise ValueError(f"{found.path}: weights of a kind that can't be imported, such as "
                          f"'{next(iter(arrays), 'none at all')[:80]}'; only those of Whisper, NeMo's and ESPnet's "
-                         "Conformers, wav2vec 2.0, HuBERT, Resemblyzer and SpeechBrain's ECAPA-TDNN can be")
+                         "Conformers, wav2vec 2.0, HuBERT, Moonshine, Resemblyzer and SpeechBrain's "
+                         "ECAPA-TDNN can be")
     names = WhisperNames(arrays, _num_heads(arrays, found), str(found.path))
     model = _read_parts(names, found, encoder_only)
     model.used = [source for name in model.used for source in names.sources[name]]

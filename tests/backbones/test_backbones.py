@@ -64,6 +64,11 @@ CASES = {
         ({"size": 5, "num_blocks": 1, "subsampling": 3, "dropout": 0.0}, 1, 3, 5, ()),
         ({"size": 5, "num_blocks": 1, "context": 2, "causal": True}, 1, 2, 5, ()),
     ],
+    "moonshine": [
+        (tiny_parts.BACKBONES["moonshine"], 2, 6, 8, ()),
+        ({"size": 12, "num_blocks": 1, "num_heads": 3, "rotary_size": 4, "feed_forward_size": 10, "dropout": 0.1}, 1, 6,
+         12, ()),
+    ],
     "tc_resnet": [
         ({"channels": [4, 5, 6], "stage_blocks": 2, "kernel_size": 5}, 4, 4, [5, 5, 6, 6], ()),
         ({"channels": [4, 6, 8, 8], "dropout": 0.0}, 3, 8, [6, 8, 8], ()),
@@ -119,6 +124,12 @@ def test_wav2vec2_counts_complete_windows(widths, strides):
         assert backbone.output_lengths(frames) == max(expected, 1)
 
 
+def test_moonshine_counts_complete_windows():
+    backbone = BACKBONES["moonshine"](**tiny_parts.BACKBONES["moonshine"])
+    for frames in range(1, 300):
+        assert backbone.output_lengths(frames) == max(((frames - 7) // 3 + 1 - 3) // 2 + 1, 1)
+
+
 @pytest.mark.parametrize("name, options, message", [
     ("conformer", {"size": 10, "num_heads": 4}, "4 heads do not divide 10 channels"),
     ("conformer", {"size": 9, "num_heads": 3}, "channels are odd"),
@@ -135,6 +146,9 @@ def test_wav2vec2_counts_complete_windows(widths, strides):
     ("cnn", {"subsampling": 4, "num_blocks": 1}, "is not a power of two up to 2\\^num_blocks"),
     ("crdnn", {"channels": []}, "at least one convolutional block"),
     ("ecapa_tdnn", {"size": 12, "scale": 5}, "scale 5 is below two or does not divide 12 channels"),
+    ("moonshine", {"rotary_size": 3}, "rotary_size 3 is odd"),
+    ("moonshine", {"rotary_size": 38}, "rotary_size 38 is odd, or not 2 to 36, the channels of a head"),
+    ("moonshine", {"num_heads": 7}, "7 heads do not divide 288 channels"),
     ("tc_resnet", {"kernel_size": 8}, "kernel_size 8 is not odd"),
     ("tc_resnet", {"channels": [16]}, "of the first convolution and of each stage"),
     ("wav2vec2", {"normalization": "batch"}, "normalization 'batch' is not utterance or layer"),

@@ -34,6 +34,7 @@ OPTIONS = {
     "ge2e_lstm": {"size": 20, "num_blocks": 2, "window_frames": 20, "step_frames": 10, "minimum_frames": 1},
     "lstm": {"size": 20},
     "crdnn": {"channels": [4], "lstm_size": 20, "num_blocks": 1, "dense_size": 8, "dense_layers": 1, "subsampling": 2},
+    "moonshine": {"size": 16, "num_blocks": 1, "num_heads": 2, "rotary_size": 6},
     "wav2vec2": {"size": 16, "num_blocks": 1, "num_heads": 2, "normalization": "layer", "norm_first": True,
                  "convolution_size": 20, "kernel_sizes": [3, 2], "strides": [2, 2], "position_kernel_size": 8,
                  "position_groups": 2},
