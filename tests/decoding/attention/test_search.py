@@ -105,6 +105,7 @@ NO_SPEECH = whisper_spec()["units"].index("<|nospeech|>")
 
 @pytest.mark.parametrize("no_speech, sure, text", [
     (4.8, 0.5, ""), (5.6, 4.0, "hum"),  # 0.65 and 0.69: the text decides, which has -2.9 and -0.4 nats per token
+    (3.0, 0.5, ""), (2.0, 0.5, "hum"), (4.0, 4.0, "hum"),  # 0.23, 0.10 and 0.31; -2.9, -2.9 and -0.4
     (20.0, 4.0, ""), (0.0, 0.5, "hum")])
 def test_nobody_speaks_where_the_decoder_says_so(no_speech, sure, text):
     spec = whisper_spec()
