@@ -1,11 +1,13 @@
 """Backbones in one network, because a conversion costs many seconds."""
 
+import math
+
 from speechzoo.backbones import BACKBONES, Backbone
 from speechzoo.layers.stream_state import part_of
 
 
 class SideBySide(Backbone):
-    """Its blocks are the last frames of other backbones, at the slowest rate among them.
+    """Its blocks are the last frames of other backbones, at a rate that divides all of theirs.
 
     Args:
         options: Name of a backbone in `BACKBONES` -> its options.
@@ -16,7 +18,7 @@ class SideBySide(Backbone):
         causality = {"causal": True} if causal else {}
         self.backbones = [BACKBONES[name](name=name, **causality, **values) for name, values in options.items()]
         self.num_blocks, self.causal = len(options), causal
-        self.subsampling = max(backbone.subsampling for backbone in self.backbones)
+        self.subsampling = math.lcm(*(backbone.subsampling for backbone in self.backbones))
 
     def build(self, features_shape, *_):
         for backbone in self.backbones:
