@@ -38,8 +38,9 @@ def assign_trained(model, source: Path, trained: ZooConfig, new_heads: dict) -> 
     fitting = {weight.path for weight in model.weights if weight.path in values
                and values[weight.path].shape == tuple(weight.shape)}
     for name in _with_other_labels(model, trained, new_heads):
-        own = {weight.path for weight in model.heads[name].weights}
-        if own <= fitting:  # as many labels, and others: the weights would give the old ones new names
+        head = model.heads[name]
+        own = {weight.path for weight in head.weights}
+        if own - {weight.path for weight in head.optional_weights} <= fitting:  # as many labels, and others: the weights would give the old ones new names
             values = {path: value for path, value in values.items() if path not in own}
     report = assign_values(model, values, str(source), strict=False)
     # What is left over belongs to heads that were not asked for, or to training (speaker prototypes).

@@ -61,6 +61,7 @@ NOT_RUN = {
     r"speechzoo recognize .*--dictation": "searches 130,000 words; tests/decoding/dictation searches a few",
     r"speechzoo recognize .*--(spoken-language|task)": "takes Whisper; tests/decoding/attention/test_decoder.py has a decoder",
     r"speechzoo recognize \S+ - ": "reads standard input; tests/cli/test_recognize.py has a recording there",
+    r"speechzoo recognize imported/": "takes weights of others; tests/published imports what its tests write",
     r"speechzoo recognize runs/": "takes a run; tests/compatibility/test_fixtures.py opens one",
     r"python -m (benchmarks|tools)\.": "takes corpora or hours; tests/benchmarks and tests/tools have their parts",
     r"python -m venv |python (-c|examples/)": "is about the machine, or takes corpora; parsed above",

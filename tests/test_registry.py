@@ -110,12 +110,17 @@ MOOD = {"type": "classifier", "classes": ["calm", "angry"]}
 AUDIO = np.random.default_rng(0).standard_normal(8000).astype(np.float32) / 10
 
 
+def weights_of(head):
+    """Paths of the weights that a new head starts with at random; a threshold begins at 0."""
+    return [weight.path for weight in head.weights if not weight.path.endswith("/threshold")]
+
+
 def test_new_heads_stand_on_trained_weights(caplog):
     trained = load("mtl_ds_cnn_micro")
     with caplog.at_level(logging.INFO, "speechzoo.trained"):
         model = load("mtl_ds_cnn_micro", heads={"mood": MOOD, "keyword": {}})
     assert list(model.heads) == list(model.zoo_config.heads) == ["mood", "keyword"]
-    new = [weight.path for weight in model.heads["mood"].weights]
+    new = weights_of(model.heads["mood"])
     assert new and sorted(model.new_weights) == sorted(new)
     assert caplog.messages == [f"mtl_ds_cnn_micro: {len(new)} weights are new and start at random, such as "
                                f"{model.new_weights[0]}"]
@@ -132,7 +137,7 @@ def test_a_head_with_other_classes_is_new():
 
 def test_a_head_with_as_many_other_classes_is_new():
     model = load("mtl_ds_cnn_micro", heads={"gender": {"classes": ["male", "female"]}, "age_group": {"dropout": 0.5}})
-    assert sorted(model.new_weights) == sorted(weight.path for weight in model.heads["gender"].weights)
+    assert sorted(model.new_weights) == sorted(weights_of(model.heads["gender"]))
 
 
 @pytest.fixture
@@ -262,7 +267,7 @@ def test_the_index_knows_what_is_trained():
     assert whisper.licence == "MIT" and whisper.derived_from[0]["name"] == "Whisper tiny.en" and not whisper.streaming
     assert whisper.size_bytes == (registry._checkpoint_folder("mtl_whisper_tiny") / WEIGHTS).stat().st_size
     assert "alignment" not in whisper.heads and set(whisper.heads) == set(whisper.figures)
-    results = registry._metrics("mtl_whisper_tiny")["results"]
+    results = registry.read_metrics("mtl_whisper_tiny")["results"]
     # Sound events are those of ESC-10, not the speech beside them; keywords are named by two corpora.
     assert whisper.figures["event"] == {"accuracy": results["esc10"]["event"]["accuracy"]}
     assert whisper.figures["intent"] == {"accuracy": results["smart_speaker_synthetic"]["intent"]["accuracy"]}
