@@ -81,12 +81,14 @@ synthesize smart_speaker smart_speaker --hours 4 --seed 1
 align librispeech librispeech_more librispeech_speakers speechocean762 wake_words speech_commands \
     smart_speaker hwu64_spoken snips_spoken fragments_spoken
 
-# Clips of "on" and "off" are few: here they are from sentences. Pieces of sentences teach who speaks from short recordings.
+# Clips of "on" and "off" are few: here they are from sentences, and so are other short words, or whatever is cut out of a sentence
+# would be taken for "on". Pieces of sentences teach who speaks from short recordings.
+wanted="on off one two three four six seven nine an in and our all long man own or it of then him her was were"
 for name in librispeech librispeech_more librispeech_speakers speechocean762; do
     for cut in words pieces; do
         if [ -e "$out/$name/manifest.jsonl" ] && [ ! -e "$out/${name}_$cut/manifest.jsonl" ]; then
             case $cut in
-                words) "$python" "$here/words_from_sentences.py" "$out/$name/manifest.jsonl" on off --out "$out/$name/words.jsonl";;
+                words) "$python" "$here/words_from_sentences.py" "$out/$name/manifest.jsonl" $wanted --out "$out/$name/words.jsonl";;
                 pieces) "$python" "$here/pieces_of_sentences.py" "$out/$name/manifest.jsonl" --out "$out/$name/pieces.jsonl";;
             esac
             "$python" -m speechzoo prepare manifest --source "$out/$name/$cut.jsonl" --out "$out/${name}_$cut" --workers "$workers"
