@@ -52,7 +52,7 @@ def test_nothing_is_heard_where_nobody_speaks(heard, name):
     answer = heard[name]
     assert answer.speech == [] and answer.transcript == "" and answer.phones == ""
     assert (answer.speaker, answer.gender, answer.age_group) == (None, None, None)
-    assert set(answer.unanswered) == {"speaker", "gender", "age_group"}
+    assert {"speaker", "gender", "age_group"} <= set(answer.unanswered)
     assert (answer.intent, answer.slots, answer.sentence) == ("none", {}, None)
     assert answer.keyword in ("_silence_", "_unknown_") or answer.confidence["keyword"] < 0.5
-    assert answer.event != "speech" or answer.confidence["event"] < 0.8
+    assert answer.event != "speech"

@@ -10,21 +10,27 @@ from speechzoo.decoding.heads import find_head
 
 SPEAKER_LABELS = frozenset({"speaker", "gender", "age_group", "emotion", "accent"})
 """`SPEAKER_LABELS` are about whoever speaks."""
+SPEECH_CLASS = "speech"
+"""`SPEECH_CLASS` is the sound event that somebody speaks."""
 
 
 @dataclass
 class SpeakerGate(Decoder):
     """Takes back what was said of a speaker where the head `speech` hears nobody; it is read behind the other decoders.
 
+    A sound event that is called `speech` there is taken back, too: the heads contradict each other.
+
     Args:
         name: Name of the head that hears whether somebody speaks.
         head_spec: Its spec.
         labels: What is taken back, as a Recognition keeps it.
+        sounds: Those of them that say which sound is heard.
     """
 
     name: str
     head_spec: dict
     labels: tuple[str, ...]
+    sounds: tuple[str, ...] = ()
 
     def __post_init__(self):
         self.heads = (self.name,)
@@ -37,7 +43,8 @@ class SpeakerGate(Decoder):
     def write(self, result, meaning: bool):
         if meaning:
             for label in self.labels:
-                result.take_back(label)
+                if label not in self.sounds or result.answer(label) == SPEECH_CLASS:
+                    result.take_back(label)
 
 
 def speaker_gate(spec: dict, answered: dict[str, str]) -> SpeakerGate | None:
@@ -48,6 +55,9 @@ def speaker_gate(spec: dict, answered: dict[str, str]) -> SpeakerGate | None:
         answered: Heads that are read -> what a Recognition keeps their answers as.
     """
     speech = find_head(spec, type="frame_classifier", label="speech")
-    labels = tuple(kept for head, kept in answered.items()
-                   if spec["heads"][head]["type"] == "speaker" or spec["heads"][head]["label"] in SPEAKER_LABELS)
-    return SpeakerGate(speech, spec["heads"][speech], labels) if speech and labels else None
+    heads = {kept: spec["heads"][head] for head, kept in answered.items()}
+    sounds = tuple(kept for kept, head in heads.items() if SPEECH_CLASS in head.get("classes", ()) and
+                   head["type"] == "classifier")
+    labels = tuple(kept for kept, head in heads.items()
+                   if kept in sounds or head["type"] == "speaker" or head["label"] in SPEAKER_LABELS)
+    return SpeakerGate(speech, spec["heads"][speech], labels, sounds) if speech and labels else None

@@ -49,7 +49,7 @@ class SpeechBrainFbank(Frontend):
         self.num_mel_bins = self.num_features = num_mel_bins
         self.sample_rate = sample_rate
         self.window_length = round(0.025 * sample_rate)
-        self.log_mel = _Fbank(num_mel_bins, sample_rate, fft_length=self.window_length, minimum_hertz=0.0,
+        self.log_mel = Fbank(num_mel_bins, sample_rate, fft_length=self.window_length, minimum_hertz=0.0,
                               preemphasis=0.0, floor=_FLOOR, normalization="none", name="log_mel")
         self.hop_length = self.log_mel.hop_length
         self.frame_seconds = self.log_mel.frame_seconds
@@ -82,7 +82,8 @@ class SpeechBrainFbank(Frontend):
         return {**super().get_config(), "num_mel_bins": self.num_mel_bins, "sample_rate": self.sample_rate}
 
 
-class _Fbank(LogMel):
+@keras.saving.register_keras_serializable(package="speechzoo")
+class Fbank(LogMel):
     """Log-mel energies under Hamming windows and filters that are as wide above their peak as below it."""
 
     def make_window(self):

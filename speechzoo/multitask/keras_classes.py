@@ -21,7 +21,7 @@ CLASSES = {
     "frontends.micro_features": ["MicroFeatures"],
     "frontends.spec_augment": ["SpecAugment"],
     "frontends.nemo_log_mel": ["NeMoLogMel"],
-    "frontends.speechbrain_fbank": ["SpeechBrainFbank"],
+    "frontends.speechbrain_fbank": ["Fbank", "SpeechBrainFbank"],
     "frontends.waveform": ["Waveform"],
     "frontends.whisper_log_mel": ["WhisperLogMel"],
     "layers.attention": ["RelativeAttention", "SelfAttention"],

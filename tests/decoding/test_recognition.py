@@ -60,6 +60,15 @@ def test_nothing_is_said_of_a_speaker_where_nobody_speaks(heads):
     assert Recognition.from_dict(json.loads(json.dumps(result.to_dict()))).unanswered == result.unanswered
 
 
+@pytest.mark.parametrize("event, frames, answer", [
+    ("speech", SILENT, None), ("rain", SILENT, "rain"), ("speech", np.log([[0.1, 0.9]]), "speech")])
+def test_a_sound_is_no_speech_where_nobody_speaks(event, frames, answer):
+    sounds = {"type": "classifier", "label": "event", "classes": ["rain", "speech", "none"]}
+    spec = {"heads": {"speech": SPEC["heads"]["speech"], "sounds": sounds}}
+    result = recognize_outputs({"speech": frames, "sounds": 9.0 * np.eye(3)[sounds["classes"].index(event)]}, spec)
+    assert result.event == answer and result.unanswered == ([] if answer else ["event"])
+
+
 def test_a_model_without_the_head_speech_answers_always():
     heads = {name: head for name, head in SPEC["heads"].items() if name != "speech"}
     assert recognize_outputs(make_outputs(), {"heads": heads}).labels["accent"] == "scottish"
