@@ -249,6 +249,10 @@ class ZooConfig:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     sample_rate: int = 16000
 
+    def __post_init__(self):
+        if not isinstance(self.backbone, BackboneConfig):  # any part will do, where nothing comes from a trained model
+            self.backbone = BackboneConfig(self.backbone.type, self.backbone.options)
+
     def select_heads(self, names: list[str]) -> dict[str, HeadConfig]:
         """Some of the heads, in the config's order.
 
