@@ -77,7 +77,8 @@ def test_a_run_with_everything_goes_on_exactly(corpus, tmp_path):
     final = read_arrays(tmp_path / "run" / "final.weights.h5")
     start = {variable.path: np.array(variable) for variable in model.weights}
     for path, value in start.items():
-        assert (value == final[path]).all() == path.startswith(("frontend", "backbone")), path
+        rests = path.startswith(("frontend", "backbone")) or path.endswith("/threshold")  # of too few recordings
+        assert (value == final[path]).all() == rests, path
 
 
 def test_the_page_has_configs_that_can_be_read():
