@@ -40,7 +40,8 @@ def assign_trained(model, source: Path, trained: ZooConfig, new_heads: dict) -> 
     for name in _with_other_labels(model, trained, new_heads):
         head = model.heads[name]
         own = {weight.path for weight in head.weights}
-        if own - {weight.path for weight in head.optional_weights} <= fitting:  # as many labels, and others: the weights would give the old ones new names
+        needed = own - {weight.path for weight in head.optional_weights}
+        if needed <= fitting:  # as many labels, and others: the weights would give the old ones new names
             values = {path: value for path, value in values.items() if path not in own}
     report = assign_values(model, values, str(source), strict=False)
     # What is left over belongs to heads that were not asked for, or to training (speaker prototypes).
