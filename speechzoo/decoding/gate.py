@@ -37,14 +37,28 @@ class SpeakerGate(Decoder):
 
     def __call__(self, outputs: dict[str, np.ndarray]) -> bool:
         """Whether nobody speaks."""
-        with output_of(outputs, self.name) as output:
-            return answer_kind(self.head_spec).silence(output, self.head_spec) is not None
+        return silence_of(outputs, self.name, self.head_spec) is not None
 
     def write(self, result, meaning: bool):
         if meaning:
             for label in self.labels:
                 if label not in self.sounds or result.answer(label) == SPEECH_CLASS:
                     result.take_back(label)
+
+
+def silence_of(outputs: dict[str, np.ndarray], name: str, head_spec: dict) -> float | None:
+    """How sure a head is that nobody speaks, 0 to 1; None where somebody does, or it can't say (`Answer.silence`).
+
+    Args:
+        outputs: Head -> array without the batch axis.
+        name: The head's.
+        head_spec: The head's.
+
+    Raises:
+        ValueError: Its output is missing, of another shape, or not finite.
+    """
+    with output_of(outputs, name) as output:
+        return answer_kind(head_spec).silence(output, head_spec)
 
 
 def speaker_gate(spec: dict, answered: dict[str, str]) -> SpeakerGate | None:

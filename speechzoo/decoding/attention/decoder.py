@@ -8,6 +8,7 @@ from speechzoo.decoding.answers import answer_kind
 from speechzoo.decoding.attention.hypothesis import AttentionHypothesis
 from speechzoo.decoding.attention.search import AttentionSearch, Step
 from speechzoo.decoding.decoder import Decoder, naming_head, output_of
+from speechzoo.decoding.gate import silence_of
 from speechzoo.decoding.heads import find_head
 
 
@@ -48,9 +49,7 @@ class AttentionDecoder(Decoder):
     def __call__(self, outputs: dict[str, np.ndarray]) -> AttentionHypothesis:
         """The text; empty where nobody speaks. The gate's head may be missing in `outputs`."""
         if self.gate in outputs:
-            with output_of(outputs, self.gate) as output:
-                head_spec = self.spec["heads"][self.gate]
-                silence = answer_kind(head_spec).silence(output, head_spec)
+            silence = silence_of(outputs, self.gate, self.spec["heads"][self.gate])
             if silence is not None:
                 return AttentionHypothesis("", confidence=silence)
         with output_of(outputs, self.name) as memory:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from speechzoo.decoding.answers import answer_kind
 from speechzoo.decoding.commands.compile import compile_grammar
 from speechzoo.decoding.commands.compiled_grammar import CompiledGrammar
 from speechzoo.decoding.commands.decode import grammar_decode
 from speechzoo.decoding.commands.parse import Parse
 from speechzoo.decoding.decoder import Decoder, output_of
+from speechzoo.decoding.gate import silence_of
 from speechzoo.decoding.heads import find_head, find_heads
 from speechzoo.grammar.nodes import Grammar
 from speechzoo.text.letter_to_sound import default_lexicon
@@ -89,17 +89,10 @@ class CommandDecoder(Decoder):
         """
         with output_of(outputs, self.head) as logits:
             parse = grammar_decode(logits, self.compiled)
-        silence = self._silence(outputs)
+        silence = silence_of(outputs, self.speech, self._speech_spec) if self.speech in outputs else None
         if silence is None:
             return parse
         return replace(parse, accepted=False, confidence=min(parse.confidence, 1 - silence))
-
-    def _silence(self, outputs):
-        """How sure the model is that nobody speaks, 0.5 to 1; None where somebody does or it can't say."""
-        if self.speech not in outputs:
-            return None
-        with output_of(outputs, self.speech) as output:
-            return answer_kind(self._speech_spec).silence(output, self._speech_spec)
 
     def write(self, result, meaning: Parse):
         """As `Decoder.write`: the command, or the intent "none" and no slots where there was none."""
