@@ -340,9 +340,9 @@ def test_no_config_of_the_zoo_repeats_what_it_extends():
         extends = values.get("extends", [])
         for source in [extends] if isinstance(extends, str) else extends:
             assert source.startswith("shared/"), f"{name}: the zoo's own models extend shared files only"
-        for file, said in shared.items():
+            said = shared[Path(source).name]
             repeated = [place for place, value in blocks(values) if value and said.get(place) == value]
-            assert not repeated, f"{name}.yaml repeats {repeated} of shared/{file}"
+            assert not repeated, f"{name}.yaml repeats {repeated} of {source}"
 
 
 # -- what a grammar says ----------------------------------------------------------------------------------------------

@@ -5,7 +5,8 @@
 exports every model that has a checkpoint, but for those of ESPHome's devices, in every format, measures the files on the
 dev parts of the model's corpora, and prints the tables of docs/quantization.md. Of each corpus the same
 utterances are taken for all formats, at even steps; files are calibrated with training recordings. What has its file in
-RUNS is not done again: stop at any time, and start the same command to go on.
+RUNS is not done again: stop at any time, and start the same command to go on. Models that are not measured keep the figures
+that they have.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tools.figures import add_figures_option, write_figures
+from tools.figures import add_figures_option, read_figures, write_figures
 from tools.tables.quantization import CALIBRATED_FORMAT, CALIBRATIONS, FORMATS, METRICS, sections, shown
 
 CALIBRATION = 40  # utterances of each training source to choose from
@@ -140,6 +141,13 @@ def cost_rows(results: list[dict]) -> list[dict]:
     return rows
 
 
+def with_others(path: Path, rows: list[dict]) -> list[dict]:
+    """The rows, with those that the file has of other models."""
+    measured = {row["model"] for row in rows}
+    others = read_figures(path) if path.is_file() else []
+    return sorted([row for row in others if row["model"] not in measured] + rows, key=lambda row: row["model"])
+
+
 # -- the command -------------------------------------------------------------------------------------------------------
 
 
@@ -166,8 +174,9 @@ def main(arguments):
     results = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(arguments.runs.glob("*.json"))]
     if {result["seconds"] for result in results} != {arguments.seconds}:
         raise ValueError(f"{arguments.runs}: made with other --seconds; take another --runs")
-    write_figures(arguments.figures, head_rows(results))
-    write_figures(arguments.figures.with_name("quantization_costs.csv"), cost_rows(results))
+    write_figures(arguments.figures, with_others(arguments.figures, head_rows(results)))
+    costs = arguments.figures.with_name("quantization_costs.csv")
+    write_figures(costs, with_others(costs, cost_rows(results)))
     print("\n".join(sections(arguments.figures.parent)))
 
 

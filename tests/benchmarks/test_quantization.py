@@ -52,3 +52,12 @@ def test_a_section_per_model(tmp_path, monkeypatch):
     assert "| float32 | 1.23 MB | 3.2 ms | 60 MB |  |" in lines
     assert "| int8 | 1.23 MB | 3.2 ms | 60 MB | keyword accuracy: 1.0 |" in lines
     assert "| the recordings that come with the package | +0.0 | +0.0 | +0.0 |" in lines
+
+
+def test_models_that_are_not_measured_keep_their_figures(tmp_path):
+    path = tmp_path / "quantization.csv"
+    other = {**row(), "model": "another"}
+    write_figures(path, quantization.head_rows([other, row(keyword={"accuracy": 0.5, "n": 200})]))
+    rows = quantization.with_others(path, quantization.head_rows([row()]))
+    assert rows == quantization.head_rows([other, row()])
+    assert quantization.with_others(tmp_path / "none.csv", rows[:1]) == rows[:1]
