@@ -3,16 +3,15 @@
 import keras
 from keras import ops
 
-from speechzoo.frontends.frontend import Frontend
-from speechzoo.frontends.log_mel import LogMel
 from speechzoo.frontends.mirroring import mirror_ends
+from speechzoo.frontends.published_mel import PublishedMel
 from speechzoo.layers.masking import sequence_mask
 
 _FLOOR = 1e-10  # smallest mel energy before the logarithm
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
-class ESPnetLogMel(Frontend):
+class ESPnetLogMel(PublishedMel):
     """Waveform -> log-mel features as published ESPnet encoders expect them.
 
     A frame stands at every hop, the end of the last whole one included, and sees half a window to either side; the
@@ -46,24 +45,20 @@ class ESPnetLogMel(Frontend):
 
     def __init__(self, num_mel_bins: int = 80, sample_rate: int = 16000, window_seconds: float = 0.032,
                  hop_seconds: float = 0.008, normalization: str = "stored", **kwargs):
-        super().__init__(**kwargs)
         if normalization not in ("stored", "utterance"):
             raise ValueError(f"espnet_log_mel: normalization '{normalization}' is not stored or utterance")
-        self.num_mel_bins = self.num_features = num_mel_bins
-        self.sample_rate = sample_rate
         self.window_seconds = window_seconds
         self.hop_seconds = hop_seconds
         self.normalization = normalization
-        self.log_mel = LogMel(num_mel_bins, sample_rate, window_seconds, hop_seconds, minimum_hertz=0.0,
-                              mel_scale="slaney", preemphasis=0.0, floor=_FLOOR, normalization="none", name="log_mel")
-        self.window_length = self.log_mel.window_length
-        self.hop_length = self.log_mel.hop_length
-        self.frame_seconds = self.log_mel.frame_seconds
-        self.spec_augment = self.make_spec_augment()
+        super().__init__(num_mel_bins, sample_rate, **kwargs)
+        self.window_length = self.mel.window_length
+
+    def make_mel(self):
+        return super().make_mel(window_seconds=self.window_seconds, hop_seconds=self.hop_seconds, fft_length=512,
+                                floor=_FLOOR)
 
     def build(self, *_):
-        self.log_mel.build(None)
-        self.spec_augment.build(None)
+        super().build()
         if self.normalization == "stored":
             self.mean, self.deviation = (
                 self.add_weight(name=name, shape=(self.num_mel_bins,), initializer=initializer, trainable=False)
@@ -73,7 +68,7 @@ class ESPnetLogMel(Frontend):
         """Audio (batch, samples) -> features (batch, frames, mel bins) and int32 (batch,) frames, or None for these."""
         num_frames = self.output_length(ops.shape(audio)[1])
         mirrored = mirror_ends(audio, audio_length, self.window_length // 2)
-        features = self.log_mel.log_energies(mirrored)[:, :num_frames]
+        features = self.mel.log_energies(mirrored)[:, :num_frames]
         lengths = None if audio_length is None else ops.cast(self.output_length(audio_length), "int32")
         mask = sequence_mask(lengths, features)
         if self.normalization == "stored":
@@ -89,5 +84,5 @@ class ESPnetLogMel(Frontend):
         return samples // self.hop_length + 1
 
     def get_config(self):
-        names = "num_mel_bins", "sample_rate", "window_seconds", "hop_seconds", "normalization"
+        names = "window_seconds", "hop_seconds", "normalization"
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -3,8 +3,7 @@
 import keras
 from keras import ops
 
-from speechzoo.frontends.frontend import Frontend
-from speechzoo.frontends.log_mel import LogMel
+from speechzoo.frontends.published_mel import PublishedMel
 from speechzoo.layers.masking import sequence_mask
 
 _LOUDNESS = 10.0 ** (-30.0 / 20.0)  # root mean square that quiet recordings get: 30 dB below full scale
@@ -13,7 +12,7 @@ _BEHIND = 3  # frames from the one in the middle of the last hop's end on
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
-class GE2EMel(Frontend):
+class GE2EMel(PublishedMel):
     """Waveform -> mel energies as Resemblyzer's speaker encoder expects them: no logarithm, so loudness counts.
 
     A recording that is quieter than 30 dB below full scale is made as loud as that. A frame stands at every hop of
@@ -43,19 +42,7 @@ class GE2EMel(Frontend):
     """
 
     def __init__(self, num_mel_bins: int = 40, sample_rate: int = 16000, **kwargs):
-        super().__init__(**kwargs)
-        self.num_mel_bins = self.num_features = num_mel_bins
-        self.sample_rate = sample_rate
-        self.window_length = round(0.025 * sample_rate)
-        self.mel = LogMel(num_mel_bins, sample_rate, fft_length=self.window_length, minimum_hertz=0.0,
-                          mel_scale="slaney", preemphasis=0.0, normalization="none", name="mel")
-        self.hop_length = self.mel.hop_length
-        self.frame_seconds = self.mel.frame_seconds
-        self.spec_augment = self.make_spec_augment()
-
-    def build(self, *_):
-        self.mel.build(None)
-        self.spec_augment.build(None)
+        super().__init__(num_mel_bins, sample_rate, **kwargs)
 
     def call(self, audio, audio_length=None, training=False):
         """Audio (batch, samples) -> features (batch, frames, mel bins) and int32 (batch,) frames, or None for these."""
@@ -72,6 +59,3 @@ class GE2EMel(Frontend):
 
     def output_length(self, samples: int) -> int:
         return samples // self.hop_length + _BEHIND
-
-    def get_config(self):
-        return {**super().get_config(), "num_mel_bins": self.num_mel_bins, "sample_rate": self.sample_rate}

@@ -3,8 +3,7 @@
 import keras
 from keras import ops
 
-from speechzoo.frontends.frontend import Frontend
-from speechzoo.frontends.log_mel import LogMel
+from speechzoo.frontends.published_mel import PublishedMel
 from speechzoo.layers.masking import sequence_mask
 
 _GUARD = 2.0 ** -24  # added to every mel energy before the logarithm
@@ -13,7 +12,7 @@ _LEAST_VARIANCE = 1e-20  # beside _EPSILON nothing; a square root has no slope a
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
-class NeMoLogMel(Frontend):
+class NeMoLogMel(PublishedMel):
     """Waveform -> log-mel features as published NeMo encoders expect them.
 
     A frame stands at every hop of 10 ms and sees 12.5 ms to either side, with zeros beyond both ends of the audio. Each
@@ -40,27 +39,18 @@ class NeMoLogMel(Frontend):
     """
 
     def __init__(self, num_mel_bins: int = 80, sample_rate: int = 16000, **kwargs):
-        super().__init__(**kwargs)
-        self.num_mel_bins = self.num_features = num_mel_bins
-        self.sample_rate = sample_rate
-        self.window_length = round(0.025 * sample_rate)
-        # A symmetric Hann window is a periodic one of one sample less, and a zero.
-        self.log_mel = LogMel(num_mel_bins, sample_rate, window_seconds=(self.window_length - 1) / sample_rate,
-                              minimum_hertz=0.0, mel_scale="slaney", preemphasis=0.97, normalization="none",
-                              name="log_mel")
-        self.hop_length = self.log_mel.hop_length
-        self.frame_seconds = self.log_mel.frame_seconds
-        self.spec_augment = self.make_spec_augment()
+        super().__init__(num_mel_bins, sample_rate, **kwargs)
 
-    def build(self, *_):
-        self.log_mel.build(None)
-        self.spec_augment.build(None)
+    def make_mel(self):
+        # A symmetric Hann window is a periodic one of one sample less, and a zero.
+        return super().make_mel(window_seconds=(self.window_length - 1) / self.sample_rate, fft_length=512,
+                                preemphasis=0.97)
 
     def call(self, audio, audio_length=None, training=False):
         """Audio (batch, samples) -> features (batch, frames, mel bins) and int32 (batch,) frames, or None for these."""
         num_frames, before = ops.shape(audio)[1] // self.hop_length, self.window_length // 2
         length = None if audio_length is None else ops.cast(audio_length, "int32") + before
-        energies = self.log_mel.energies(ops.pad(audio, ((0, 0), (before, 0))), length)[:, :num_frames]
+        energies = self.mel.energies(ops.pad(audio, ((0, 0), (before, 0))), length)[:, :num_frames]
         lengths = None if audio_length is None else ops.cast(audio_length // self.hop_length, "int32")
         mask = sequence_mask(lengths, energies)
         valid = ops.ones_like(energies[..., :1]) if mask is None else mask
@@ -75,6 +65,3 @@ class NeMoLogMel(Frontend):
         squares = ops.sum(ops.square(centred) * valid, axis=1, keepdims=True)
         variance = ops.maximum(squares / ops.maximum(count - 1.0, 1.0), _LEAST_VARIANCE)
         return centred / (ops.sqrt(variance) + _EPSILON)
-
-    def get_config(self):
-        return {**super().get_config(), "num_mel_bins": self.num_mel_bins, "sample_rate": self.sample_rate}

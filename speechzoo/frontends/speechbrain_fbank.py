@@ -6,9 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from speechzoo.frontends.frontend import Frontend
 from speechzoo.frontends.log_mel import LogMel
 from speechzoo.frontends.mel import hertz_to_mel, mel_to_hertz
+from speechzoo.frontends.published_mel import PublishedMel
 from speechzoo.layers.masking import sequence_mask
 
 _FLOOR = 1e-10  # smallest mel energy before the logarithm
@@ -17,7 +17,7 @@ _LOWEST = -1e9  # below every energy in dB
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
-class SpeechBrainFbank(Frontend):
+class SpeechBrainFbank(PublishedMel):
     """Waveform -> log-mel features as published encoders of SpeechBrain expect them: `Fbank`, and the mean taken away.
 
     A frame stands at every hop of 10 ms and sees 12.5 ms to either side, with zeros around the audio. The mel energies
@@ -45,19 +45,10 @@ class SpeechBrainFbank(Frontend):
     """
 
     def __init__(self, num_mel_bins: int = 80, sample_rate: int = 16000, **kwargs):
-        super().__init__(**kwargs)
-        self.num_mel_bins = self.num_features = num_mel_bins
-        self.sample_rate = sample_rate
-        self.window_length = round(0.025 * sample_rate)
-        self.log_mel = Fbank(num_mel_bins, sample_rate, fft_length=self.window_length, minimum_hertz=0.0,
-                              preemphasis=0.0, floor=_FLOOR, normalization="none", name="log_mel")
-        self.hop_length = self.log_mel.hop_length
-        self.frame_seconds = self.log_mel.frame_seconds
-        self.spec_augment = self.make_spec_augment()
+        super().__init__(num_mel_bins, sample_rate, **kwargs)
 
-    def build(self, *_):
-        self.log_mel.build(None)
-        self.spec_augment.build(None)
+    def make_mel(self):
+        return super().make_mel(Fbank, mel_scale="htk", floor=_FLOOR)
 
     def call(self, audio, audio_length=None, training=False):
         """Audio (batch, samples) -> features (batch, frames, mel bins) and int32 (batch,) frames, or None for these."""
@@ -65,7 +56,7 @@ class SpeechBrainFbank(Frontend):
         mask = sequence_mask(audio_length, audio)
         audio = audio if mask is None else audio * mask[..., 0]
         audio = ops.pad(audio, ((0, 0), (self.window_length // 2, 2 * self.hop_length)))
-        energies = self.log_mel.log_energies(audio)[:, :num_frames] * (10.0 / math.log(10.0))
+        energies = self.mel.log_energies(audio)[:, :num_frames] * (10.0 / math.log(10.0))
         lengths = None if audio_length is None else ops.cast(audio_length // self.hop_length + 1, "int32")
         mask = sequence_mask(lengths, energies)
         unpadded = energies if mask is None else energies * mask + (1.0 - mask) * _LOWEST
@@ -77,9 +68,6 @@ class SpeechBrainFbank(Frontend):
 
     def output_length(self, samples: int) -> int:
         return samples // self.hop_length + 1
-
-    def get_config(self):
-        return {**super().get_config(), "num_mel_bins": self.num_mel_bins, "sample_rate": self.sample_rate}
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")

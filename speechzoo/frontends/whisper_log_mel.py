@@ -5,9 +5,8 @@ import math
 import keras
 from keras import ops
 
-from speechzoo.frontends.frontend import Frontend
-from speechzoo.frontends.log_mel import LogMel
 from speechzoo.frontends.mirroring import mirror_ends
+from speechzoo.frontends.published_mel import PublishedMel
 from speechzoo.layers.masking import sequence_mask
 
 _FLOOR = 1e-10  # smallest mel energy before the logarithm
@@ -16,7 +15,7 @@ _LOWEST = -1e9  # below every logarithm of an energy
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
-class WhisperLogMel(Frontend):
+class WhisperLogMel(PublishedMel):
     """Waveform -> log-mel features as published Whisper encoders expect them.
 
     A frame stands at every hop of 10 ms and sees 12.5 ms to either side; the audio is mirrored at both of its ends.
@@ -49,21 +48,12 @@ class WhisperLogMel(Frontend):
     """
 
     def __init__(self, num_mel_bins: int = 80, sample_rate: int = 16000, silence_seconds: float = 0.0, **kwargs):
-        super().__init__(**kwargs)
-        self.num_mel_bins = self.num_features = num_mel_bins
-        self.sample_rate = sample_rate
+        super().__init__(num_mel_bins, sample_rate, **kwargs)
         self.silence_seconds = silence_seconds
         self.silence_samples = round(silence_seconds * sample_rate)
-        self.window_length = round(0.025 * sample_rate)
-        self.log_mel = LogMel(num_mel_bins, sample_rate, fft_length=self.window_length, minimum_hertz=0.0,
-                              mel_scale="slaney", preemphasis=0.0, floor=_FLOOR, normalization="none", name="log_mel")
-        self.hop_length = self.log_mel.hop_length
-        self.frame_seconds = self.log_mel.frame_seconds
-        self.spec_augment = self.make_spec_augment()
 
-    def build(self, *_):
-        self.log_mel.build(None)
-        self.spec_augment.build(None)
+    def make_mel(self):
+        return super().make_mel(floor=_FLOOR)
 
     def call(self, audio, audio_length=None, training=False):
         """Audio (batch, samples) -> features (batch, frames, mel bins) and int32 (batch,) frames, or None for these."""
@@ -71,7 +61,7 @@ class WhisperLogMel(Frontend):
             audio, audio_length = self._with_silence(audio, audio_length)
         num_frames = ops.shape(audio)[1] // self.hop_length
         mirrored = mirror_ends(audio, audio_length, self.window_length // 2)
-        energies = self.log_mel.log_energies(mirrored)[:, :num_frames]
+        energies = self.mel.log_energies(mirrored)[:, :num_frames]
         energies = energies / math.log(10.0)
         lengths = None if audio_length is None else ops.cast(audio_length // self.hop_length, "int32")
         mask = sequence_mask(lengths, energies)
@@ -91,5 +81,4 @@ class WhisperLogMel(Frontend):
         return (samples + self.silence_samples) // self.hop_length
 
     def get_config(self):
-        return {**super().get_config(), "num_mel_bins": self.num_mel_bins, "sample_rate": self.sample_rate,
-                "silence_seconds": self.silence_seconds}
+        return {**super().get_config(), "silence_seconds": self.silence_seconds}
