@@ -3,10 +3,13 @@
 FRONTENDS = {
     "espnet_log_mel": {"num_mel_bins": 16},
     "ge2e_mel": {"num_mel_bins": 16},
+    "leaf": {"num_mel_bins": 16},
     "log_mel": {"num_mel_bins": 16},
     "micro_features": {},
     "nemo_log_mel": {"num_mel_bins": 16},
+    "pcen": {"num_mel_bins": 16},
     "speechbrain_fbank": {"num_mel_bins": 16},
+    "vtln": {"num_mel_bins": 16},
     "waveform": {},
     "whisper_log_mel": {"num_mel_bins": 16},
 }

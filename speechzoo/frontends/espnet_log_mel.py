@@ -4,14 +4,14 @@ import keras
 from keras import ops
 
 from speechzoo.frontends.mirroring import mirror_ends
-from speechzoo.frontends.published_mel import PublishedMel
+from speechzoo.frontends.mel_frontend import MelFrontend
 from speechzoo.layers.masking import sequence_mask
 
 _FLOOR = 1e-10  # smallest mel energy before the logarithm
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
-class ESPnetLogMel(PublishedMel):
+class ESPnetLogMel(MelFrontend):
     """Waveform -> log-mel features as published ESPnet encoders expect them.
 
     A frame stands at every hop, the end of the last whole one included, and sees half a window to either side; the

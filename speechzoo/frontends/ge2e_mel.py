@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from speechzoo.frontends.published_mel import PublishedMel
+from speechzoo.frontends.mel_frontend import MelFrontend
 from speechzoo.layers.masking import sequence_mask
 
 _LOUDNESS = 10.0 ** (-30.0 / 20.0)  # root mean square that quiet recordings get: 30 dB below full scale
@@ -12,7 +12,7 @@ _BEHIND = 3  # frames from the one in the middle of the last hop's end on
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
-class GE2EMel(PublishedMel):
+class GE2EMel(MelFrontend):
     """Waveform -> mel energies as Resemblyzer's speaker encoder expects them: no logarithm, so loudness counts.
 
     A recording that is quieter than 30 dB below full scale is made as loud as that. A frame stands at every hop of

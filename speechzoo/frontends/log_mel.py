@@ -1,13 +1,18 @@
 """Log-mel spectrogram as a Keras layer."""
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
 
 from speechzoo.frontends.frontend import Frontend
 from speechzoo.frontends.mel import first_fourier_rows, folded_fourier_matrices, mel_filterbank
+from speechzoo.layers.averaging import exponential_average
 from speechzoo.layers.masking import sequence_mask
 from speechzoo.layers.stream_state import pad_time
+
+_RUNNING_SECONDS = 3.0  # time constant of the running mean and variance
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
@@ -27,7 +32,8 @@ class LogMel(Frontend):
         preemphasis: Coefficient a of x[t] - a x[t-1]; 0 turns it off.
         floor: Smallest mel energy before the logarithm.
         normalization: `stored` (mean and variance of the training data, see `adapt`), `utterance` (of the utterance
-            itself, per mel bin) or `none`.
+            itself, per mel bin), `running` (of the frames so far, the last three seconds above all; the variance at
+            least 1) or `none`.
         causal: A frame looks `window_seconds` back instead of ahead, from the end of its hop: what streams need.
         **kwargs: The masks of `SpecAugment`, see `Frontend`.
 
@@ -57,12 +63,12 @@ class LogMel(Frontend):
         super().__init__(**kwargs)
         for option, value, known in (("mel_scale", mel_scale, ("htk", "slaney")),
                                      ("transform", transform, ("matmul", "fft")),
-                                     ("normalization", normalization, ("stored", "utterance", "none"))):
+                                     ("normalization", normalization, ("stored", "utterance", "running", "none"))):
             if value not in known:
                 raise ValueError(f"log_mel: {option} '{value}' is not one of {', '.join(known)}")
         if causal and normalization == "utterance":
             raise ValueError("log_mel: causal features can't be normalised by the utterance, whose end a stream hasn't "
-                             "heard; use normalization: stored")
+                             "heard; use normalization: stored or running")
         self.num_mel_bins = num_mel_bins
         self.sample_rate = sample_rate
         self.window_seconds = window_seconds
@@ -113,6 +119,10 @@ class LogMel(Frontend):
         return mel_filterbank(self.num_mel_bins, self.fft_length, self.sample_rate, self.minimum_hertz,
                               self.maximum_hertz or self.sample_rate / 2, self.mel_scale)
 
+    def current_filters(self):
+        """The filters that weigh the power spectrum; those of `make_filters`, unless they train."""
+        return self.filters
+
     def call(self, audio, audio_length=None, training=False, state=None):
         """Audio (batch, samples) -> features (batch, frames, mel bins) and int32 (batch,) frames, or None for these."""
         features = self.log_energies(audio, audio_length, state)
@@ -126,6 +136,12 @@ class LogMel(Frontend):
                 lambda x: ops.sum(x * mask, 1, keepdims=True) / count)
             features = features - average(features)
             features = features * ops.rsqrt(average(ops.square(features)) + 1e-5)
+        elif self.normalization == "running":
+            moments = ops.concatenate([features, ops.square(features)], axis=-1)
+            moments = exponential_average(moments, math.exp(-self.hop_seconds / _RUNNING_SECONDS), state, "running")
+            mean = moments[..., :self.num_mel_bins]
+            variance = moments[..., self.num_mel_bins:] - ops.square(mean)
+            features = (features - mean) * ops.rsqrt(ops.maximum(variance, 1.0))
         features = self.spec_augment(features, lengths, training=training)
         return (features if mask is None else features * mask), lengths
 
@@ -156,7 +172,7 @@ class LogMel(Frontend):
             if self.first_rows is not None:
                 sample = _part(frames, self.window_start, 1)
                 real, imaginary = real + sample * self.first_rows[0], imaginary + sample * self.first_rows[1]
-        return ops.matmul(ops.square(real) + ops.square(imaginary), self.filters)
+        return ops.matmul(ops.square(real) + ops.square(imaginary), self.current_filters())
 
     def _frames(self, audio, state):
         """Overlapping windows, completed to whole hops: (batch, frames, hops per window * hop length)."""

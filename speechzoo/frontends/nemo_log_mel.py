@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from speechzoo.frontends.published_mel import PublishedMel
+from speechzoo.frontends.mel_frontend import MelFrontend
 from speechzoo.layers.masking import sequence_mask
 
 _GUARD = 2.0 ** -24  # added to every mel energy before the logarithm
@@ -12,7 +12,7 @@ _LEAST_VARIANCE = 1e-20  # beside _EPSILON nothing; a square root has no slope a
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
-class NeMoLogMel(PublishedMel):
+class NeMoLogMel(MelFrontend):
     """Waveform -> log-mel features as published NeMo encoders expect them.
 
     A frame stands at every hop of 10 ms and sees 12.5 ms to either side, with zeros beyond both ends of the audio. Each

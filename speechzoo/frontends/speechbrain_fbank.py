@@ -8,7 +8,7 @@ from keras import ops
 
 from speechzoo.frontends.log_mel import LogMel
 from speechzoo.frontends.mel import hertz_to_mel, mel_to_hertz
-from speechzoo.frontends.published_mel import PublishedMel
+from speechzoo.frontends.mel_frontend import MelFrontend
 from speechzoo.layers.masking import sequence_mask
 
 _FLOOR = 1e-10  # smallest mel energy before the logarithm
@@ -17,7 +17,7 @@ _LOWEST = -1e9  # below every energy in dB
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
-class SpeechBrainFbank(PublishedMel):
+class SpeechBrainFbank(MelFrontend):
     """Waveform -> log-mel features as published encoders of SpeechBrain expect them: `Fbank`, and the mean taken away.
 
     A frame stands at every hop of 10 ms and sees 12.5 ms to either side, with zeros around the audio. The mel energies

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from speechzoo.frontends.mirroring import mirror_ends
-from speechzoo.frontends.published_mel import PublishedMel
+from speechzoo.frontends.mel_frontend import MelFrontend
 from speechzoo.layers.masking import sequence_mask
 
 _FLOOR = 1e-10  # smallest mel energy before the logarithm
@@ -15,7 +15,7 @@ _LOWEST = -1e9  # below every logarithm of an energy
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
-class WhisperLogMel(PublishedMel):
+class WhisperLogMel(MelFrontend):
     """Waveform -> log-mel features as published Whisper encoders expect them.
 
     A frame stands at every hop of 10 ms and sees 12.5 ms to either side; the audio is mirrored at both of its ends.

@@ -18,12 +18,18 @@ CASES = {
         ({}, 40, 0.01),
         ({**tiny_parts.FRONTENDS["ge2e_mel"], **MASKS}, 16, 0.01),
     ],
+    "leaf": [
+        ({}, 40, 0.01),
+        ({**tiny_parts.FRONTENDS["leaf"], "causal": True, **MASKS}, 16, 0.01),
+        ({"num_mel_bins": 12, "trained": False}, 12, 0.01),
+    ],
     "log_mel": [
         ({"num_mel_bins": 20, "hop_seconds": 0.01, **MASKS}, 20, 0.01),
         ({"num_mel_bins": 12, "hop_seconds": 0.02, "window_seconds": 0.032, "transform": "fft", "preemphasis": 0.0,
           "normalization": "utterance", "mel_scale": "slaney"}, 12, 0.02),
         ({"num_mel_bins": 12, "causal": True, **MASKS}, 12, 0.01),
         ({"num_mel_bins": 12, "normalization": "none", "floor": 1e-4, "maximum_hertz": 6000.0}, 12, 0.01),
+        ({"num_mel_bins": 12, "normalization": "running", "causal": True}, 12, 0.01),
     ],
     "micro_features": [
         (tiny_parts.FRONTENDS["micro_features"], 40, 0.01),
@@ -32,6 +38,16 @@ CASES = {
     "nemo_log_mel": [
         ({}, 80, 0.01),
         ({**tiny_parts.FRONTENDS["nemo_log_mel"], **MASKS}, 16, 0.01),
+    ],
+    "pcen": [
+        ({}, 40, 0.01),
+        ({**tiny_parts.FRONTENDS["pcen"], "causal": True, **MASKS}, 16, 0.01),
+        ({"num_mel_bins": 12, "trained": False, "smoothing_seconds": 0.1, "exponent": 0.25}, 12, 0.01),
+    ],
+    "vtln": [
+        ({}, 40, 0.01),
+        ({**tiny_parts.FRONTENDS["vtln"], "warp": 0.0, **MASKS}, 16, 0.01),
+        ({"num_mel_bins": 12, "perturbation": 0.0}, 12, 0.01),
     ],
     "waveform": [
         (tiny_parts.FRONTENDS["waveform"], 10, 5 / 16000),

@@ -134,7 +134,7 @@ def test_adapt_gives_zero_mean_and_unit_variance():
 @pytest.mark.parametrize("options, message", [
     ({"mel_scale": "bark"}, "mel_scale 'bark' is not one of htk, slaney"),
     ({"transform": "dct"}, "transform 'dct' is not one of matmul, fft"),
-    ({"normalization": "batch"}, "normalization 'batch' is not one of stored, utterance, none"),
+    ({"normalization": "batch"}, "normalization 'batch' is not one of stored, utterance, running, none"),
     ({"window_seconds": 0.05}, "window of 800 samples is longer than fft_length 512"),
 ])
 def test_wrong_options(options, message):

@@ -60,8 +60,9 @@ def test_chunks_from_one_frame_to_a_second(chunk, left_context):
 
 @pytest.mark.parametrize("frontend", [
     {"type": "log_mel", "transform": "matmul", "window_seconds": 0.025, "hop_seconds": 0.02},
-    {"type": "log_mel", "transform": "fft", "window_seconds": 0.032, "hop_seconds": 0.02}, {"type": "micro_features"}],
-    ids=["matmul", "fft", "micro"])
+    {"type": "log_mel", "transform": "fft", "window_seconds": 0.032, "hop_seconds": 0.02},
+    {"type": "log_mel", "normalization": "running"}, {"type": "micro_features"}, {"type": "pcen"}, {"type": "leaf"}],
+    ids=["matmul", "fft", "running", "micro", "pcen", "leaf"])
 def test_front_ends(frontend):
     model = build(streaming(frontend=frontend))
     check_streaming(model, noise(5 * step_samples(model) + 3), [1, 2, 700])
@@ -69,7 +70,7 @@ def test_front_ends(frontend):
 
 def test_every_front_end_that_can_be_causal_is_here():
     assert [name for name, frontend in FRONTENDS.items() if frontend().causal or "causal" in frontend().get_config()] == [
-        "log_mel", "micro_features"]
+        "leaf", "log_mel", "micro_features", "pcen"]
 
 
 def test_every_head():

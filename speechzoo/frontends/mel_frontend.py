@@ -1,4 +1,4 @@
-"""What the front ends of published models share: the mel energies of a `LogMel`, which each normalises its own way."""
+"""What front ends share that begin with mel energies, and make features of them in their own way."""
 
 from speechzoo.frontends.frontend import Frontend
 from speechzoo.frontends.log_mel import LogMel
@@ -6,7 +6,7 @@ from speechzoo.frontends.log_mel import LogMel
 WINDOW_SECONDS = 0.025
 
 
-class PublishedMel(Frontend):
+class MelFrontend(Frontend):
     """Waveform -> features made of `mel`, a `LogMel` that normalises nothing.
 
     Args:
