@@ -85,6 +85,10 @@ COLUMNS: dict[str, tuple[int, dict[str, str]]] = {
     "languages": (1, {
         "": "{recordings}", "recordings": "{count}", "taken for German": "{detected:.0%}", "else for": "{others}",
         "words wrong": "{wer:.1%}", "words of the English in the translation": "{translated:.0%}"}),
+    "front_ends": (1, {
+        "keywords missed behind": "{front_end}", "as recorded": "{as_it_is:.1%}", "20 dB quieter": "{quieter:.1%}",
+        "20 dB louder": "{louder:.1%}", "in a room": "{room:.1%}", "kitchen noise, 5 dB": "{noise:.1%}",
+        "all three, quieter": "{all:.1%}"}),
     # Figures that pages only mention in a sentence.
     "grammar": (2, {
         "grammar": "{grammar}", "units": "{units}", "compile, s": "{compile_seconds:.2f}", "nodes": "{nodes:,}",
