@@ -17,7 +17,8 @@ from speechzoo.frontends.whisper_log_mel import WhisperLogMel
 # Name in a zoo config -> class.
 FRONTENDS = {"espnet_log_mel": ESPnetLogMel, "ge2e_mel": GE2EMel, "leaf": Leaf, "log_mel": LogMel,
              "micro_features": MicroFeatures, "nemo_log_mel": NeMoLogMel, "pcen": PCEN,
-             "speechbrain_fbank": SpeechBrainFbank, "vtln": VTLN, "waveform": Waveform, "whisper_log_mel": WhisperLogMel}
+             "speechbrain_fbank": SpeechBrainFbank, "vtln": VTLN, "waveform": Waveform,
+             "whisper_log_mel": WhisperLogMel}
 
 __all__ = ["ESPnetLogMel", "FRONTENDS", "Frontend", "GE2EMel", "Leaf", "LogMel", "MicroFeatures", "NeMoLogMel", "PCEN",
            "SpecAugment", "SpeechBrainFbank", "VTLN", "Waveform", "WhisperLogMel"]
