@@ -8,11 +8,12 @@ from pathlib import Path
 from speechzoo.decoding.recognizer import Recognizer
 
 
-def open_model(source: str | Path | Recognizer) -> Recognizer:
+def open_model(source: str | Path | Recognizer, threads: int = 1) -> Recognizer:
     """Opens what people call a model.
 
     Args:
         source: Name of a zoo model, folder of a training run, path of a `.tflite` file, or a model, which is returned.
+        threads: Of the interpreter of a `.tflite` file; TensorFlow takes as many as the machine has.
 
     Raises:
         ValueError, OSError: There is no such model, or its files can't be used; the message says why.
@@ -23,7 +24,7 @@ def open_model(source: str | Path | Recognizer) -> Recognizer:
     if path.suffix == ".tflite":
         from speechzoo.edge.edge_model import EdgeModel
 
-        return EdgeModel(path)
+        return EdgeModel(path, threads)
     from speechzoo.registry import load
 
     return load(str(source))

@@ -125,6 +125,26 @@ def audio_info(source) -> AudioInfo:
         return AudioInfo(recording.frames / recording.rate, recording.rate, recording.channels)
 
 
+def is_longer(source, seconds: float) -> bool:
+    """Whether more than so many seconds can be decoded of a recording; no more of it is decoded to find out.
+
+    Args:
+        source: As `load_audio` takes it.
+        seconds: Length.
+
+    Raises:
+        AudioError: The recording is missing, empty or not audio.
+
+    Example:
+        >>> is_longer((np.zeros(16001, np.int16), 16000), 1.0)
+        True
+    """
+    with _open(source) as recording:
+        limit = int(seconds * recording.rate)
+        # A header may promise what isn't there, or say that it doesn't know.
+        return recording.declared > limit and sum(map(len, recording.blocks(0, limit + 1))) > limit
+
+
 class _Array:
     """Samples in memory, as a recording."""
 

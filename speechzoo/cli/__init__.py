@@ -32,6 +32,7 @@ COMMANDS = {
     "adapt": "speechzoo.cli.adapt",
     "microphones": "speechzoo.cli.microphones",
     "wyoming": "speechzoo.cli.wyoming",
+    "serve": "speechzoo.cli.serve",
 }
 
 

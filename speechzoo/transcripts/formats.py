@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from collections.abc import Iterator
 
 from speechzoo.decoding.ctc.word import Word
 from speechzoo.decoding.recognition import Recognition
@@ -39,7 +40,7 @@ def to_csv(name: str, recognition: Recognition) -> str:
     """Rows `audio,start,end,confidence,text` (RFC 4180), one per sentence or stretch between two pauses; no header."""
     file = io.StringIO()
     rows = csv.writer(file)
-    for words in _stretches(_words(recognition)):
+    for words in stretches(_words(recognition)):
         confidence = sum(word.confidence for word in words) / len(words)
         rows.writerow([name, f"{words[0].start:.2f}", f"{words[-1].end:.2f}", f"{confidence:.4f}",
                        " ".join(word.text for word in words)])
@@ -68,7 +69,8 @@ def _cues(recognition):
     return make_cues(_words(recognition))
 
 
-def _stretches(words):
+def stretches(words: list[Word]) -> Iterator[list[Word]]:
+    """The words of each sentence, or between two pauses."""
     stretch = []
     for word in words:
         if stretch and is_break(stretch[-1], word):

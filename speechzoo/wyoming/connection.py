@@ -16,7 +16,7 @@ from wyoming.server import AsyncEventHandler
 from wyoming.wake import Detect
 
 from speechzoo.wyoming.detection import WakeWordDetection
-from speechzoo.wyoming.pcm import PcmStream
+from speechzoo.audio.pcm import PcmStream
 from speechzoo.wyoming.transcription import Transcription
 from speechzoo.wyoming.voice import Voice
 

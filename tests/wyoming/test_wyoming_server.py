@@ -28,7 +28,7 @@ from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
 from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.grammar.nodes import Choice, Grammar, Sequence, Slot, Value, Words
 from speechzoo.wyoming.detection import WakeWordDetection
-from speechzoo.wyoming.pcm import PcmStream
+from speechzoo.audio.pcm import PcmStream
 from speechzoo.wyoming.server import serve
 from speechzoo.wyoming.transcription import Transcription
 from speechzoo.wyoming.voice import Voice

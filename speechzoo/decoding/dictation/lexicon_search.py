@@ -1,6 +1,7 @@
 """Transcripts from phones: the words of a large lexicon, by how they sound and how they follow each other."""
 
 import math
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -75,6 +76,7 @@ class LexiconSearch(Decoder):
         self._unit_cost = np.zeros(len(units) + 1)
         if "log_prior" in self._spec:
             self._unit_cost += DICTATION_PRIOR_SCALE * np.asarray(self._spec["log_prior"])
+        self._lock = threading.Lock()  # a server's threads share the search, and with it what follows
         self._histories: list[tuple[str, ...]] = []
         self._numbers: dict[tuple[str, ...], int] = {}
         self._following: dict[tuple[int, int], tuple[float, int]] = {}
@@ -106,6 +108,10 @@ class LexiconSearch(Decoder):
         """
         with output_of(outputs, self.head) as logits:
             log_probs = frame_log_probs(logits, len(self._spec["units"]))
+        with self._lock:
+            return self._search(log_probs)
+
+    def _search(self, log_probs):
         start = (SENTENCE_START,) if self.language_model is not None else ()
         # Numbers of histories and what is known of them are kept from call to call only as long as they are few.
         if len(self._histories) > 100_000:
