@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 from speechzoo.decoding.recognition import select_heads
 from speechzoo.server.errors import RequestError
 from speechzoo.server.phrases import phrases_of
-from speechzoo.server.transcriptions import REFUSALS, File, Prompt
+from speechzoo.server.transcriptions import REFUSALS, Prompt, Upload
 
 router = APIRouter()
 
@@ -16,7 +16,7 @@ router = APIRouter()
 @router.post("/v1/recognize", responses={200: {"description": "The answers", "content": {
     "application/json": {"schema": {"type": "object"}}}}, **REFUSALS}, summary="What every head says")
 async def recognize(
-        request: Request, file: File, prompt: Prompt = None,
+        request: Request, file: Upload, prompt: Prompt = None,
         model: Annotated[str | None, Form(description="Name of a model; the first if absent")] = None,
         heads: Annotated[list[str], Form(description="Heads to answer, one each; all if absent")] = [],
         grammar: Annotated[str | None, Form(description="Name of a grammar, which answers intent and slots")] = None,

@@ -44,6 +44,16 @@ def open_service(sources: dict, settings: DecoderSettings = DecoderSettings(),
     return Service(models, list(all_grammars), limits, metrics)
 
 
+def server_config(service: Service, host: str = "127.0.0.1", port: int = 8000, keys: list[str] = (),
+                  origins: list[str] = ()) -> uvicorn.Config:
+    """How uvicorn serves a service; arguments as of `serve`."""
+    # Without keys, what reaches this machine alone is kept from pages that have a name of their own for it.
+    hosts = LOCAL_HOSTS if host in LOCAL_HOSTS and not keys else None
+    return uvicorn.Config(make_app(service, keys, origins, hosts), host=host, port=port, log_level="warning",
+                          access_log=False, ws="websockets-sansio", ws_max_size=STREAM_MESSAGE_BYTES,
+                          server_header=False)
+
+
 def serve(service: Service, host: str = "127.0.0.1", port: int = 8000, keys: list[str] = (),
           origins: list[str] = ()):
     """Answers until SIGTERM or Ctrl-C; requests that are at work or wait by then are answered, streams are closed.
@@ -58,7 +68,4 @@ def serve(service: Service, host: str = "127.0.0.1", port: int = 8000, keys: lis
     Raises:
         SystemExit: The address can't be used; uvicorn has said why.
     """
-    # Without keys, what reaches this machine alone is kept from pages that have a name of their own for it.
-    hosts = LOCAL_HOSTS if host in LOCAL_HOSTS and not keys else None
-    uvicorn.run(make_app(service, keys, origins, hosts), host=host, port=port, log_level="warning", access_log=False,
-                ws="websockets-sansio", ws_max_size=STREAM_MESSAGE_BYTES, server_header=False)
+    uvicorn.Server(server_config(service, host, port, keys, origins)).run()

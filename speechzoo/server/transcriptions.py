@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Request, UploadFile
+from fastapi import APIRouter, File, Form, Request, UploadFile
 from starlette.responses import Response, StreamingResponse
 
 from speechzoo.server.answers import ErrorAnswer, Transcript, VerboseTranscript, answer, usage
@@ -29,8 +29,8 @@ def _answers(*kinds, streams=False):
                                                                **events}}, **REFUSALS}
 
 
-File = Annotated[UploadFile, Form(description="The recording: WAV, FLAC, OGG (Vorbis, Opus), MP3, AIFF, ...; its name "
-                                              "is not looked at")]
+Upload = Annotated[UploadFile, File(description="The recording: WAV, FLAC, OGG (Vorbis, Opus), MP3, AIFF, ...; its name "
+                                                "is not looked at")]
 Model = Annotated[str, Form(description="Name of a model, as /v1/models lists them")]
 Prompt = Annotated[str | None, Form(description="Names and phrases to favour, separated by commas or lines")]
 Temperature = Annotated[float, Form(ge=0, le=1, description="Without effect: nothing is drawn at random")]
@@ -39,7 +39,7 @@ Temperature = Annotated[float, Form(ge=0, le=1, description="Without effect: not
 @router.post("/v1/audio/transcriptions", responses=_answers(Transcript, VerboseTranscript, streams=True),
              response_class=Response, summary="What is said")
 async def transcriptions(
-        request: Request, file: File, model: Model, prompt: Prompt = None, temperature: Temperature = 0.0,
+        request: Request, file: Upload, model: Model, prompt: Prompt = None, temperature: Temperature = 0.0,
         language: Annotated[str | None, Form(description="ISO 639 code of what is spoken; detected if absent")] = None,
         response_format: Format = Form("json"),
         stream: Annotated[bool, Form(description="Server-sent events, for the formats json and text")] = False,
@@ -56,7 +56,7 @@ async def transcriptions(
 
 @router.post("/v1/audio/translations", responses=_answers(Transcript, VerboseTranscript), response_class=Response,
              summary="What is said, in English")
-async def translations(request: Request, file: File, model: Model, prompt: Prompt = None,
+async def translations(request: Request, file: Upload, model: Model, prompt: Prompt = None,
                        temperature: Temperature = 0.0, response_format: Format = Form("json")):
     """English of a recording in another language, by models that can translate."""
     return await _write(request, file, model, phrases_of(prompt), None, response_format, ["segment"], "translate",
