@@ -141,14 +141,16 @@ def is_longer(source, seconds: float) -> bool:
     """
     with _open(source) as recording:
         limit = int(seconds * recording.rate)
-        # A header may promise what isn't there, or say that it doesn't know.
-        return recording.declared > limit and sum(map(len, recording.blocks(0, limit + 1))) > limit
+        if recording.declared <= limit and all(piece.declared for piece in recording.pieces):
+            return False
+        # A header may promise what isn't there, or not know: that of a broken file says 0.
+        return sum(map(len, recording.blocks(0, limit + 1))) > limit
 
 
 class _Array:
     """Samples in memory, as a recording."""
 
-    name, cut, known_cut = "the array", False, False
+    name, cut, known_cut, pieces = "the array", False, False, ()
 
     def __init__(self, samples, rate):
         samples = np.asarray(samples)

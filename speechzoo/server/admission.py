@@ -1,6 +1,7 @@
 """Who is let in: keys, the queue, sizes and times, before anything of a request is read or kept."""
 
 import asyncio
+import contextlib
 import hmac
 import json
 import time
@@ -79,6 +80,7 @@ class Admission:
             if exchange.complete:
                 await exchange.refuse(504, f"no answer within {limit}; send shorter recordings, or fewer at a time")
             else:
+                exchange.complete = True  # as far as it goes: nobody waits for the rest
                 await exchange.refuse(408, f"the request wasn't complete within {limit}")
 
     def _refusal(self, scope):
@@ -146,19 +148,26 @@ class _Exchange:
     async def send(self, message):
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            await self._drain()
         await self._send(message)
 
     async def refuse(self, status, message):
-        """Answers at once; what is still being sent is read and dropped, as far as it has a decent size."""
-        length = _headers(self.scope).get("content-length", "")
-        if not length.isdecimal() or int(length) <= self._largest:
-            try:
-                async with asyncio.timeout(DRAIN_SECONDS):
-                    while not self.complete and (await self.receive())["type"] == "http.request":
-                        pass
-            except (TimeoutError, HTTPException):
-                pass
+        """Answers in place of the application."""
         await _respond(self.send, status, message)
+
+    async def _drain(self):
+        """Reads and drops what is still being sent: who can't send it to the end doesn't see the answer.
+
+        A decent amount of it: as much as a request may have.
+        """
+        length = _headers(self.scope).get("content-length", "")
+        if length.isdecimal() and int(length) > self._largest:
+            return
+        self._read = 0
+        with contextlib.suppress(TimeoutError, HTTPException):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not self.complete and (await self.receive())["type"] == "http.request":
+                    pass
 
 
 def _too_large(largest):

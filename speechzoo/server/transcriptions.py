@@ -31,7 +31,7 @@ def _answers(*kinds, streams=False):
 
 Upload = Annotated[UploadFile, File(description="The recording: WAV, FLAC, OGG (Vorbis, Opus), MP3, AIFF, ...; its name "
                                                 "is not looked at")]
-Model = Annotated[str, Form(description="Name of a model, as /v1/models lists them")]
+Model = Annotated[str, Form(min_length=1, description="Name of a model, as /v1/models lists them")]
 Prompt = Annotated[str | None, Form(description="Names and phrases to favour, separated by commas or lines")]
 Temperature = Annotated[float, Form(ge=0, le=1, description="Without effect: nothing is drawn at random")]
 

@@ -8,7 +8,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from speechzoo.audio import AudioError, audio_info, load_audio, stream_audio
+from speechzoo.audio import AudioError, audio_info, is_longer, load_audio, stream_audio
 from tests.audio.made_recordings import (AUDIO, FORMATS, OTHER, cut_recordings, joined_recordings, made,
                                          whole_recordings)
 from tests.helpers import tone
@@ -18,10 +18,12 @@ LOSSY = ("OGG", "OPUS", "MP3")
 
 
 def check_all_agree(source, sample_rate=16000):
-    """`load_audio`, `stream_audio` and `audio_info` say the same of a recording; returns its samples."""
+    """`load_audio`, `stream_audio`, `audio_info` and `is_longer` say the same of a recording; returns its samples."""
     audio = load_audio(source, sample_rate)
     np.testing.assert_array_equal(np.concatenate(list(stream_audio(source, sample_rate))), audio)
-    assert abs(audio_info(source).duration * sample_rate - len(audio)) <= 1
+    duration = audio_info(source).duration
+    assert abs(duration * sample_rate - len(audio)) <= 1
+    assert is_longer(source, duration - 0.001) and not is_longer(source, duration + 0.001)
     return audio
 
 
