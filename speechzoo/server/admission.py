@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from starlette.exceptions import HTTPException
 
 from speechzoo.server.errors import error_body
-from speechzoo.server.limits import DRAIN_SECONDS, Limits
+from speechzoo.server.limits import DRAIN_SECONDS, UPLOAD_IDLE_SECONDS, Limits
 from speechzoo.server.metrics import Metrics
 
 WORK = ("/v1/audio/transcriptions", "/v1/audio/translations", "/v1/recognize")
@@ -80,7 +80,7 @@ class Admission:
             if exchange.complete:
                 await exchange.refuse(504, f"no answer within {limit}; send shorter recordings, or fewer at a time")
             else:
-                exchange.complete = True  # as far as it goes: nobody waits for the rest
+                exchange.given_up = True
                 await exchange.refuse(408, f"the request wasn't complete within {limit}")
 
     def _refusal(self, scope):
@@ -134,10 +134,15 @@ class _Exchange:
 
     def __init__(self, scope, receive, send, largest):
         self.scope, self._receive, self._send, self._largest = scope, receive, send, largest
-        self.status, self.complete, self._read = None, False, 0
+        self.status, self.complete, self.given_up, self._read = None, False, False, 0
 
     async def receive(self):
-        message = await self._receive()
+        try:
+            async with asyncio.timeout(None if self.complete else UPLOAD_IDLE_SECONDS):
+                message = await self._receive()
+        except TimeoutError:
+            self.given_up = True
+            raise HTTPException(408, f"nothing of the request came for {UPLOAD_IDLE_SECONDS:g} s") from None
         if message["type"] == "http.request":
             self._read += len(message.get("body", b""))
             self.complete = not message.get("more_body", False)
@@ -149,6 +154,8 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             await self._drain()
+            if not self.complete:  # what is still to come would be taken for the next request
+                message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
         await self._send(message)
 
     async def refuse(self, status, message):
@@ -161,7 +168,7 @@ class _Exchange:
         A decent amount of it: as much as a request may have.
         """
         length = _headers(self.scope).get("content-length", "")
-        if length.isdecimal() and int(length) > self._largest:
+        if self.given_up or length.isdecimal() and int(length) > self._largest:
             return
         self._read = 0
         with contextlib.suppress(TimeoutError, HTTPException):

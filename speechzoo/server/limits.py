@@ -13,6 +13,8 @@ STREAM_MESSAGE_BYTES = 1 << 20
 """`STREAM_MESSAGE_BYTES` is the size of a stream's largest message: half a minute of 16 kHz."""
 STREAM_IDLE_SECONDS = 60.0
 """A stream that sends nothing for `STREAM_IDLE_SECONDS` is over."""
+UPLOAD_IDLE_SECONDS = 20.0
+"""An upload of which nothing comes for `UPLOAD_IDLE_SECONDS` has been given up."""
 DRAIN_SECONDS = 10.0
 """A refused upload is read on for `DRAIN_SECONDS`: a client that is still sending would not see the answer."""
 

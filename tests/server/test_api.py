@@ -12,6 +12,7 @@ import requests
 from hypothesis import HealthCheck, given, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from speechzoo.server import admission
 from speechzoo.server.limits import Limits
 from tests.fake_model import TEXTS, FakeModel
 from tests.helpers import encoded
@@ -125,8 +126,10 @@ HEAD = (b"POST /v1/recognize HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\
         b"Content-Type: multipart/form-data; boundary=x\r\n")
 
 
-def test_sizes_and_times_of_uploads(address):
-    assert " 413 " in raw(address, HEAD + b"Content-Length: 999999999999\r\n\r\n")  # before anything was sent
+def test_sizes_and_times_of_uploads(address, monkeypatch):
+    # Before anything was sent; what came then would be taken for its body.
+    refused = raw(address, HEAD.replace(b"Connection: close\r\n", b"") + b"Content-Length: 999999999999\r\n\r\n")
+    assert " 413 " in refused and "\r\nconnection: close\r\n" in refused
     chunk = b"10000\r\n" + bytes(65536) + b"\r\n"
     begin = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
     begin = HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + b"%x\r\n%b\r\n" % (len(begin), begin)
@@ -134,6 +137,8 @@ def test_sizes_and_times_of_uploads(address):
     assert " 400 " in raw(address, HEAD + b"Content-Length: 1000000\r\n\r\n", *[bytes(10_000)] * 100)
     with running({"fake": FakeModel()}, Limits(request_seconds=0.3)) as (hasty, _):
         assert " 408 " in raw(hasty, HEAD + b"Content-Length: 1000\r\n\r\n", b"--x\r\n")
+    monkeypatch.setattr(admission, "UPLOAD_IDLE_SECONDS", 0.2)
+    assert "nothing of the request came for 0.2 s" in raw(address, HEAD + b"Content-Length: 1000\r\n\r\n", b"--x\r\n")
     assert " 400 " in raw(address, HEAD + b"Content-Length: 5\r\n\r\n", b"--y--")
     assert " 400 " in raw(address, b"GET\r\n\r\n")
     assert requests.get(f"http://{address}/health").ok
