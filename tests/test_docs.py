@@ -45,7 +45,7 @@ LANGUAGES = ("sh", "console", "python", "yaml", "json", "text", FLOORS)
 # Pages whose Python a test of their own runs.
 RUN_ELSEWHERE = {"keras.md": "tests/test_keras_page.py"}
 # Programs of others, and a word of the shell: what follows them is not looked at.
-FOREIGN = {"apt", "arecord", "brew", "cp", "dnf", "ffmpeg", "for", "git"}
+FOREIGN = {"apt", "arecord", "brew", "cp", "curl", "dnf", "ffmpeg", "for", "git"}
 # Commands of ours that no test runs as the pages show them: what they look like, and why.
 NOT_RUN = {
     r"speechzoo .*--microphone\b|speechzoo listen \S+ - ":
@@ -58,6 +58,7 @@ NOT_RUN = {
     r"speechzoo publish ": "takes runs and a hub; tests/publishing has a model, and tests/test_hub.py a hub",
     r"speechzoo export ": "takes minutes; tests/exporters and tests/cli/test_export.py export small models",
     r"speechzoo benchmark ": "measures for half a minute; tests/cli/test_benchmark.py measures for less",
+    r"speechzoo serve ": "serves until it is stopped; tests/server/test_streams.py starts and stops it",
     r"speechzoo recognize .*--dictation": "searches 130,000 words; tests/decoding/dictation searches a few",
     r"speechzoo recognize .*--(spoken-language|task)": "takes Whisper; tests/decoding/attention/test_decoder.py has a decoder",
     r"speechzoo recognize \S+ - ": "reads standard input; tests/cli/test_recognize.py has a recording there",

@@ -27,7 +27,7 @@ NEIGHBOURS = {("data", "corpora"), ("corpora", "data")}
 NARROW = {"edge": {"audio", "decoding", "files", "remarks", "text"}, "serving": {"audio", "decoding"},
           "decoding": {"audio", "files", "grammar", "metrics", "text"}, "metrics": set(), "text": {"files"},
           "listening": {"decoding", "edge"},
-          "published": {"files", "hub", "origin", "text", "weights"}, "wyoming": {"decoding", "listening"}}
+          "published": {"files", "hub", "origin", "text", "weights"}, "wyoming": {"audio", "decoding", "listening"}}
 # Rooms that import these packages and no others (besides the standard library).
 PACKAGES = {
     "audio": {"numpy", "soundfile", "soxr"},
@@ -42,7 +42,7 @@ PACKAGES = {
     "metrics": {"numpy", "jiwer"},
     "listening": {"numpy"},
     "edge": {"numpy", "soundfile", "soxr", "ai_edge_litert"},
-    "wyoming": {"numpy", "soxr", "wyoming"},
+    "wyoming": {"numpy", "wyoming"},
     "published": {"h5py", "numpy", "safetensors", "yaml"},
     "origin": set(),
     "hub": {"huggingface_hub"},

@@ -34,7 +34,9 @@ from tools.figures import add_figures_option, write_figures
 RECORDING = Path(__file__).parents[2] / "examples" / "sentence.flac"
 PATH = "/v1/audio/transcriptions"
 SOAKING_CLIENTS = 8
-SAMPLES = 30
+ANSWER_SECONDS = 300.0
+"""No answer within `ANSWER_SECONDS` is none."""
+SAMPLES = 10
 """`SAMPLES` rows of memory are written, however long it takes."""
 
 
@@ -88,7 +90,7 @@ class Client:
     writer: asyncio.StreamWriter | None = field(default=None, init=False)
 
     async def ask(self, data: bytes, whole: bool = True) -> tuple[int, bytes]:
-        """(status, body) of the answer; status 0 where there is none within a minute.
+        """(status, body) of the answer; status 0 where there is none within `ANSWER_SECONDS`.
 
         Args:
             data: The request.
@@ -97,7 +99,7 @@ class Client:
         for _ in range(2):  # a server closes a connection that has been idle; then it is opened again
             reused = self.writer is not None
             try:
-                async with asyncio.timeout(60):
+                async with asyncio.timeout(ANSWER_SECONDS):
                     return await self._ask(data, whole)
             except (OSError, asyncio.IncompleteReadError) as error:
                 await self.close()
@@ -140,8 +142,11 @@ class Tally:
 async def ask_on(port: int, good: bytes, expected: bytes, until: float, tally: Tally, bad=iter(())):
     """One client: good requests until the time has come, a bad one before each as long as there are some."""
     client, stranger = Client(port), Client(port)
-    while time.monotonic() < until:
-        for what, data in itertools.islice(bad, 1):
+    while True:
+        what, data = next(bad, (None, b""))
+        if what is None and time.monotonic() >= until:
+            break
+        if what is not None:
             status, _ = await stranger.ask(data, whole=what != "an upload that breaks off")
             if 400 <= status < 500 or what == "an upload that breaks off":
                 tally.refused += 1
@@ -222,7 +227,7 @@ def measure(port: int, name: str, good: bytes, expected: bytes, clients: int, se
     batches = more[f'speechzoo_batch_size_count{{model="{name}"}}']
     return {"clients": clients, "requests": len(tally.seconds), "lost": len(tally.lost),
             "requests_per_second": len(tally.seconds) / wall,
-            **{f"p{share}_ms": 1000 * percentile(tally.seconds, share / 100) for share in (50, 95, 99)},
+            **{f"p{share}_ms": 1000 * percentile(tally.seconds or [math.nan], share / 100) for share in (50, 95, 99)},
             "processor_ms": 1000 * processor / max(len(tally.seconds), 1), "core_share": processor / wall,
             "batch": more[f'speechzoo_batch_size_sum{{model="{name}"}}'] / max(batches, 1)}
 
@@ -235,17 +240,21 @@ def soak(port: int, name: str, good: bytes, expected: bytes, audio: bytes, minut
     began, rows = time.monotonic(), []
     end = began + 60 * minutes
 
+    async def look():
+        found = await asyncio.to_thread(counters, port)
+        rows.append({"minutes": (time.monotonic() - began) / 60, "answered": len(tally.seconds),
+                     "refused": tally.refused, "lost": len(tally.lost),
+                     "memory_mb": found["process_resident_memory_bytes"] / 1e6,
+                     "open_files": int(found["process_open_fds"])})
+
     async def watch():
-        for number in range(1, SAMPLES + 1):
+        for number in range(1, SAMPLES):
             await asyncio.sleep(max(0.0, began + 60 * minutes * number / SAMPLES - time.monotonic()))
-            found = await asyncio.to_thread(counters, port)
-            rows.append({"minutes": (time.monotonic() - began) / 60, "answered": len(tally.seconds),
-                         "refused": tally.refused, "lost": len(tally.lost),
-                         "memory_mb": found["process_resident_memory_bytes"] / 1e6,
-                         "open_files": int(found["process_open_fds"])})
+            await look()
 
     async def all_of_them():
         await asyncio.gather(watch(), *(ask_on(port, good, expected, end, tally, bad) for _ in range(SOAKING_CLIENTS)))
+        await look()
 
     asyncio.run(all_of_them())
     for what in tally.lost[:10]:
@@ -271,14 +280,13 @@ def main():
             good = request({"model": name}, audio)
             expected = transcript_of(port, good)
             if arguments.minutes:
-                rows += [{"model": Path(source).name, **row} for row in
-                         soak(port, name, good, expected, audio, arguments.minutes, arguments.bad)]
+                found = iter(soak(port, name, good, expected, audio, arguments.minutes, arguments.bad))
             else:
-                rows += [{"model": Path(source).name,
-                          **measure(port, name, good, expected, int(clients), arguments.seconds)}
-                         for clients in arguments.clients.split(",")]
-    for row in rows:
-        print(json.dumps(row))
+                found = (measure(port, name, good, expected, int(clients), arguments.seconds)
+                         for clients in arguments.clients.split(","))
+            for row in found:
+                rows.append({"model": Path(source).name, **row})
+                print(json.dumps(rows[-1]), flush=True)
     figures = arguments.figures
     write_figures(figures.with_stem(f"{figures.stem}_memory") if arguments.minutes else figures, rows)
 

@@ -10,5 +10,5 @@ from speechzoo.audio.errors import AudioError
 from speechzoo.audio.loading import AudioInfo, audio_info, is_longer, load_audio, stream_audio
 from speechzoo.audio.samples import SAMPLE_RATE, encode_flac, pad_batch, resample
 
-__all__ = ["SAMPLE_RATE", "AudioError", "AudioInfo", "audio_info", "encode_flac", "is_longer", "load_audio", "pad_batch",
-           "resample", "stream_audio"]
+__all__ = ["SAMPLE_RATE", "AudioError", "AudioInfo", "audio_info", "encode_flac", "is_longer", "load_audio",
+           "pad_batch", "resample", "stream_audio"]

@@ -1,4 +1,4 @@
-"""`speechzoo serve`: models over HTTP, as OpenAI's clients ask for transcripts, and every head over an API of our own."""
+"""`speechzoo serve`: models over HTTP, as OpenAI's clients ask for transcripts, and every head over our own API."""
 
 import argparse
 import sys
@@ -69,6 +69,7 @@ def run(arguments):
     keys, settings, sources = _read_keys(arguments.keys), read_decoder_options(arguments), _sources(arguments.model)
     service = open_service(sources, settings, dict(arguments.grammar or ()), limits, arguments.language,
                            arguments.threads)
+    service.warm_up()
     at = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
     print(f"speechzoo: {', '.join(sources)} on http://{at}:{arguments.port}, described at /docs", file=sys.stderr)
     if not keys and arguments.host not in ("127.0.0.1", "::1", "localhost"):

@@ -1,1 +1,1 @@
-"""An API over HTTP that programs already speak: OpenAI's for transcripts, and our own for every head and for streams."""
+"""Models over HTTP: OpenAI's API for transcripts, which programs already speak, and our own for heads and streams."""

@@ -26,7 +26,7 @@ async def recognize(
     served = service.find(model)
     phrases, hearing = phrases_of(prompt), served.hearing(service.limits.seconds)
     if phrases and served.transcript is None:
-        raise RequestError(400, f"the model '{served.name}' writes no transcript, so a prompt favours nothing", "prompt")
+        raise RequestError(400, f"the model '{served.name}' has no transcript, so a prompt favours nothing", "prompt")
     try:
         select_heads(served.spec, heads or None)
     except ValueError as error:

@@ -1,5 +1,6 @@
 """A model that is served: what it can be asked, and one request's view of it."""
 
+import math
 import threading
 from concurrent.futures import Future
 from dataclasses import replace
@@ -111,6 +112,14 @@ class ServedModel:
                 self._commands[grammar] = CommandDecoder(self._grammars[grammar], self.spec, self._settings.lexicon,
                                                          self._settings.threshold)
             return self._commands[grammar]
+
+    def warm_up(self):
+        """Hears noise, alone and in a batch: what a graph does at its first calls is done before anybody waits for it.
+        """
+        noise = np.random.default_rng(1).uniform(-0.1, 0.1, self.spec["sample_rate"]).astype(np.float32)
+        for audios in ([noise], [np.tile(noise, 2)] * 2):  # TensorFlow makes one graph of all shapes at the second
+            self.batcher.call(self.model.batch_outputs, audios).result()
+        self.hearing(math.inf).recognize(noise, decoder=self._decoder)
 
     def hearing(self, maximum_seconds: float) -> "Hearing":
         """What one request, or one stream, hears with.

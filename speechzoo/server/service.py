@@ -47,6 +47,11 @@ class Service:
             raise RequestError(404, f"no model '{name}'; {nearest(name, self.models)}", "model", "model_not_found")
         return self.models[name]
 
+    def warm_up(self):
+        """Makes the first request as fast as the others."""
+        for served in self.models.values():
+            served.warm_up()
+
     def recognize(self, hearing: Hearing, file, options: dict) -> Recognition:
         """The answers for an upload; what is longer than a piece is heard in pieces.
 

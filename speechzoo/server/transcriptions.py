@@ -29,8 +29,8 @@ def _answers(*kinds, streams=False):
                                                                **events}}, **REFUSALS}
 
 
-Upload = Annotated[UploadFile, File(description="The recording: WAV, FLAC, OGG (Vorbis, Opus), MP3, AIFF, ...; its name "
-                                                "is not looked at")]
+Upload = Annotated[UploadFile, File(description="The recording: WAV, FLAC, OGG (Vorbis, Opus), MP3, AIFF, ...; its "
+                                                "name is not looked at")]
 Model = Annotated[str, Form(min_length=1, description="Name of a model, as /v1/models lists them")]
 Prompt = Annotated[str | None, Form(description="Names and phrases to favour, separated by commas or lines")]
 Temperature = Annotated[float, Form(ge=0, le=1, description="Without effect: nothing is drawn at random")]
@@ -67,8 +67,8 @@ async def _write(request, file, model, phrases, language, response_format, granu
     service = request.app.state.service
     served = service.find(model)
     if served.transcript is None:
-        raise RequestError(400, f"the model '{model}' writes no transcript; it answers {', '.join(served.spec['heads'])}"
-                                "; ask /v1/recognize", "model")
+        raise RequestError(400, f"the model '{model}' writes no transcript; it answers "
+                                f"{', '.join(served.spec['heads'])}; ask /v1/recognize", "model")
     if stream and response_format not in ("json", "text"):
         raise RequestError(400, f"there are no events of {response_format}; stream json or text", "stream")
     if granularities != ["segment"] and response_format != "verbose_json":

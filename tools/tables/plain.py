@@ -37,6 +37,14 @@ COLUMNS: dict[str, tuple[int, dict[str, str]]] = {
     "decoders_memory": (2, {
         "": "{checkpoint}", "runs in": "{system}", "clip, s": "{seconds}", "Python and libraries": "{libraries:.0f}",
         "file opened": "{opened:.0f}", "behind the encoder": "{encoded:.0f}", "peak": "{peak:.0f}"}),
+    "server": (1, {
+        "": "`{model}`", "clients": "{clients}", "requests per second": "{requests_per_second:.1f}",
+        "half wait at most, ms": "{p50_ms:.0f}", "95 %": "{p95_ms:.0f}", "99 %": "{p99_ms:.0f}",
+        "recordings per batch": "{batch:.1f}", "lost": "{lost} of {requests:,}",
+        "processor's time per request, ms": "{processor_ms:.1f}", "share of the core": "{core_share:.0%}"}),
+    "server_memory": (1, {
+        "minutes": "{minutes:.1f}", "answered": "{answered:,}", "refused": "{refused:,}", "lost": "{lost}",
+        "memory, MB": "{memory_mb:.1f}", "open files": "{open_files}"}),
     "operators": (1, {
         "": "{kind}", "operators": "{operators:,}", "float32, ms": "{float32_ms:.2f}", "`dynamic`, ms": "{dynamic_ms:.2f}"}),
     "raspberry_pi": (2, {
