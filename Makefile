@@ -62,7 +62,7 @@ endef
 	@touch .venv/demo.stamp
 
 .venv/docs.stamp: setup.cfg constraints.txt Makefile
-	$(call install,.venv,constraints.txt,-e '.[docs$(,)wyoming]')
+	$(call install,.venv,constraints.txt,-e '.[docs$(,)wyoming$(,)server]')
 
 .venv/parity.stamp: setup.cfg constraints.txt Makefile
 	$(call install,.venv,constraints.txt,-e '.[dev$(,)parity]' '$(TORCH)')

@@ -1,5 +1,6 @@
 """Opening what is to be served, and serving it."""
 
+import logging
 from pathlib import Path
 
 import uvicorn
@@ -47,9 +48,11 @@ def open_service(sources: dict, settings: DecoderSettings = DecoderSettings(),
 def server_config(service: Service, host: str = "127.0.0.1", port: int = 8000, keys: list[str] = (),
                   origins: list[str] = ()) -> uvicorn.Config:
     """How uvicorn serves a service; arguments as of `serve`."""
+    # What strangers send isn't worth a line each: they could fill a disk with them.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     # Without keys, what reaches this machine alone is kept from pages that have a name of their own for it.
     hosts = LOCAL_HOSTS if host in LOCAL_HOSTS and not keys else None
-    return uvicorn.Config(make_app(service, keys, origins, hosts), host=host, port=port, log_level="warning",
+    return uvicorn.Config(make_app(service, keys, origins, hosts), host=host, port=port, log_level="error",
                           access_log=False, ws="websockets-sansio", ws_max_size=STREAM_MESSAGE_BYTES,
                           server_header=False)
 
