@@ -24,7 +24,10 @@ _TEXTS = {kind: {"schema": {"type": "string"}} for kind in ("text/plain", "appli
 def _answers(*kinds, streams=False):
     """What OpenAPI says of the answers."""
     schemas = {"anyOf": [{"$ref": f"#/components/schemas/{kind.__name__}"} for kind in kinds]}
-    events = {"text/event-stream": {"schema": {"type": "string"}}} if streams else {}
+    # As FastAPI describes its own events; what is in `data` is JSON.
+    event = {"type": "object", "required": ["data"],
+             "properties": {"data": {"type": "string", "contentMediaType": "application/json"}}}
+    events = {"text/event-stream": {"schema": event}} if streams else {}
     return {200: {"description": "The transcript", "content": {"application/json": {"schema": schemas}, **_TEXTS,
                                                                **events}}, **REFUSALS}
 

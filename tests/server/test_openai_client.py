@@ -115,6 +115,7 @@ def test_a_prompt_favours_its_words(client):
         ask(prompt="hey " * 501)
 
 
+@pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # so are OpenAI's own models for it
 def test_translations(client):
     assert client.audio.translations.create(file=flac(), model="whisper-1").text == "go on"
     verbose = client.audio.translations.create(file=flac(), model="whisper-1", response_format="verbose_json")
@@ -212,6 +213,14 @@ def test_requests_that_wait_together_are_a_batch_and_more_are_refused():
         assert answers == [TEXTS[number % 4] for number in range(6)]
         assert sum(model.sizes) == 6 and 1 < max(model.sizes) <= 4
         assert ask(0) == TEXTS[0]
+
+
+def test_models_are_warm_before_anybody_asks():
+    model = Slow()
+    model.go.set()
+    with running({"slow": model}) as (_, service):
+        service.warm_up()
+    assert model.sizes == [1, 2, 1]  # alone, in a batch, and with the decoders
 
 
 def test_times_are_limited():
