@@ -9,7 +9,6 @@ from speechzoo.decoding.attention.search import compression_ratio
 from speechzoo.decoding.recognition import Recognition
 from speechzoo.transcripts.formats import FORMATS, stretches
 
-RESPONSE_FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
 _LEAST_PROBABILITY = 1e-10
 
 
@@ -93,7 +92,7 @@ def answer(recognition: Recognition, seconds: float, response_format: str, granu
     Args:
         recognition: With a transcript.
         seconds: Length of the recording.
-        response_format: One of `RESPONSE_FORMATS`.
+        response_format: `json`, `text`, `srt`, `vtt` or `verbose_json`.
         granularities: `word`, `segment`, or both, for `verbose_json`.
         language: ISO 639 code of what was spoken, where the recognition doesn't say.
         task: `transcribe` or `translate`.

@@ -32,6 +32,7 @@ class ServedModel:
 
     Attributes:
         spec: The model's.
+        transcript: Name of the head that writes transcripts; None where there is none.
         languages: ISO 639 codes that it can be asked for.
         can_translate: Whether its decoder writes English of other languages.
 
@@ -46,8 +47,9 @@ class ServedModel:
         self._commands, self._compiling = {}, threading.Lock()
         self.transcript = find_head(self.spec, label="transcript")
         self.languages, self.can_translate, self.detects = [language], False, False
-        if self.transcript is not None and self.spec["heads"][self.transcript]["type"] == "seq2seq":
-            tokens = SpecialTokens.of(self.spec["heads"][self.transcript])
+        writer = find_head(self.spec, type="seq2seq", label="transcript")
+        if writer is not None:
+            tokens = SpecialTokens.of(self.spec["heads"][writer])
             self.languages = sorted(tokens.languages) or [language]
             self.can_translate, self.detects = "translate" in tokens.tasks, bool(tokens.languages)
         self._decoder = settings.transcripts(self.spec)
