@@ -13,7 +13,9 @@ from speechzoo import hub
 from speechzoo.config import (ConfigError, HeadConfig, PartConfig, ZooConfig, flatten_options, from_dict,
                               list_configs, load_config, merge, nearest)
 from speechzoo.files import write_atomically
+from speechzoo.metrics.classification import WEAK_RECALL
 from speechzoo.origin import ORIGIN, Origin, origin_folder, read_origin
+from speechzoo.text.units import NOTHING_CLASSES
 
 # Files of a checkpoint in `speechzoo/checkpoints/<model>/`, and of a folder that `save` writes.
 WEIGHTS, METRICS, CARD, CONFIG = "model.weights.h5", "metrics.json", "card.md", "config.yaml"
@@ -43,6 +45,10 @@ class ModelSummary:
         figures: Head -> {metric: value}: the main metric of each on speakers held out of training. Where one corpus
             alone has labels of its own for a head, and others only default ones (speech, which is no sound event), it
             is that corpus's figure: the others would hide it.
+        weak: Head -> classes of which it gets under half right, and which it doesn't answer; heads without such classes
+            are left out.
+        wake_words: Word -> the mean posterior that wakes, as it was measured; None for one that is not offered for
+            waking.
     """
 
     name: str
@@ -58,6 +64,8 @@ class ModelSummary:
     macs_per_second: float | None
     corpora: list[str]
     figures: dict[str, dict[str, float]]
+    weak: dict[str, list[str]]
+    wake_words: dict[str, float | None]
 
 
 @dataclass
@@ -252,6 +260,7 @@ def summarize(name: str) -> ModelSummary:
     known = metrics if pretrained else {}
     sources = known.get("training", {}).get("data") or [dataclasses.asdict(source) for source in config.data.train]
     results = known.get("results", {})
+    weak = {head: weak for head, scores in results.get("overall", {}).items() if (weak := weak_classes_of(scores))}
     figures = {head: main_figure(results[_main_scope(config, head, results)][head])
                for head in results.get("overall", {})}
     return ModelSummary(
@@ -263,7 +272,13 @@ def summarize(name: str) -> ModelSummary:
         size_bytes=weights.stat().st_size if pretrained else None, parameters=known.get("parameters"),
         macs_per_second=known.get("macs_per_second"),
         corpora=list(dict.fromkeys(Path(source["manifest"]).parts[0] for source in sources)),
-        figures=figures)
+        figures=figures, weak=weak, wake_words=known.get("wake_words", {}))
+
+
+def weak_classes_of(figures: dict) -> list[str]:
+    """Classes of which a head gets under half right, from its figures in `metrics.json`; it doesn't answer them."""
+    return [name for name, scores in figures.get("classes", {}).items()
+            if scores["n"] and scores["recall"] < WEAK_RECALL and name not in NOTHING_CLASSES]
 
 
 def describe(name: str) -> ModelDescription:

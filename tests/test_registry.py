@@ -107,12 +107,13 @@ def test_damaged_packaged_weights_are_refused(packaged):
 # -- heads of one's own -----------------------------------------------------------------------------------------------
 
 MOOD = {"type": "classifier", "classes": ["calm", "angry"]}
+MEASURED = ("threshold", "weak", "wake_doubts")
 AUDIO = np.random.default_rng(0).standard_normal(8000).astype(np.float32) / 10
 
 
 def weights_of(head):
-    """Paths of the weights that a new head starts with at random; a threshold begins at 0."""
-    return [weight.path for weight in head.weights if not weight.path.endswith("/threshold")]
+    """Paths of the weights that a new head starts with at random; what is measured begins at 0."""
+    return [weight.path for weight in head.weights if weight.path.rpartition("/")[2] not in MEASURED]
 
 
 def test_new_heads_stand_on_trained_weights(caplog):
@@ -201,7 +202,8 @@ def test_a_file_may_lack_what_has_a_sensible_beginning():
     model = load("mtl_conformer_small", weights=None, heads=["transcript", "keyword"],
                  weighting={"type": "uncertainty"})
     optional = {weight.path for part in (model.weighting, *model.heads.values()) for weight in part.optional_weights}
-    assert optional == {"weighting/transcript_log_variance", "weighting/keyword_log_variance", "transcript/log_prior"}
+    assert optional == {"weighting/transcript_log_variance", "weighting/keyword_log_variance", "transcript/log_prior",
+                        "keyword/weak", "keyword/wake_doubts"}
 
 
 # -- folders ----------------------------------------------------------------------------------------------------------

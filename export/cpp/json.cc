@@ -107,6 +107,13 @@ const Json& Json::operator[](const std::string& key) const {
   throw std::runtime_error("its settings lack '" + key + "'; export the model again");
 }
 
+bool Json::Has(const std::string& key) const {
+  for (const auto& member : members) {
+    if (kind == kObject && member.first == key) return true;
+  }
+  return false;
+}
+
 std::vector<std::string> Json::Texts() const {
   std::vector<std::string> texts;
   for (const auto& member : members) texts.push_back(member.second.text);

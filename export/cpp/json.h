@@ -18,6 +18,9 @@ struct Json {
   // A member of an object; throws std::runtime_error where it is missing.
   const Json& operator[](const std::string& key) const;
 
+  // Whether an object has such a member.
+  bool Has(const std::string& key) const;
+
   // An array of texts.
   std::vector<std::string> Texts() const;
 };

@@ -73,6 +73,14 @@ std::string Segments(const std::vector<float>& logits, double frame_seconds, dou
   return segments.empty() ? segments : segments + " s";
 }
 
+// Whether a classifier leaves its answer out: it is unsure, or hardly ever recognises the class.
+bool Abstains(const Json& head, const std::string& answer, double sure) {
+  if (head.Has("threshold") && sure < head["threshold"].number) return true;
+  if (!head.Has("weak")) return false;
+  const std::vector<std::string> weak = head["weak"].Texts();
+  return std::find(weak.begin(), weak.end(), answer) != weak.end();
+}
+
 void Print(const std::string& name, const Json& head, const std::vector<float>& output) {
   const std::string& type = head["type"].text;
   if (type == "ctc") {
@@ -81,7 +89,12 @@ void Print(const std::string& name, const Json& head, const std::vector<float>& 
     const std::vector<std::string> classes = head["classes"].Texts();
     if (output.size() != classes.size()) throw std::runtime_error("head '" + name + "' has other classes than it says");
     const size_t best = Best(output.data(), output.size());
-    std::printf("%s\t%s\t%.4f\n", name.c_str(), classes[best].c_str(), Probability(output.data(), output.size(), best));
+    const double sure = Probability(output.data(), output.size(), best);
+    if (Abstains(head, classes[best], sure)) {
+      std::printf("%s\t-\n", name.c_str());
+    } else {
+      std::printf("%s\t%s\t%.4f\n", name.c_str(), classes[best].c_str(), sure);
+    }
   } else if (type == "slots") {
     size_t size = 0;
     for (const auto& slot : head["slots"].members) size += slot.second.members.size() + 1;

@@ -23,7 +23,8 @@ def add_arguments(parser):
     add_device_argument(parser)
     parser.add_argument("--wake-word", metavar="WORD", help="say nothing before this keyword is heard")
     parser.add_argument("--threshold", type=float, metavar="P",
-                        help="mean posterior of the wake word that wakes (0.99; 0.8 for a learnt word)")
+                        help="mean posterior of the wake word that wakes (the one measured for the word; 0.8 for a "
+                             "learnt one)")
     parser.add_argument("--partial", action="store_true",
                         help="also what is said so far, whenever it grows (models that stream)")
     parser.add_argument("--heads", type=split_names, metavar="A,B",
@@ -59,6 +60,8 @@ def run(arguments):
     kind = StreamListener if "stream" in spec and writes and learnt.words is None else Listener
     listener = kind(model, decoding.commands(spec), arguments.wake_word, arguments.threshold,
                     partials=arguments.partial, learnt=learnt, decoder=decoding.transcripts(spec))
+    for word, threshold in listener.thresholds.items():
+        print(f"waiting for '{word}', at a mean posterior of {threshold:g}", file=sys.stderr, flush=True)
     write = _write_json if arguments.json or not sys.stdout.isatty() else _write_text
     for samples in _blocks(arguments.source, listener.rate, arguments.device):
         write(listener.feed(samples), hidden)

@@ -40,6 +40,8 @@ def add_arguments(parser):
     parser.add_argument("--maximum-seconds", type=positive, default=120.0, metavar="S",
                         help="cut longer recordings into pieces at pauses (%(default)g); memory grows with the square "
                              "of this")
+    parser.add_argument("--speakers", action="store_true",
+                        help="who speaks when: voices are told apart and numbered, those of --voices named")
     many = parser.add_argument_group("many recordings")
     many.add_argument("--out", type=Path, metavar="DIR",
                       help="write a file per recording; those that are there already aren't recognised again")
@@ -58,7 +60,7 @@ def _workers(text):
 
 def run(arguments):
     """Recognises recording after recording; one that can't be used costs one line, and exit code 2 at the end."""
-    from speechzoo.transcripts.formats import CSV_HEADER
+    from speechzoo.transcripts.formats import csv_header
     from speechzoo.transcripts.sources import find_recordings, output_paths
 
     if not (arguments.audio or arguments.files or arguments.microphone):
@@ -74,7 +76,7 @@ def run(arguments):
     if arguments.microphone:
         sources.append(ears.record())
     if arguments.format == "csv":
-        sys.stdout.write(CSV_HEADER)
+        sys.stdout.write(csv_header(arguments.speakers))
     failed = False
     for source in sources:
         try:
@@ -111,12 +113,12 @@ def _write_files(arguments, paths):
 def _write_file(arguments, task):
     """Recognises one recording in a worker; the error, if there is one."""
     from speechzoo.files import write_atomically
-    from speechzoo.transcripts.formats import CSV_HEADER
+    from speechzoo.transcripts.formats import csv_header
 
     source, path = task
     try:
         ears = _ears_of(arguments)
-        text = (CSV_HEADER if ears.arguments.format == "csv" else "") + ears.hear(source)
+        text = (csv_header(arguments.speakers) if arguments.format == "csv" else "") + ears.hear(source)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, text.encode())
     except (ValueError, OSError) as error:
@@ -162,6 +164,7 @@ class _Ears:
             source: Path, "-" for a recording on standard input, or an (array, sample rate) pair of the microphone.
         """
         from speechzoo.audio import audio_info, load_audio
+        from speechzoo.decoding.speakers.find_turns import find_turns
         from speechzoo.transcripts.formats import FORMATS
 
         arguments, name = self.arguments, source if isinstance(source, str) else "microphone"
@@ -170,14 +173,18 @@ class _Ears:
         seconds = audio_info(source).duration - arguments.start
         seconds = seconds if arguments.duration is None else min(seconds, arguments.duration)
         options = {"heads": arguments.heads, "grammar": self.commands, "decoder": self.decoder}
+        samples, rate = source if isinstance(source, tuple) else (source, None)
         if seconds <= arguments.maximum_seconds:
             audio = load_audio(source, self.rate, arguments.start, arguments.duration)
             result = self.model.recognize(audio, **options, maximum_seconds=None)
             self.learnt.complete(result, audio)
         else:
-            samples, rate = source if isinstance(source, tuple) else (source, None)
             result = self.model.recognize(samples, rate, **options, start=arguments.start, duration=arguments.duration,
                                           maximum_seconds=arguments.maximum_seconds)
             self.learnt.complete(result)
+        if arguments.speakers:
+            voices = self.learnt.voices
+            result.turns = find_turns(self.model, samples, rate, start=arguments.start, duration=arguments.duration,
+                                      name_of=voices and voices.name_of)
         shown = f"{name} ({seconds:.1f} s)" if arguments.format == "text" else name
         return FORMATS[arguments.format](shown, result)

@@ -106,6 +106,11 @@ def _show_model(console, name, classes, card):
                 if isinstance(value, float):
                     results.add_row(head, metric, f"{value:.4f}", str(values.get("n", "")))
         console.print(results)
+    for head, classes in model.weak.items():
+        console.print(f"{head} doesn't answer {', '.join(classes)}: under half of their recordings were right",
+                      highlight=False)
+    if model.wake_words:
+        console.print(_wake_words(model.wake_words), highlight=False)
     if card and model.card:
         console.print(model.card, markup=False)
 
@@ -138,10 +143,19 @@ def _show_file(console, path, classes):
     artifact = model.artifact
     for label, text in _origin_rows({"licence": artifact.licence, "derived_from": artifact.derived_from}):
         table.add_row(label, text)
+    if measured := spec["heads"].get("keyword", {}).get("wake_thresholds"):
+        table.add_row("waking", _wake_words(measured).removeprefix("wake words: "))
     if "stream" in spec:
         step = spec["stream"]["step_samples"]
         table.add_row("stream", f"steps of {step} samples ({1e3 * step / spec['sample_rate']:g} ms)")
     console.print(table)
+
+
+def _wake_words(thresholds):
+    """Which words wake, at which mean posterior, and which don't."""
+    offered = [f"{word} ({least:g})" for word, least in thresholds.items() if least is not None]
+    others = [word for word, least in thresholds.items() if least is None]
+    return f"wake words: {', '.join(offered) or 'none'}" + (f"; not offered: {', '.join(others)}" if others else "")
 
 
 def _print_labels(labels):

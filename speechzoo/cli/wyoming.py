@@ -14,9 +14,9 @@ def add_arguments(parser):
     parser.add_argument("--uri", default="tcp://0.0.0.0:10400", metavar="URI",
                         help="where to listen: tcp://HOST:PORT or unix:///PATH (%(default)s)")
     parser.add_argument("--wake-word", type=split_names, metavar="A,B",
-                        help="keywords of the model that are offered as wake words (all of them)")
-    parser.add_argument("--threshold", type=float, default=0.99, metavar="P",
-                        help="mean posterior of a wake word that wakes (%(default)g)")
+                        help="keywords of the model that are offered as wake words (all that wake well)")
+    parser.add_argument("--threshold", type=float, metavar="P",
+                        help="mean posterior of a wake word that wakes (those measured for the model's words)")
     parser.add_argument("--language", default="en", metavar="CODE", help="of model and grammar (%(default)s)")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="of the model (%(default)d)")
     add_grammar_arguments(parser.add_argument_group("spoken commands", "transcripts and intents from a grammar"))

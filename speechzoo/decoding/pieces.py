@@ -75,7 +75,7 @@ def move(recognition: Recognition, seconds: float) -> Recognition:
             return [replace(each, start=each.start + seconds, end=each.end + seconds) for each in value]
         return value
 
-    moved = {name: later(getattr(recognition, name)) for name in (*WORD_FIELDS, "speech")}
+    moved = {name: later(getattr(recognition, name)) for name in (*WORD_FIELDS, "speech", "turns")}
     labels = {label: later(value) for label, value in recognition.labels.items()}
     return replace(recognition, **moved, labels=labels)
 

@@ -15,6 +15,7 @@ from speechzoo.decoding.ctc.word import Word
 from speechzoo.decoding.decoder import Decoder, naming_head, output_of
 from speechzoo.decoding.gate import speaker_gate
 from speechzoo.decoding.heads import find_head
+from speechzoo.decoding.speakers.turn import Turn, words_of_turns
 
 WORD_FIELDS = {"words": "transcript", "phone_times": "phones", "sentence_words": "sentence"}
 """Fields of words with times -> the text that they are the words of."""
@@ -51,7 +52,9 @@ class Recognition:
             together.
         slot_confidence: Slot name -> 0 to 1, for the filled slots.
         unanswered: Labels whose heads have no answer: they are unsure (a `classifier`'s `threshold`), or about a
-            speaker where nobody speaks.
+            speaker where nobody speaks, or of a class that the head hardly ever recognises (`weak`).
+        turns: Who speaks when, of a recording of several people; None where nobody asked
+            (`speechzoo.decoding.speakers.find_turns`).
     """
 
     transcript: str | None = None
@@ -73,6 +76,7 @@ class Recognition:
     confidence: dict[str, float] = field(default_factory=dict)
     slot_confidence: dict[str, float] = field(default_factory=dict)
     unanswered: list[str] = field(default_factory=list)
+    turns: list[Turn] | None = None
 
     def answer(self, label: str):
         """The answer to a label, wherever it is kept: text, a number, a dict of slots, an embedding, segments, or
@@ -113,7 +117,7 @@ class Recognition:
                 value = value or None
             elif item.name == "speaker" and value is not None:
                 value = _plain(value)
-            elif item.name == "speech" and value is not None:
+            elif item.name in ("speech", "turns") and value is not None:
                 value = _plain(value)
             elif item.name == "labels":
                 value = {label: _plain(answer) for label, answer in value.items() if answer is not None} or None
@@ -136,6 +140,8 @@ class Recognition:
             values[key] = [Word(**word) for word in values.get(key, [])]
         if "speech" in values:
             values["speech"] = _from_plain(values["speech"])
+        if "turns" in values:
+            values["turns"] = [Turn(**turn) for turn in values["turns"]]
         if "speaker" in values:
             values["speaker"] = np.asarray(values["speaker"], np.float32)
         if "labels" in values:
@@ -166,8 +172,17 @@ class Recognition:
         if self.speaker is not None:
             rows.append(("speaker", _embedding_text(self.speaker), ""))
         rows += [(label, "-", "") for label in self.unanswered]
+        for turn, words in self._turns_with_words():
+            text = " ".join(word.text for word in words)
+            rows.append((turn.speaker, f"{turn.start:.1f}-{turn.end:.1f} s{'  ' if text else ''}{text}", ""))
         width = max((len(label) for label, _, _ in rows), default=0)
         return "\n".join(f"{label:<{width}}  {share:>4}  {value}" for label, value, share in rows)
+
+    def _turns_with_words(self):
+        said = {}
+        for turn, words in words_of_turns(self.words, self.turns or []):
+            said.setdefault(turn, []).extend(words)
+        return [(turn, said.get(turn, [])) for turn in self.turns or []]
 
 
 def _plain(answer):
@@ -175,7 +190,8 @@ def _plain(answer):
     if isinstance(answer, np.ndarray):
         return [round(float(number), 6) for number in answer]
     if isinstance(answer, list):
-        return [{key: round(number, 4) for key, number in asdict(segment).items()} for segment in answer]
+        return [{key: value if isinstance(value, str) else round(value, 4) for key, value in asdict(each).items()}
+                for each in answer]
     # A number's scale is its head's, so that no rounding suits all.
     return answer if isinstance(answer, str | dict) else float(answer)
 

@@ -8,6 +8,7 @@ from speechzoo.heads.pooled_head import PooledHead
 from speechzoo.heads.softmax_cross_entropy import SoftmaxCrossEntropy, effective_number_weights, log_priors
 from speechzoo.layers.quantizable import Dense
 from speechzoo.metrics.calibration import find_temperature, find_threshold
+from speechzoo.metrics.classification import weak_classes
 from speechzoo.text.units import NOTHING_CLASSES
 
 CALIBRATION_ROWS = 50
@@ -45,6 +46,11 @@ class ClassifierHead(PooledHead):
         threshold: Weight (): the confidence below which the answer is None, of a head that has no class for "nothing";
             None of any other. 0 until `calibrate` has measured it: below it, less than two thirds of the answers for
             held-out recordings are right. It is not trained.
+        weak: Weight (classes,): 1 of a class that isn't answered, because under half of its held-out recordings are
+            right (`speechzoo.metrics.classification.weak_classes`); 0 of others. It is not trained.
+        wake_doubts: Weight (classes,) of a head with the label `keyword`, None of any other: 1 less the mean posterior
+            that a wake word needs, so that float16 keeps it; 0 where nobody has measured it, and below 0 where no
+            posterior will do. It is not trained; `benchmarks/quality/wake_word.py --tune` measures it.
 
     Returns:
         Logits (batch, classes).
@@ -80,7 +86,7 @@ class ClassifierHead(PooledHead):
         self.hidden = Dense(hidden_size, activation="relu", name="hidden", **options) if hidden_size else None
         self.dropout = keras.layers.Dropout(dropout, name="dropout", **options)
         self.logits = Dense(len(self.classes), name="logits", **options)
-        self.threshold = None
+        self.threshold = self.weak = self.wake_doubts = None
 
     def build(self, frames_shape, *_):
         size = frames_shape[-1]
@@ -92,7 +98,13 @@ class ClassifierHead(PooledHead):
             size = self.hidden_size
         self.logits.build((None, size))
         if NOTHING_CLASSES.isdisjoint(self.classes):
-            self.threshold = self.add_weight(name="threshold", shape=(), initializer="zeros", trainable=False)
+            self.threshold = self._add_measured("threshold", ())
+        self.weak = self._add_measured("weak", (len(self.classes),))
+        if self.label == "keyword":
+            self.wake_doubts = self._add_measured("wake_doubts", (len(self.classes),))
+
+    def _add_measured(self, name, shape):
+        return self.add_weight(name=name, shape=shape, initializer="zeros", trainable=False)
 
     def classify(self, pooled, training=False):
         """Logits (batch, classes) of what the pooling gave: mean and deviation, (batch, 2 x channels)."""
@@ -102,21 +114,31 @@ class ClassifierHead(PooledHead):
 
     def spec(self):
         threshold = 0.0 if self.threshold is None else round(float(self.threshold), 4)
-        return {**super().spec(), **({"threshold": threshold} if threshold else {})}
+        weak = [] if self.weak is None else np.asarray(self.weak)
+        doubts = [] if self.wake_doubts is None else np.asarray(self.wake_doubts, np.float64)
+        measured = {
+            "threshold": threshold, "weak": [name for name, is_weak in zip(self.classes, weak) if is_weak],
+            # None: no threshold will do.
+            "wake_thresholds": {name: round(1 - doubt, 6) if doubt > 0 else None
+                                for name, doubt in zip(self.classes, doubts) if doubt}}
+        return {**super().spec(), **{name: value for name, value in measured.items() if value}}
 
     @property
     def optional_weights(self) -> list:
-        return [] if self.threshold is None else [self.threshold]  # a file without it has answers to everything
+        # A file without them has answers to everything.
+        return [weight for weight in (self.threshold, self.weak, self.wake_doubts) if weight is not None]
 
     @property
     def calibrated_weights(self) -> list:
         return [self.logits.kernel, self.logits.bias, *self.optional_weights]
 
     def calibrate(self, heard):
-        """Divides the logits by the temperature at which the head is as sure as it is right, and sets `threshold`."""
+        """Divides the logits by the temperature at which the head is as sure as it is right, and sets `threshold` and
+        `weak`; what wakes has to be measured anew."""
         logits, targets = (np.concatenate(parts) for parts in zip(*heard))
         if len(targets) < CALIBRATION_ROWS:
             return False
+        self.find_weak(targets, logits.argmax(axis=1))
         temperature = find_temperature(logits, targets)
         for weight in (self.logits.kernel, self.logits.bias):
             weight.assign(weight / temperature)
@@ -124,6 +146,14 @@ class ClassifierHead(PooledHead):
             confidences = np.exp(log_softmax(logits / temperature)).max(axis=1)
             self.threshold.assign(find_threshold(confidences, logits.argmax(axis=1) == targets))
         return True
+
+    def find_weak(self, targets: np.ndarray, answers: np.ndarray):
+        """Sets `weak` from what was right and what was answered, int (recordings,) both, and forgets what wakes."""
+        weak = weak_classes(targets, answers, len(self.classes))
+        weak &= ~np.isin(self.classes, list(NOTHING_CLASSES))
+        self.weak.assign(weak.astype(np.float32))
+        if self.wake_doubts is not None:
+            self.wake_doubts.assign(np.zeros(len(self.classes), np.float32))
 
     @property
     def needs_class_counts(self) -> bool:

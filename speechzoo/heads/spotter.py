@@ -1,9 +1,10 @@
 """A few words in audio that may hold anything else, each frame by its own short past."""
 
 import keras
+import numpy as np
 from keras import ops
 
-from speechzoo.heads.classifier import ClassifierHead
+from speechzoo.heads.classifier import CALIBRATION_ROWS, ClassifierHead
 from speechzoo.layers.stream_state import pad_time
 from speechzoo.text.units import SILENCE_CLASS, UNKNOWN_CLASS
 
@@ -56,7 +57,15 @@ class SpotterHead(ClassifierHead):
 
     @property
     def calibrated_weights(self) -> list:
-        return []  # its memory counts in nats of these logits, and cutoffs are tuned to them
+        return self.optional_weights
+
+    def calibrate(self, heard):
+        """Sets `weak` alone: its memory counts in nats of its logits."""
+        logits, targets = (np.concatenate(parts) for parts in zip(*heard))
+        if len(targets) < CALIBRATION_ROWS:
+            return False
+        self.find_weak(targets, logits.argmax(axis=1))
+        return True
 
     def make_pooling(self):
         return None

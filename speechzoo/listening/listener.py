@@ -9,7 +9,8 @@ from speechzoo.decoding.commands.decoder import CommandDecoder
 from speechzoo.decoding.pieces import move
 from speechzoo.decoding.recognition import Recognition
 from speechzoo.decoding.recognizer import Recognizer
-from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, StreamEvent
+from speechzoo.decoding.streams.event import StreamEvent
+from speechzoo.decoding.streams.wake_words import check_wake_words
 from speechzoo.decoding.streams.windows import HOP_SECONDS, WINDOW_SECONDS
 from speechzoo.edge.learnt import Learnt
 from speechzoo.listening.voice_activity import VoiceActivity
@@ -37,13 +38,17 @@ class Listener:
         commands: Decoder of a grammar, which then answers intent and slots.
         wake_word: Class of the `keyword` head or learnt word to wait for, or several of one kind; every utterance is
             recognised when None.
-        threshold: Mean posterior that wakes, 0 to 1; when None, 0.99, or that of `learnt.words` for a learnt word.
+        threshold: Mean posterior that wakes, above 0 and at most 1; when None, the one that was measured for the word
+            (`speechzoo.decoding.streams.wake_words`), or that of `learnt.words` for a learnt word.
         partials: Has to be False, because utterances are recognised whole; a `StreamListener` gives partial ones.
         learnt: What the device has learnt: voices, which say who spoke, and words, which are heard, too.
         decoder: For transcripts, as of `Recognizer.recognize`.
 
     Raises:
-        ValueError: The model doesn't know the wake word, or partial utterances are asked for.
+        ValueError: The model doesn't know the wake word or doesn't offer it, or partial utterances are asked for.
+
+    Attributes:
+        thresholds: Wake word -> mean posterior that wakes.
 
     Example:
         listener = Listener(speechzoo.EdgeModel("model.tflite"), wake_word="computer")
@@ -60,14 +65,13 @@ class Listener:
                              "can stream (its name ends in _streaming), and no learnt words")
         self.model, self.commands, self.wake_word, self.learnt = model, commands, wake_word, learnt
         self.spec, self.decoder = model.spec, decoder
-        self._wake_words = [wake_word] if wake_word is None or isinstance(wake_word, str) else wake_word
+        wake_words = [] if wake_word is None else [wake_word] if isinstance(wake_word, str) else wake_word
         words = learnt.words
-        self._wakes_by_learnt_word = words is not None and set(self._wake_words) <= set(words.names)
-        if not self._wakes_by_learnt_word:
-            for word in self._wake_words:
-                check_wake_word(self.spec, word)
-        usual = words.threshold if self._wakes_by_learnt_word else KEYWORD_THRESHOLD
-        self.threshold = usual if threshold is None else threshold
+        self._wakes_by_learnt_word = words is not None and set(wake_words) <= set(words.names)
+        if self._wakes_by_learnt_word:
+            self.thresholds = dict.fromkeys(wake_words, words.threshold if threshold is None else threshold)
+        else:
+            self.thresholds = check_wake_words(self.spec, wake_words, threshold)
         self.rate = self.spec["sample_rate"]
         self._activity = VoiceActivity(self.rate)
         self._audio = np.zeros(0, np.float32)  # the last seconds
@@ -115,9 +119,10 @@ class Listener:
         self._asked = self._heard
         start = max(self._heard - round(WINDOW_SECONDS * self.rate), self._first)
         self._posteriors = [*self._posteriors, self._posteriors_of(self._cut(start, self._heard))][-SMOOTHED:]
-        means = {word: sum(each[word] for each in self._posteriors) / SMOOTHED for word in self._wake_words}
-        word = max(means, key=means.get)
-        if means[word] >= self.threshold:
+        means = {word: sum(each[word] for each in self._posteriors) / SMOOTHED for word in self.thresholds}
+        reached = [word for word, mean in means.items() if mean >= self.thresholds[word]]
+        if reached:
+            word = max(reached, key=means.get)
             self._posteriors = []
             self._awake_until = self._heard + PATIENCE_SECONDS * self.rate
             self._begin = self._heard if self._activity.speaking else None
@@ -156,11 +161,3 @@ class Listener:
             keep = min(keep, self._begin)
         if keep > self._first:
             self._audio, self._first = self._audio[keep - self._first:], keep
-
-
-def check_wake_word(spec: dict, wake_word: str | None):
-    """Raises ValueError when the `keyword` head of a model with that spec doesn't know the word."""
-    known = spec["heads"].get("keyword", {}).get("classes", [])
-    if wake_word is not None and wake_word not in known:
-        raise ValueError(f"the model doesn't know the wake word '{wake_word}'; it knows: "
-                         + (", ".join(known) or "none"))

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from speechzoo.decoding.commands.decoder import CommandDecoder
-from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, StreamEvent
+from speechzoo.decoding.streams.event import StreamEvent
+from speechzoo.decoding.streams.wake_words import check_wake_words
 from speechzoo.decoding.recognizer import Recognizer
 from speechzoo.edge.learnt import Learnt
-from speechzoo.listening.listener import PATIENCE_SECONDS, check_wake_word
+from speechzoo.listening.listener import PATIENCE_SECONDS
 
 
 REST_SECONDS = 0.6
@@ -26,14 +27,18 @@ class StreamListener:
         model: An EdgeModel with the signature `stream_step`, or a MultiTaskModel that can stream; with a `ctc` head.
         commands: Decoder of a grammar, which then answers intent and slots.
         wake_word: Class of the `keyword` head to wait for; every utterance is recognised when None.
-        threshold: Mean posterior that wakes, 0 to 1; 0.99 when None.
+        threshold: Mean posterior that wakes, above 0 and at most 1; when None, the one that was measured for the word.
         partials: Gives the utterance under way, too, whenever its transcript has grown.
         learnt: What the device has learnt: voices, which say who spoke. Words have to be None, because they are
             recognised in whole recordings; a `Listener` takes them.
         decoder: For the transcripts of whole utterances, as of `Recognizer.recognize`; partial ones are greedy.
 
     Raises:
-        ValueError: The model doesn't know the wake word, or can't stream, or learnt words are given.
+        ValueError: The model doesn't know the wake word or doesn't offer it, or can't stream, or learnt words are
+            given.
+
+    Attributes:
+        thresholds: Wake word -> mean posterior that wakes.
     """
 
     def __init__(self, model: Recognizer, commands: CommandDecoder | None = None, wake_word: str | None = None,
@@ -42,11 +47,10 @@ class StreamListener:
         if learnt.words is not None:
             raise ValueError("a stream has no recordings of learnt words; a Listener hears them")
         spec = model.spec
-        check_wake_word(spec, wake_word)
+        self.thresholds = check_wake_words(spec, [] if wake_word is None else [wake_word], threshold)
         self.rate = spec["sample_rate"]
         self.wake_word, self.partials, self.learnt = wake_word, partials, learnt
-        self._stream = model.stream(commands=commands, decoder=decoder,
-                                    threshold=KEYWORD_THRESHOLD if threshold is None else threshold)
+        self._stream = model.stream(commands=commands, decoder=decoder, threshold=threshold)
         self._step = spec["stream"]["step_samples"]
         self._awake_until = self._rest_until = None
 

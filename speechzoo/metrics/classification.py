@@ -2,6 +2,9 @@
 
 import numpy as np
 
+WEAK_RECALL = 0.5
+"""A class is weak where less than `WEAK_RECALL` of its recordings are right."""
+
 
 def confusion_matrix(references: np.ndarray, predictions: np.ndarray, num_classes: int) -> np.ndarray:
     """Counts int64 (class that was right, class that was answered).
@@ -22,6 +25,20 @@ def accuracy(references, predictions) -> float:
     """Share of examples answered right; 0 when there are none."""
     references, predictions = np.asarray(references), np.asarray(predictions)
     return float((references == predictions).mean()) if len(references) else 0.0
+
+
+def weak_classes(references: np.ndarray, predictions: np.ndarray, num_classes: int) -> np.ndarray:
+    """Which classes are hardly ever recognised.
+
+    Args:
+        references, predictions, num_classes: As of `confusion_matrix`.
+
+    Returns:
+        bool (num_classes,): under half of its recordings are right; False of a class without recordings.
+    """
+    matrix = confusion_matrix(references, predictions, num_classes)
+    total = matrix.sum(axis=1)
+    return matrix.diagonal() < WEAK_RECALL * total
 
 
 def class_counts(references: np.ndarray, predictions: np.ndarray, num_classes: int) -> np.ndarray:

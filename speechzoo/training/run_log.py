@@ -12,7 +12,10 @@ _NO_CURVES = ("seconds", "speed", "audio_hours", "core_hours", "gigabytes")
 
 
 class RunLog:
-    """Appends records to `log.jsonl` and, on the TensorFlow backend, to TensorBoard event files.
+    """Appends records to `log.jsonl` and, on the TensorFlow backend, to a TensorBoard event file.
+
+    TensorBoard would draw the curves of an earlier run in the same folder into those of this one, so the event file is
+    written anew from the records that stay.
 
     Args:
         folder: Output folder of the run.
@@ -21,24 +24,31 @@ class RunLog:
 
     def __init__(self, folder: str | Path, step: int = 0):
         self.path = Path(folder) / "log.jsonl"
-        self._keep_until(step)
+        kept = self._keep_until(step)
         self._events = None
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
+            for old in Path(folder).glob("tensorboard/events.*"):
+                old.unlink()
             self._events = tf.summary.create_file_writer(str(Path(folder) / "tensorboard"))
+            for record in kept:
+                self._draw(record)
 
     def write(self, record: dict):
         """Adds one record; it has "event" and "step", and its numbers become TensorBoard's scalars."""
         with naming(self.path), open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")
         if self._events is not None:
-            import tensorflow as tf
+            self._draw(record)
 
-            with self._events.as_default(step=record["step"]):
-                for name, value in record.items():
-                    if isinstance(value, float):
-                        tf.summary.scalar(f"{record['event']}/{name}", value)
+    def _draw(self, record):
+        import tensorflow as tf
+
+        with self._events.as_default(step=record["step"]):
+            for name, value in record.items():
+                if isinstance(value, float):
+                    tf.summary.scalar(f"{record['event']}/{name}", value)
 
     def close(self):
         """Writes out what TensorBoard's writer still holds."""
@@ -47,9 +57,10 @@ class RunLog:
 
     def _keep_until(self, step):
         if not self.path.exists():
-            return
-        kept = [json.dumps(record) + "\n" for record in read_log(self.path) if record["step"] <= step]
-        write_atomically(self.path, "".join(kept).encode())
+            return []
+        kept = [record for record in read_log(self.path) if record["step"] <= step]
+        write_atomically(self.path, "".join(json.dumps(record) + "\n" for record in kept).encode())
+        return kept
 
 
 def read_log(path: str | Path) -> list[dict]:

@@ -6,9 +6,11 @@ two cues.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from speechzoo.decoding.ctc.word import Word
+from speechzoo.decoding.speakers.turn import Turn, words_of_turns
 
 LINE_CHARACTERS = 42
 LINES = 2
@@ -34,11 +36,13 @@ class Cue:
         start: When it appears, seconds from the start of the recording.
         end: When it disappears, seconds.
         lines: One or two lines of at most 42 characters.
+        speaker: Who speaks; None where nobody knows.
     """
 
     start: float
     end: float
     lines: tuple[str, ...]
+    speaker: str | None = None
 
     @property
     def text(self) -> str:
@@ -46,7 +50,7 @@ class Cue:
         return " ".join(self.lines)
 
 
-def make_cues(words: list[Word]) -> list[Cue]:
+def make_cues(words: list[Word], turns: Sequence[Turn] = (), named: bool = False) -> list[Cue]:
     """Subtitles of the words.
 
     A cue ends with a sentence, at a pause, or when it is full; not behind a word that belongs to the next one, such as
@@ -55,19 +59,21 @@ def make_cues(words: list[Word]) -> list[Cue]:
 
     Args:
         words: In order, with times.
+        turns: Who speaks when; a cue is of one person.
+        named: Whoever speaks stands in the text where somebody else spoke before: "speaker 1: ...".
 
     Returns:
         Cues, one behind the other.
     """
     cues = []
-    for group in _groups([part for word in words for part in _short_enough(word)]):
+    for group, speaker in _groups_of_turns(words, list(turns), named):
         text = [word.text for word in group]
         lines = break_lines(text)
         characters = sum(map(len, lines)) + len(lines) - 1
         earliest = cues[-1].end + GAP if cues else 0.0
         start = max(group[0].start, earliest)
         reading = max(characters / CHARACTERS_PER_SECOND, SHORTEST)
-        cues.append(Cue(start, start + min(max(group[-1].end - start, reading), LONGEST), lines))
+        cues.append(Cue(start, start + min(max(group[-1].end - start, reading), LONGEST), lines, speaker))
     return cues
 
 
@@ -89,6 +95,16 @@ def break_lines(words: list[str]) -> tuple[str, ...]:
 def is_break(last: Word, word: Word) -> bool:
     """Whether a sentence ends between two words, or somebody pauses."""
     return word.start - last.end >= PAUSE or _SENTENCE_END.search(last.text) is not None
+
+
+def _groups_of_turns(words, turns, named):
+    """The words of each cue, and who says them."""
+    for turn, said in words_of_turns(words, turns):
+        speaker = turn.speaker if turn else None
+        begin = said[0].start
+        label = [Word(part, begin, begin, 1.0) for part in f"{speaker}:".split()] if speaker and named else []
+        for group in _groups([part for word in (*label, *said) for part in _short_enough(word)]):
+            yield group, speaker
 
 
 def _groups(words):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from speechzoo.decoding.ctc.word import Word
 from speechzoo.decoding.recognition import Recognition
+from speechzoo.decoding.speakers.turn import words_of_turns
 from speechzoo.transcripts.cues import Cue, is_break, make_cues
 
 
@@ -21,34 +22,40 @@ def to_json(name: str, recognition: Recognition) -> str:
 
 
 def to_srt(name: str, recognition: Recognition) -> str:
-    """SubRip subtitles."""
+    """SubRip subtitles; where turns are known, who speaks stands before the first words of each."""
     return "\n".join(f"{number}\n{_times(cue, ',')}\n" + "".join(f"{line}\n" for line in cue.lines)
-                     for number, cue in enumerate(_cues(recognition), 1))
+                     for number, cue in enumerate(_cues(recognition, named=True), 1))
 
 
 def to_vtt(name: str, recognition: Recognition) -> str:
-    """WebVTT subtitles (https://www.w3.org/TR/webvtt1/)."""
+    """WebVTT subtitles (https://www.w3.org/TR/webvtt1/), with a voice span for whoever speaks where turns are known."""
     def escaped(line):
         return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
-    cues = (f"\n{_times(cue, '.')}\n" + "".join(f"{escaped(line)}\n" for line in cue.lines)
-            for cue in _cues(recognition))
+    cues = (f"\n{_times(cue, '.')}\n" + (f"<v {escaped(cue.speaker)}>" if cue.speaker else "")
+            + "".join(f"{escaped(line)}\n" for line in cue.lines) for cue in _cues(recognition))
     return "WEBVTT\n" + "".join(cues)
 
 
 def to_csv(name: str, recognition: Recognition) -> str:
-    """Rows `audio,start,end,confidence,text` (RFC 4180), one per sentence or stretch between two pauses; no header."""
+    """Rows `audio,start,end,confidence,text` (RFC 4180), one per sentence or stretch between two pauses; no header.
+
+    Where turns are known, `speaker` is the last column.
+    """
     file = io.StringIO()
     rows = csv.writer(file)
-    for words in stretches(_words(recognition)):
-        confidence = sum(word.confidence for word in words) / len(words)
-        rows.writerow([name, f"{words[0].start:.2f}", f"{words[-1].end:.2f}", f"{confidence:.4f}",
-                       " ".join(word.text for word in words)])
+    for turn, said in words_of_turns(_words(recognition), recognition.turns or []):
+        for words in stretches(said):
+            confidence = sum(word.confidence for word in words) / len(words)
+            rows.writerow([name, f"{words[0].start:.2f}", f"{words[-1].end:.2f}", f"{confidence:.4f}",
+                           " ".join(word.text for word in words),
+                           *([] if recognition.turns is None else [turn.speaker if turn else ""])])
     return file.getvalue()
 
 
-CSV_HEADER = "audio,start,end,confidence,text\r\n"
-"""`CSV_HEADER` stands above the rows of all recordings."""
+def csv_header(speakers: bool = False) -> str:
+    """What stands above the rows of all recordings, with or without a column for whoever speaks."""
+    return f"audio,start,end,confidence,text{',speaker' if speakers else ''}\r\n"
 
 FORMATS = {"text": to_text, "json": to_json, "srt": to_srt, "vtt": to_vtt, "csv": to_csv}
 """Format -> what writes a recording's name and Recognition in it.
@@ -65,8 +72,8 @@ def _words(recognition) -> list[Word]:
     return recognition.words
 
 
-def _cues(recognition):
-    return make_cues(_words(recognition))
+def _cues(recognition, named=False):
+    return make_cues(_words(recognition), recognition.turns or [], named)
 
 
 def stretches(words: list[Word]) -> Iterator[list[Word]]:

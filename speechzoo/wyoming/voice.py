@@ -11,8 +11,7 @@ from speechzoo.decoding.decoder import Decoder
 from speechzoo.decoding.heads import find_head
 from speechzoo.decoding.recognition import recognize_outputs
 from speechzoo.decoding.recognizer import MAXIMUM_SECONDS, Recognizer
-from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD
-from speechzoo.listening.listener import check_wake_word
+from speechzoo.decoding.streams.wake_words import check_wake_words, wake_thresholds
 
 
 class Voice:
@@ -22,8 +21,8 @@ class Voice:
         model: Best an EdgeModel.
         commands: Decoder of a grammar: the service understands its commands, and transcripts are its sentences.
         decoder: Of what is no command, as of `Recognizer.recognize`.
-        wake_words: Those that it answers to; all keywords that the model knows when None.
-        threshold: Mean posterior of a wake word that counts, 0 to 1.
+        wake_words: Those that it answers to; all that the model offers when None.
+        threshold: Mean posterior of a wake word that counts, above 0 and at most 1; the measured ones when None.
         language: ISO 639-1.
 
     Attributes:
@@ -33,19 +32,16 @@ class Voice:
             whole sentence, a grammar or a decoder, comes behind it.
 
     Raises:
-        ValueError: The model doesn't know a wake word, or there is nothing that it could answer.
+        ValueError: The model doesn't know a wake word or doesn't offer it, or there is nothing that it could answer.
     """
 
     def __init__(self, model: Recognizer, commands: CommandDecoder | None = None, decoder=None,
-                 wake_words: list[str] | None = None, threshold: float = KEYWORD_THRESHOLD, language: str = "en"):
+                 wake_words: list[str] | None = None, threshold: float | None = None, language: str = "en"):
         self.model, self.commands, self.decoder, self.threshold, self.language = (model, commands, decoder, threshold,
                                                                                   language)
         self.spec = model.spec
-        for word in wake_words or ():
-            check_wake_word(self.spec, word)
-        known = self.spec["heads"].get("keyword", {}).get("classes", [])
-        # Classes such as _unknown_ and _silence_ are no words.
-        self.wake_words = wake_words or [word for word in known if not word.startswith("_")]
+        check_wake_words(self.spec, wake_words or (), threshold)
+        self.wake_words = wake_words or list(wake_thresholds(self.spec["heads"].get("keyword", {}), threshold))
         self._head = (find_head(self.spec, type="ctc", label="transcript")
                       or find_head(self.spec, type="seq2seq", label="transcript"))
         self.writes = self._head is not None or commands is not None or isinstance(decoder, Decoder)

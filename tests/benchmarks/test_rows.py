@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks.quality import few_shot, owner, rejection, results
 from benchmarks.speed import decoders, inference, raspberry_pi
+from speechzoo.decoding.commands.parse import Parse
 from tools.figures import read_figures, write_figures
 from tools.tables.plain import plain
 from tools.tables.published import checkpoints
@@ -104,3 +105,25 @@ def test_heads_together_and_alone(evaluated):
         "| c | **transcript** | cer | 9 | 20.0 % | 20.0 % | 20.0 % | 1,200 |",
         "| c | gender | accuracy | 7 | 90.0 % | 90.0 % | not trained |  |"]
     assert heads_table(evaluated, {})[2] == "| c | transcript | wer | 9 | 50.0 % (25.0 to 75.0) |"
+
+
+def test_noises_that_become_commands_by_hand():
+    """Nineteen of twenty commands score -0.5 at least; of two hours of noise one recording scores -0.4 and one is no speech."""
+    class Commands:
+        def __call__(self, outputs):
+            return Parse(score=outputs["score"], accepted=outputs["score"] > -50)
+
+    class Model:
+        spec = {"sample_rate": 10}
+
+        def batch_outputs(self, audios):
+            return [{"score": float(audio[0])} for audio in audios]
+
+    noises = {"rain": [np.full(36000, -0.4), np.full(18000, -2.0)], "hum": [np.full(18000, -60.0)]}
+    inside = np.array([-0.5] * 19 + [-3.0])
+    rows = rejection.count_commands(Model(), Commands(), inside, -2.5, noises)
+    found = {(row["threshold"], row["noise"]): (row["kept"], row["commands"], row["commands_per_hour"]) for row in rows}
+    assert found == {(-0.5, "rain"): (0.95, 1, 1 / 1.5), (-0.5, "hum"): (0.95, 0, 0.0), (-0.5, "together"): (0.95, 1, 0.5),
+                     (-2.5, "rain"): (0.95, 2, 2 / 1.5), (-2.5, "hum"): (0.95, 0, 0.0), (-2.5, "together"): (0.95, 2, 1.0)}
+    sounds = rejection.made_up_sounds(1000, 2)
+    assert all(len(sound) == 5000 and np.isfinite(sound).all() for each in sounds.values() for sound in each)

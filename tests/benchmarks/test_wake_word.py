@@ -44,11 +44,12 @@ def recordings(tmp_path):
 
 def test_the_best_moment_of_each_recording_and_the_hours_of_the_others(recordings):
     loudness = wake_word.Detector({"hey": 0.3}, {"hey": 1}, 0.1, 16000,
-                                  lambda audio: {"hey": np.abs(audio[:len(audio) // 1600 * 1600]).reshape(-1, 1600).max(1)})
-    results, hours = wake_word.listen_to(loudness, *recordings, maximum_hours=1.0)
-    heard, (stream,) = results["hey"]
-    np.testing.assert_allclose(sorted(posteriors.max() for posteriors in heard), [0.1, 0.5, 0.9], atol=1e-3)
-    assert len(stream) == 200 and hours == pytest.approx(20 / 3600)
+                                  lambda audios: [{"hey": np.abs(audio[:len(audio) // 1600 * 1600]).reshape(-1, 1600).max(1)}
+                                                  for audio in audios])
+    heard = wake_word.listen_to(loudness, *recordings, maximum_hours=1.0)["hey"]
+    np.testing.assert_allclose(sorted(posteriors.max() for posteriors in heard.words), [0.1, 0.5, 0.9], atol=1e-3)
+    assert [len(stream) for stream in heard.streams] == [200] and heard.hours == pytest.approx(20 / 3600)
+    assert len(wake_word.listen_to(loudness, *recordings, maximum_hours=1.0, maximum=2)["hey"].words) == 2
     with pytest.raises(SystemExit, match="'hey' stands in --other"):
         wake_word.listen_to(loudness, recordings[0], recordings[0], maximum_hours=1.0)
 
@@ -59,9 +60,10 @@ def test_a_curve_counts_what_the_mean_of_the_window_reaches():
     stream = np.zeros(100)
     stream[[20, 80]] = 0.9
     thresholds = np.array([0.3, 0.5, 0.85])
-    alone = wake_word.curve([short, long], [stream], 1, thresholds, hop_seconds=0.1, hours=2.0)
+    heard = wake_word.Heard([short, long], [stream], [7200.0], ["anna"])
+    alone = wake_word.curve(heard, 1, thresholds, hop_seconds=0.1)
     assert alone.misses == [0.0, 0.0, 0.5] and alone.false_alarms_per_hour == [1.0, 1.0, 1.0] and alone.quiet == 2
-    mean = wake_word.curve([short, long], [stream], 3, thresholds, hop_seconds=0.1, hours=2.0)
+    mean = wake_word.curve(heard, 3, thresholds, hop_seconds=0.1)
     assert mean.misses == [0.0, 0.5, 1.0] and mean.false_alarms_per_hour == [1.0, 0.0, 0.0] and mean.quiet == 1
 
 
@@ -86,7 +88,7 @@ def test_exports_for_esphome_hear_the_device_features(tmp_path, monkeypatch):
     (tmp_path / "computer.tflite").write_bytes(b"network")
     detector = wake_word.esphome([tmp_path / "computer.json"])
     assert detector.thresholds == {"computer": 0.9} and detector.windows == {"computer": 5} and detector.hop_seconds == pytest.approx(0.04)
-    found = detector.posteriors(tone(1.0).astype(np.float32))["computer"]
+    found = detector.posteriors([tone(1.0).astype(np.float32)])[0]["computer"]
     assert heard[0].shape == (100, 40) and len(found) == 25
     np.testing.assert_array_equal(found, 1.0)
 
@@ -103,8 +105,57 @@ def test_a_choice_is_written_into_the_manifest_of_its_word(tmp_path):
 def test_a_model_hears_the_windows_of_listen():
     detector = wake_word.listening(FakeModel())
     assert set(detector.thresholds) == {"yes", "no"} and detector.sample_rate == 16000
-    found = detector.posteriors(np.full(16000, 0.2, np.float32))  # "yes", at a softmax of 9 to 0
+    found, short = detector.posteriors([np.full(16000, 0.2, np.float32), np.full(8000, 0.2, np.float32)])  # "yes", 9 to 0
+    assert len(short["yes"]) == round(0.5 / detector.hop_seconds)
     hops = round(1 / detector.hop_seconds)
     assert set(found) == {"yes", "no"} and len(found["yes"]) == hops
     np.testing.assert_allclose(found["yes"], np.exp(9) / (np.exp(9) + 2), rtol=1e-6)
     assert detector.windows["yes"] == wake_word.SMOOTHED
+
+
+def test_a_threshold_with_few_false_alarms_that_misses_little():
+    """One alarm in 10 hours is allowed, so 0.6 is the least threshold; up to 0.8 nothing more is missed."""
+    words = [np.array([0.0, level, 0.0]) for level in (*[0.85] * 39, 0.3)]
+    streams = [np.array([0.5]), np.array([0.5]), np.zeros(1)]
+
+    def heard(words, hours=1.0):
+        return wake_word.Heard(words, streams, 3 * [3600 * hours / 3], ["anna", "bert", "carl"])
+
+    thresholds = np.array([0.2, 0.4, 0.6, 0.8, 0.9])
+    assert wake_word.choose_threshold(wake_word.curve(heard(words), 1, thresholds, 0.2)) == 0.8
+    assert wake_word.choose_threshold(wake_word.curve(heard(words, 10.0), 1, thresholds, 0.2)) == 0.2  # as many in ten hours
+    assert wake_word.choose_threshold(wake_word.curve(heard(words[-10:]), 1, thresholds, 0.2)) is None  # 10 % missed
+    noisy = wake_word.Heard(words, [np.array([0.95])], [3600.0], ["anna"])
+    assert wake_word.choose_threshold(wake_word.curve(noisy, 1, thresholds, 0.2)) is None
+
+
+def test_each_half_at_the_threshold_of_the_other():
+    """Anna's speech comes up to 0.5 and Bert's to 0.7: chosen on her, the threshold lets his wake."""
+    words = 40 * [np.array([0.99])]
+    heard = wake_word.Heard(words, [np.array([0.5]), np.array([0.7])], [3600.0, 3600.0], ["anna", "bert"])
+    assert heard.half(False).speakers == ["anna"] and len(heard.half(True).words) == 20
+    assert wake_word.held_out(heard, 1, 0.2) == (0.0, 0.0)  # up to 0.99 nothing is missed
+    heard.words[0] = heard.words[1] = np.array([0.6])  # so they choose below
+    missed, alarms = wake_word.held_out(heard, 1, 0.2)
+    assert missed == 1 / 40 and alarms == 0.5
+
+
+def test_steps_are_heard_side_by_side_as_alone():
+    """Logits of each step are the samples' mean and how many steps came before, in whatever lane a recording is."""
+    class Streaming:
+        spec = {"stream": {"step_samples": 4}}
+
+        def initial_state(self, batch=1):
+            return np.zeros(batch)
+
+        def stream_step(self, samples, state):
+            return {"keyword": np.stack([samples.mean(axis=1), state], axis=1)}, state + 1
+
+    audios = [np.arange(12.0), np.arange(9.0) + 100, np.arange(4.0) - 50]
+    alone = wake_word.hear_steps(Streaming(), audios)
+    assert [len(each) for each in alone] == [3, 2, 1]
+    np.testing.assert_allclose(alone[1], [[101.5, 0], [105.5, 1]])
+    beside = Streaming()
+    beside.heads = {}
+    found = wake_word.hear_steps(beside, audios)
+    np.testing.assert_allclose(np.concatenate(found), np.concatenate(alone))

@@ -62,6 +62,22 @@ def test_dictation_finds_words_by_their_phones(recordings, tmp_path, capsys):
     assert "add --grammar FILE or --dictation" in capsys.readouterr().err
 
 
+def test_who_speaks_when(tmp_path, capsys, monkeypatch):
+    """Two voices of the fake model, which are levels: 0.6 is the third, 0.2 the first; nothing says where it is quiet."""
+    model, peak = FakeModel(), np.abs(tone(4.0)).max()
+    model.spec = {**model.spec, "heads": {name: head for name, head in model.spec["heads"].items() if name != "speech"}}
+    monkeypatch.setattr("speechzoo.opening.open_model", lambda source: model)
+    path = write_wav(tmp_path / "talk.wav", np.concatenate([tone(4.0) / peak * 0.2, tone(4.0) / peak * 0.6]))
+    assert run("recognize", "fake", path, "--speakers", "--json", "--heads", "transcript") == 0
+    turns = json.loads(capsys.readouterr().out)["turns"]
+    assert [turn["speaker"] for turn in turns] == ["speaker 1", "speaker 2"]
+    assert turns[0]["start"] == 0.0 and turns[0]["end"] == turns[1]["start"] == pytest.approx(4.0, abs=1.1)
+    assert turns[1]["end"] == pytest.approx(8.0)
+    assert run("recognize", "fake", path, "--speakers", "--format", "csv", "--heads", "transcript") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert rows[0]["speaker"] == "speaker 1"
+
+
 def test_microphone(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     assert run("recognize", "fake", "--microphone") == 2

@@ -47,7 +47,8 @@ def lines_of(recognition, spec):
     """What the program should print of a recognition."""
     for name, head in spec["heads"].items():
         found = {"ctc": lambda: recognition.answer(head["label"]) if name == head["label"] else recognition.labels[name],
-                 "classifier": lambda: f"{recognition.answer(head['label'])}\t{recognition.confidence[head['label']]:.4f}",
+                 "classifier": lambda: "-" if head["label"] in recognition.unanswered else
+                 f"{recognition.answer(head['label'])}\t{recognition.confidence[head['label']]:.4f}",
                  "slots": lambda: ", ".join(f"{slot}: {value}" for slot, value in recognition.slots.items())
                  + f"\t{recognition.confidence['slots']:.4f}",
                  "frame_classifier": lambda: segments_text(recognition.speech) + f"\t{recognition.confidence['speech']:.4f}",

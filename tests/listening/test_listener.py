@@ -79,6 +79,22 @@ def test_one_of_several_wake_words():
     assert (wake.kind, wake.recognition.keyword) == ("wake_word", "no")
 
 
+def test_each_wake_word_has_a_threshold_of_its_own():
+    """The fake model is 99.98 % sure of each."""
+    model = FakeModel()
+    head = {**model.spec["heads"]["keyword"], "wake_thresholds": {"yes": 0.9999, "no": 0.6}}
+    model.spec = {**model.spec, "heads": {**model.spec["heads"], "keyword": head}}
+    words = np.concatenate([silence(1), sound(0), silence(1.5), sound(1), silence(1.5)])
+    listener = Listener(model, wake_word=["yes", "no"])
+    assert listener.thresholds == {"yes": 0.9999, "no": 0.6}
+    assert [event.recognition.keyword for event in hear(listener, words) if event.kind == "wake_word"] == ["no"]
+    heard = hear(Listener(model, wake_word=["yes", "no"], threshold=0.99), words)
+    assert heard[0].recognition.keyword == "yes"
+    head["wake_thresholds"]["no"] = None
+    with pytest.raises(ValueError, match="'no' is not offered for waking: .* it offers: yes"):
+        Listener(model, wake_word="no")
+
+
 def test_who_says_nothing_after_the_wake_word_is_forgotten():
     stream = np.concatenate([silence(1), sound(0, 0.6), silence(8), sound(1), silence(1)])
     assert [event.kind for event in hear(Listener(FakeModel(), wake_word="yes"), stream)] == ["wake_word"]
@@ -109,7 +125,9 @@ def test_the_command_hears_files_and_pipes(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("speechzoo.opening.open_model", lambda source: FakeModel())
     path = write_wav(tmp_path / "long.wav", STREAM)
     assert run("fake", path, "--wake-word", "yes") == 0
-    wake, utterance = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    out, err = capsys.readouterr()
+    assert err == "waiting for 'yes', at a mean posterior of 0.99\n"
+    wake, utterance = (json.loads(line) for line in out.splitlines())
     assert (wake["kind"], wake["keyword"], utterance["transcript"]) == ("wake_word", "yes", "go left now")
 
     class Pipe:

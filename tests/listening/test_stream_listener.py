@@ -61,3 +61,23 @@ def test_the_command_streams_with_a_model_that_can(monkeypatch, capsys):
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["transcript"] for line in lines if line["kind"] == "utterance"] == ["stop", "heygo on", "stop"]
     assert {"stable", "words", "start", "end"} <= set(lines[0])
+
+
+def test_what_was_measured_for_the_word_wakes():
+    """The fake model is sure of "yes" by 9 nats of three classes, and hears it in one step of the two that are averaged."""
+    def woken(listener):
+        return [event.kind for event in hear(listener, 100)].count("wake_word")
+
+    model = FakeStreamModel()
+    head = {**model.spec["heads"]["keyword"], "wake_thresholds": {"yes": 0.9995}}
+    model.spec = {**model.spec, "heads": {**model.spec["heads"], "keyword": head}}
+    listener = StreamListener(model, wake_word="yes")
+    assert listener.thresholds == {"yes": 0.9995} and woken(listener) == 1
+    head["wake_thresholds"] = {"yes": 0.99999}
+    assert woken(StreamListener(model, wake_word="yes")) == 0
+    assert woken(StreamListener(model, wake_word="yes", threshold=0.5)) == 1
+    head["wake_thresholds"] = {"yes": None}
+    with pytest.raises(ValueError, match="'yes' is not offered for waking"):
+        StreamListener(model, wake_word="yes")
+    assert not any(event.kind == "keyword" for event in model.stream().feed(AUDIO))
+    assert woken(StreamListener(model, wake_word="yes", threshold=0.5)) == 1

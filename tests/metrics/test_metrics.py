@@ -8,7 +8,7 @@ from scipy.optimize import isotonic_regression
 from speechzoo.metrics.bootstrap import bootstrap_interval
 from speechzoo.metrics.calibration import expected_calibration_error, find_threshold
 from speechzoo.metrics.classification import (accuracy, class_counts, confusion_matrix, f1_per_class, macro_f1,
-                                              slot_counts, slot_f1)
+                                              slot_counts, slot_f1, weak_classes)
 from speechzoo.metrics.error_rate import edit_counts, error_rate, word_error_rate
 
 
@@ -41,6 +41,13 @@ def test_error_rates_worked():
     assert word_error_rate([""], [""]) == 0
     with pytest.raises(ValueError, match="1 references but 0"):
         word_error_rate(["a"], [])
+
+
+def test_weak_classes_by_hand():
+    references = np.array(6 * [0] + 4 * [1] + 8 * [2] + 5 * [3])
+    answers = np.array([0, 0, 0, 1, 1, 1] + 4 * [0] + 3 * [2] + 5 * [0] + 5 * [3])
+    # Half of class 0 is right, none of the four of class 1, three of the eight of class 2, and there is none of class 4.
+    assert weak_classes(references, answers, 5).tolist() == [False, True, True, False, False]
 
 
 def test_classification_equals_scikit_learn():

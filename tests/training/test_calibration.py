@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from speechzoo.config import ZooConfig, from_dict
+from speechzoo.decoding.answers import answer_kind
 from speechzoo.decoding.recognition import Recognition
 from speechzoo.registry import load
 from speechzoo.training.calibration import calibrate
@@ -60,7 +61,8 @@ def test_a_classifier_is_as_sure_as_it_is_right(tmp_path):
     assert 0.5 < threshold < 0.9
     assert sure[sure >= threshold].mean() > 2 / 3 > sure[sure < threshold].mean()
     answers = [model.recognize(sound) for sound in audio[:40]]
-    assert [answer.keyword is None for answer in answers] == (sure[:40] < threshold).tolist()
+    weak = [name in model.spec["heads"]["keyword"].get("weak", ()) for name in np.array(["low", "high"])[after[:40].argmax(axis=1)]]
+    assert [answer.keyword is None for answer in answers] == ((sure[:40] < threshold) | weak).tolist()
     unsure = next(answer for answer in answers if answer.keyword is None)
     assert unsure.unanswered == ["keyword"] and "keyword" not in unsure.confidence
     assert str(unsure).splitlines()[-1].split() == ["keyword", "-"]
@@ -75,6 +77,33 @@ def test_a_class_for_nothing_needs_no_threshold():
     heads = {"keyword": {"type": "classifier", "classes": ["low", "high", "_unknown_"]}}
     model = build({**CONFIG, "heads": heads}, spread=False)
     assert model.heads["keyword"].threshold is None and "threshold" not in model.spec["heads"]["keyword"]
+
+
+def test_a_class_that_is_hardly_ever_right_is_not_answered(tmp_path):
+    classes = ["low", "middle", "high", "_unknown_"]
+    model = build({**CONFIG, "heads": {"keyword": {"type": "classifier", "classes": classes}}}, spread=False)
+    head = model.heads["keyword"]
+    targets = np.repeat(np.arange(4), 20)
+    logits = 4.0 * np.eye(4)[np.where(np.arange(80) % 20 < 9, targets, (targets + 1) % 4)]  # 9 of 20 are right
+    logits[:20] = 4.0 * np.eye(4)[0]
+    head.wake_doubts.assign([0.1, 0.0, -1.0, 0.0])
+    assert model.spec["heads"]["keyword"]["wake_thresholds"] == {"low": 0.9, "high": None}
+    assert head.calibrate([(logits, targets)])
+    spec = model.spec["heads"]["keyword"]
+    assert spec["weak"] == ["middle", "high"]  # and no word for "_unknown_" could be weak
+    assert "wake_thresholds" not in spec  # they were those of other logits
+    head.wake_doubts.assign([1e-4, 0.0, -1.0, 0.0])
+    save_weights(model, tmp_path / "weights.h5", dtype="float16")
+    loaded = build(model.zoo_config.to_dict(), spread=False)
+    load_weights(loaded, tmp_path / "weights.h5")
+    spec = loaded.spec["heads"]["keyword"]
+    assert spec["weak"] == ["middle", "high"] and spec["wake_thresholds"] == {"low": 0.9999, "high": None}
+    found = Recognition()
+    for answer, expected in (("high", None), ("low", "low")):
+        answer_kind(spec).read(found, "keyword", 9.0 * np.eye(4)[classes.index(answer)], spec)
+        assert found.keyword == expected and found.unanswered == ([] if expected else ["keyword"])
+        found = Recognition()
+    assert answer_kind(spec).describe(spec) == "4 values, middle, high too weak to answer"
 
 
 def cross_entropy(logits, targets):

@@ -77,7 +77,7 @@ def test_a_run_with_everything_goes_on_exactly(corpus, tmp_path):
     final = read_arrays(tmp_path / "run" / "final.weights.h5")
     start = {variable.path: np.array(variable) for variable in model.weights}
     for path, value in start.items():
-        rests = path.startswith(("frontend", "backbone")) or path.endswith("/threshold")  # of too few recordings
+        rests = path.startswith(("frontend", "backbone")) or path.endswith(("/threshold", "/weak", "/wake_doubts"))
         assert (value == final[path]).all() == rests, path
 
 

@@ -2,6 +2,7 @@ import json
 import sys
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from speechzoo.training.dev import is_better
 from speechzoo.training.run_log import RunLog, plot_curves, read_log
@@ -29,6 +30,16 @@ def test_a_resumed_run_drops_what_it_will_do_again(log, tmp_path):
     again.write({"event": "dev", "step": 25})
     again.close()
     assert [json.loads(line)["step"] for line in log.path.read_text().splitlines()] == [10, 20, 25]
+
+
+@pytest.mark.parametrize("step, drawn", [(0, [5]), (20, [10, 20, 25])])
+def test_tensorboard_draws_this_run_alone(log, tmp_path, step, drawn):
+    again = RunLog(tmp_path, step=step)
+    again.write({"event": "train", "step": drawn[-1], "loss": 0.5})
+    again.close()
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Tensors("train/loss")] == drawn
 
 
 def test_curves_need_matplotlib(log, tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from speechzoo.decoding.ctc.word import Word
+from speechzoo.decoding.speakers.turn import Turn
 from speechzoo.transcripts.cues import break_lines, make_cues
 
 
@@ -80,3 +81,28 @@ def test_nothing_said_is_no_cue():
     (cue,) = make_cues([Word("soooo", 1.0, 30.0, 0.5)])
     assert cue.end == pytest.approx(8.0)
     assert np.isfinite(cue.end)
+
+
+def test_cues_are_of_one_person_and_name_whoever_begins():
+    turns = [Turn(0.0, 0.9, "anna"), Turn(0.9, 9.0, "bert")]
+    words = said("no go on and on and on")
+    assert [(cue.text, cue.speaker) for cue in make_cues(words, turns)] == [("no go", "anna"), ("on and on and on", "bert")]
+    assert [cue.text for cue in make_cues(words, turns, named=True)] == ["anna: no go", "bert: on and on and on"]
+
+
+@settings(deadline=None, max_examples=100)
+@given(WORDS, st.lists(st.floats(0.1, 20.0), min_size=1, max_size=8))
+def test_limits_are_kept_with_names(timed, lengths):
+    words, now = [], 0.0
+    for text, seconds, pause in timed:
+        words.append(Word(text, now + pause, now + pause + seconds, 0.5))
+        now += pause + seconds
+    edges = np.cumsum([0.0, *lengths])
+    turns = [Turn(start, end, f"speaker {number % 3}") for number, (start, end) in enumerate(zip(edges, edges[1:]))]
+    cues = make_cues(words, turns, named=True)
+    spoken = "".join("".join(cue.lines) for cue in cues).replace(" ", "")
+    for number in range(3):
+        spoken = spoken.replace(f"speaker{number}:", "")
+    check(make_cues(words, turns), words)
+    assert spoken == "".join(word.text for word in words).replace(" ", "")
+    assert all(len(line) <= 42 for cue in cues for line in cue.lines)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from speechzoo.registry import weak_classes_of
 from tools.figures import read_figures
 from tools.markdown import fill, percent, table
 from tools.tables.results import DICTATION, read_metrics
@@ -62,6 +63,11 @@ def checkpoint(folder: Path, model: str) -> list[str]:
             if beside:
                 cells.append(percent(_found(folder, beside, head, metric, corpus, dictation)[0]))
             lines.append([*cells, read_metrics(model)["results"][corpus][head]["n"]])
+    for head, scores in read_metrics(model)["results"][OVERALL].items():
+        for name in weak_classes_of(scores):
+            cells = [head, f"recordings of `{name}` right, which it doesn't answer", "all",
+                     percent(scores["classes"][name]["recall"])]
+            lines.append([*cells, *([""] if beside else []), scores["classes"][name]["n"]])
     return table(columns, lines, left=3)
 
 

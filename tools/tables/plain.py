@@ -117,6 +117,19 @@ COLUMNS: dict[str, tuple[int, dict[str, str]]] = {
     "speech": (2, {
         "condition": "{condition}", "detector": "{detector}", "hours": "{hours:.2f}", "area under the curve": "{auc:.1%}",
         "speech missed at 5 % false alarms": "{missed:.1%}"}),
+    "rejection_noise": (3, {
+        "model": "`{model}`", "grammar": "{grammar}", "noise": "{noise}", "threshold": "{threshold:.2f}",
+        "commands kept": "{kept:.1%} of {true_commands}", "recordings": "{recordings}", "hours": "{hours:.2f}",
+        "taken for commands": "{commands}", "per hour": "{commands_per_hour:.1f}"}),
+    "diarization": (1, {
+        "model": "`{model}`", "least cosine": "{same_voice:.2f}", "people": "{people}", "recordings": "{recordings}",
+        "minutes": "{minutes:.1f}", "diarisation error rate": "{der:.1%}", "missed": "{missed:.1%}",
+        "false alarm": "{false_alarm:.1%}", "confused": "{confused:.1%}", "number of people right": "{right_number}"}),
+    "wake_word_models": (2, {
+        "model": "`{model}`", "word": "{word}", "offered": "{offered}", "threshold": "{threshold:.4f}",
+        "recordings": "{clips}", "missed": "{missed:.1%}", "false alarms per hour": "{false_alarms_per_hour:.2f}",
+        "hours": "{hours:.2f}", "held out: missed": "{held_out_missed:.1%}",
+        "held out: false alarms per hour": "{held_out_false_alarms_per_hour:.2f}"}),
     "unit_bonus": (1, {
         "sentences": "{manifest}, {sentences}", "bonus": "{bonus:g}", "noise, dB": "{snr}", "put in": "{put_in}",
         "left out": "{left_out}", "confused": "{confused}"}),

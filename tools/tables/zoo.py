@@ -15,7 +15,7 @@ def zoo(folder: Path) -> list[str]:
                "licence of the weights", "weights", "parameters", "multiply-accumulates per second of audio"]
     return table(columns, [
         [f"`{model.name}`", model.backbone + (", streaming" if model.streaming else ""),
-         ", ".join(_figure(head, model.figures[head]) for head in model.heads), _licence(model),
+         ", ".join(_figure(head, model.figures[head]) + _weak(model.weak.get(head)) for head in model.heads), _licence(model),
          _rounded(model.size_bytes, "B"), _rounded(model.parameters), _rounded(model.macs_per_second)]
         for model in models], left=4)
 
@@ -34,6 +34,11 @@ def _figure(head: str, figures: dict[str, float]) -> str:
     """`phones 17.6 % PER`; an accuracy goes without its name."""
     (name, value), = figures.items()
     return f"{head} {percent(value)}" + (f" {name.upper()}" if name != "accuracy" else "")
+
+
+def _weak(classes: list[str] | None) -> str:
+    """The classes that a head doesn't answer."""
+    return f" (not {', '.join(classes)})" if classes else ""
 
 
 def _licence(model: ModelSummary) -> str:

@@ -14,9 +14,9 @@ class ClassifierAnswer(ChoiceAnswer):
     fields = ("intent", "keyword", "gender", "age_group", "event")
 
     def read(self, result, label, output, head_spec):
-        """The answer, unless the head is less sure of it than its `threshold`."""
+        """The answer, unless the head is less sure of it than its `threshold`, or the class is among its `weak`."""
         name, confidence = self.answer(output, head_spec)
-        if confidence < head_spec.get("threshold", 0.0):
+        if confidence < head_spec.get("threshold", 0.0) or name in head_spec.get("weak", ()):
             result.take_back(label)
         else:
             self._keep(result, label, name, confidence)
@@ -42,7 +42,8 @@ class ClassifierAnswer(ChoiceAnswer):
         return head_spec["classes"]
 
     def describe(self, head_spec):
-        return f"{len(head_spec['classes'])} values"
+        weak = head_spec.get("weak")
+        return f"{len(head_spec['classes'])} values" + (f", {', '.join(weak)} too weak to answer" if weak else "")
 
     def decisions(self, output, head_spec):
         return [output[None]]

@@ -4,9 +4,6 @@ from dataclasses import dataclass
 
 from speechzoo.decoding.recognition import Recognition
 
-KEYWORD_THRESHOLD = 0.99
-"""`KEYWORD_THRESHOLD` is the least mean posterior of a keyword; `benchmarks/quality/wake_word.py` measures its cost."""
-
 
 @dataclass
 class StreamEvent:

@@ -8,9 +8,10 @@ from speechzoo.decoding.ctc.greedy import greedy_decode
 from speechzoo.decoding.heads import find_head
 from speechzoo.decoding.pieces import move
 from speechzoo.decoding.recognition import Recognition, make_decoders, read_outputs
-from speechzoo.decoding.streams.event import KEYWORD_THRESHOLD, StreamEvent
+from speechzoo.decoding.streams.event import StreamEvent
 from speechzoo.decoding.streams.stepper import Stepper
-from speechzoo.text.units import BLANK_INDEX, SILENCE_CLASS, UNKNOWN_CLASS
+from speechzoo.decoding.streams.wake_words import wake_thresholds
+from speechzoo.text.units import BLANK_INDEX
 
 LONGEST_SECONDS = 12.0
 """`LONGEST_SECONDS` is the length at which an utterance is cut."""
@@ -19,8 +20,8 @@ ENDPOINT_SECONDS = 0.8
 REFRACTORY_SECONDS = 1.0
 """No keyword follows another within `REFRACTORY_SECONDS`, nor before the posterior has fallen."""
 _BEFORE_SECONDS = 0.4  # kept of what precedes an utterance's first unit
-_SMOOTHING_SECONDS = 0.16  # over which the posteriors of keywords are averaged
-_NO_KEYWORDS = (UNKNOWN_CLASS, SILENCE_CLASS)
+SMOOTHING_SECONDS = 0.16
+"""`SMOOTHING_SECONDS` is the time over which the posteriors of keywords are averaged."""
 
 
 class Stream:
@@ -38,7 +39,8 @@ class Stream:
         decoder: Of the transcripts of whole utterances, as of `recognize_outputs`; greedy when None, as partial ones
             always are.
         commands: Decoder of a grammar, which then answers intent and slots of utterances.
-        threshold: Mean posterior of a keyword that counts, 0 to 1.
+        threshold: Mean posterior of a keyword that counts, above 0 and at most 1; when None, that which was measured
+            for the word (`speechzoo.decoding.streams.wake_words`).
         decode_steps: Of the model, as `Recognizer.decode_steps`: heads of type `seq2seq` answer whole utterances.
 
     Example:
@@ -49,10 +51,8 @@ class Stream:
     """
 
     def __init__(self, step, state: dict[str, np.ndarray], spec: dict, decoder=None, commands=None,
-                 threshold: float = KEYWORD_THRESHOLD, decode_steps: dict | None = None):
-        if not 0 < threshold <= 1:
-            raise ValueError(f"threshold {threshold} is not above 0 and at most 1")
-        self.spec, self.decoder, self.commands, self.threshold = spec, decoder, commands, threshold
+                 threshold: float | None = None, decode_steps: dict | None = None):
+        self.spec, self.decoder, self.commands = spec, decoder, commands
         self._decoders = make_decoders(spec, None, decoder, commands, decode_steps)
         self._stepper = Stepper(step, state, spec["stream"]["step_samples"])
         self._step_seconds = spec["stream"]["step_samples"] / spec["sample_rate"]
@@ -60,6 +60,9 @@ class Stream:
         # The head that finds utterances: the transcript's, or another that writes units.
         self._leader = find_head(spec, type="ctc", label="transcript") or find_head(spec, type="ctc")
         self._keyword = find_head(spec, type="classifier", label="keyword")
+        head = spec["heads"].get(self._keyword, {})
+        least = wake_thresholds(head, threshold)
+        self._thresholds = np.array([least.get(name, np.inf) for name in head.get("classes", [])])
         self._seconds = 0.0
         self._logits = {name: [] for name in self._framewise}  # of the utterance, or of what may precede one
         self._begin = 0.0  # second of their first frame
@@ -114,19 +117,19 @@ class Stream:
 
     def _hear_keyword(self, logits):
         head = self.spec["heads"][self._keyword]
-        smoothed = max(1, round(_SMOOTHING_SECONDS / self._step_seconds))
+        smoothed = max(1, round(SMOOTHING_SECONDS / self._step_seconds))
         self._posteriors = [*self._posteriors, class_probabilities(logits, head)][-smoothed:]
         mean = sum(self._posteriors) / smoothed
-        best = int(mean.argmax())
-        word = head["classes"][best]
-        if mean[best] < self.threshold or word in _NO_KEYWORDS:
+        reached = mean >= self._thresholds
+        if not reached.any():
             self._armed = True
             return
         # The head remembers a word for a while after it was said.
         if not self._armed or self._seconds < self._deaf_until:
             return
         self._armed, self._deaf_until = False, self._seconds + REFRACTORY_SECONDS
-        recognition = Recognition(keyword=word, confidence={"keyword": float(mean[best])})
+        best = int(np.where(reached, mean, 0.0).argmax())
+        recognition = Recognition(keyword=head["classes"][best], confidence={"keyword": float(mean[best])})
         yield StreamEvent("keyword", max(0.0, self._seconds - REFRACTORY_SECONDS), self._seconds, recognition)
 
     def _hear_utterance(self, outputs):

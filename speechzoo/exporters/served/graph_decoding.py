@@ -154,7 +154,11 @@ def _ctc(head, logits, head_spec):
 
 
 def _classifier(head, logits, head_spec):
-    name, score = _best(logits, head_spec["classes"])
+    """As `decoding.answers.classifier`: no answer, which is the empty text, below the threshold and of weak classes."""
+    weak = head_spec.get("weak", ())
+    name, score = _best(logits, ["" if name in weak else name for name in head_spec["classes"]])
+    if threshold := head_spec.get("threshold", 0.0):
+        name = tf.where(score < threshold, "", name)
     return {head: name, f"{head}_score": score}
 
 

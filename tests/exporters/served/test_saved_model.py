@@ -300,3 +300,13 @@ def test_saved_model_cli_runs_every_signature(folder, tmp_path):
         np.testing.assert_allclose(outputs["speaker"][row], expected["speaker"], atol=1e-4)
     assert np.load(tmp_path / "bytes" / "keyword_logits.npy").shape == (1, 3)
     assert '"sample_rate": 16000' in done.stdout
+
+
+def test_what_a_classifier_does_not_answer_is_served_as_nothing():
+    """Unsure of the first, a weak class is the second, and sure of the third."""
+    spec = {"type": "classifier", "label": "keyword", "classes": ["up", "on", "off"], "threshold": 0.6, "weak": ["on"]}
+    logits = np.array([[1.0, 0.9, 0.0], [0.0, 9.0, 0.0], [0.0, 0.0, 9.0]], np.float32)
+    served = graph_decoding.decode_outputs({"keyword": tf.constant(logits)}, {"heads": {"keyword": spec}})
+    assert served["keyword"].numpy().tolist() == [b"", b"", b"off"]
+    answers = [recognize_outputs({"keyword": row}, {"heads": {"keyword": spec}}) for row in logits]
+    assert [answer.keyword for answer in answers] == [None, None, "off"]
