@@ -14,7 +14,7 @@ from speechzoo.published.conformer_block import take_block, take_layer, take_nor
 from speechzoo.published.ctc_units import HEAD, ctc_head
 from speechzoo.published.espnet_decoder import take_decoder
 from speechzoo.published.model import PublishedModel, Taker
-from speechzoo.published.settings import ANY, check_settings, read_settings, whole_number
+from speechzoo.published.settings import ANY, MAXIMUM_BYTES, check_settings, read_settings, whole_number
 
 CONFIG = "config.yaml"
 CTC_HEAD = "ctc"
@@ -112,7 +112,8 @@ def _read_config(path, source):
     if not path.is_file():
         raise ValueError(f"{source}: an ESPnet model, and no {path.name} beside it that says which; put the one of its "
                          "training there")
-    settings = read_settings(path.read_bytes(), path.name, source)
+    with path.open("rb") as file:
+        settings = read_settings(file.read(MAXIMUM_BYTES + 1), path.name, source)
     for name, known in _PARTS.items():
         if settings.get(name) not in known:
             raise ValueError(f"{source}: its {name} is {str(settings.get(name))[:80]}; this version has networks of "

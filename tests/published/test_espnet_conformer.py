@@ -8,6 +8,7 @@ from speechzoo.edge.edge_model import EdgeModel
 from speechzoo.exporters.tflite import export_tflite
 from speechzoo.published.espnet_conformer import read_espnet
 from speechzoo.published.importing import import_published
+from speechzoo.published.settings import MAXIMUM_BYTES
 from speechzoo.published.weights_file import open_weights
 from speechzoo.registry import load
 from speechzoo.text.tokens import make_tokens
@@ -15,6 +16,7 @@ from tests.helpers import tone
 from tests.model_checks import check_export
 from tests.published.tiny_espnet import (DECODER_BLOCKS, DECODER_HEADS, INNER, NUM_BLOCKS, SIZE, TOKENS, espnet_arrays,
                                          espnet_config, write_espnet)
+from tests.yaml_bombs import BOMBS
 
 UNITS = ["<|unk|>", "\u2581the", "e", "\u2581", "s", "t", "'"]
 HEADS = {
@@ -127,6 +129,16 @@ def test_letters_and_a_start_of_their_own(tmp_path):
     assert model.heads["transcript"]["start"] == ["<|sos|>"]
     tokens = make_tokens(model.heads["transcript"]["units"], "x")
     assert tokens.kind == "characters" and tokens.encode("a sea") == [4, 2, 5, 3, 4]
+
+
+@pytest.mark.parametrize("bomb", BOMBS.values(), ids=list(BOMBS))
+def test_a_config_of_billions_of_values(bomb, tmp_path):
+    config = espnet_config()
+    path = write_espnet(tmp_path, config, espnet_arrays(config))
+    for text in (bomb, bomb.replace("a0: &a0", "encoder: &a0"), " " * (MAXIMUM_BYTES + 1)):
+        (tmp_path / "config.yaml").write_text(text)
+        with pytest.raises(ValueError, match="^x: its config.yaml is no YAML of settings; fetch it again"):
+            read_espnet(open_weights(path), "x", tmp_path / "config.yaml")
 
 
 def test_a_file_without_its_config(tmp_path):
