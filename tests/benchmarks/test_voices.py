@@ -43,7 +43,8 @@ def test_every_recording_with_a_speaker_is_heard_once_the_shortest_first(tmp_pat
 def test_together_means_the_mean_of_the_cosines():
     """Two people, whom each of two embeddings alone takes for one another where the other does not."""
     spoken = [{"speaker": name} for name in "aabb"]
-    first, second = (np.array(rows, float) for rows in ([[1, 0], [0, 1], [0, 1], [0, 1]], [[1, 0], [1, 0], [0, 1], [1, 0]]))
+    first = np.array([[1, 0], [0, 1], [0, 1], [0, 1]], float)
+    second = np.array([[1, 0], [1, 0], [0, 1], [1, 0]], float)
     together = np.concatenate([first, second], axis=1)
     np.testing.assert_allclose(together @ together.T / 2, (first @ first.T + second @ second.T) / 2)
     row, unheard = figures_of("both", "some", together, spoken)

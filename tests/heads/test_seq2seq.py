@@ -44,9 +44,9 @@ def steps(head, tokens, memory, capacity):
 @pytest.fixture(scope="module")
 def other_head():
     """With everything other than the defaults, as in the first Transformer."""
-    head = Seq2SeqHead(["<|blank|>", "\u2581a", "b", "<|endoftext|>"], layers=2, size=SIZE, num_heads=2, maximum_tokens=TOKENS,
-                       activation="relu", positions="sinusoids", tied=False, epsilon=1e-12, start=["<|endoftext|>"],
-                       name="transcript")
+    head = Seq2SeqHead(["<|blank|>", "\u2581a", "b", "<|endoftext|>"], layers=2, size=SIZE, num_heads=2,
+                       maximum_tokens=TOKENS, activation="relu", positions="sinusoids", tied=False, epsilon=1e-12,
+                       start=["<|endoftext|>"], name="transcript")
     head.build((None, None, CHANNELS))
     spread_weights(head)
     return head

@@ -14,8 +14,8 @@ from speechzoo.exporters.recordings import bundled_recordings
 from speechzoo.layers.decoder import DecoderBlock
 from speechzoo.published.importing import import_published
 from speechzoo.registry import load
-from tests.published.tiny_espnet import (DECODER_BLOCKS, DECODER_HEADS, INNER, KERNEL_SIZE, NUM_BLOCKS, NUM_HEADS, SIZE, TOKENS, espnet_arrays,
-                                         espnet_config, write_espnet)
+from tests.published.tiny_espnet import (DECODER_BLOCKS, DECODER_HEADS, INNER, KERNEL_SIZE, NUM_BLOCKS, NUM_HEADS, SIZE,
+                                         TOKENS, espnet_arrays, espnet_config, write_espnet)
 
 pytestmark = pytest.mark.parity
 torch = pytest.importorskip("torch", reason="no PyTorch: pip install speechzoo[parity]")

@@ -43,15 +43,17 @@ class CTCPrefixes:
     """
 
     def __init__(self, logits: np.ndarray, columns: np.ndarray, end: int, weight: float):
-        logits = np.asarray(logits, np.float64)
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        self._log_probs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        self._probs = np.exp(self._log_probs)
+        self._logits = np.asarray(logits, np.float32)
+        self._probs = np.exp(self._logits - self._logits.max(axis=1, keepdims=True))
+        sums = self._probs.sum(axis=1, keepdims=True)
+        self._probs /= sums
+        self._norms = self._logits.max(axis=1).astype(np.float64) + np.log(sums[:, 0])
+        self._blank = self._log_probs_of(np.array([BLANK_INDEX]))[0]
         self._columns, self._end, self._weight = columns, end, weight
 
     def begin(self) -> Prefixes:
         """The empty text: blanks so far."""
-        blanks = np.cumsum(self._log_probs[:, BLANK_INDEX])[None]
+        blanks = np.cumsum(self._blank)[None]
         return Prefixes(np.full_like(blanks, -np.inf), blanks, np.zeros(1), np.array([BLANK_INDEX]))
 
     def joined(self, log_probs: np.ndarray, texts: Prefixes) -> np.ndarray:
@@ -64,9 +66,9 @@ class CTCPrefixes:
         peak = before.max(axis=1, keepdims=True)
         peak = np.where(np.isfinite(peak), peak, 0.0)
         with np.errstate(divide="ignore"):
-            begun = peak + np.log(np.exp(before - peak) @ self._probs)
+            begun = peak + np.log(np.exp(before - peak).astype(np.float32) @ self._probs)
         rows = np.arange(len(before))
-        begun[rows, texts.last] = np.logaddexp.reduce(of_last + self._log_probs[:, texts.last].T, axis=1)
+        begun[rows, texts.last] = np.logaddexp.reduce(of_last + self._log_probs_of(texts.last), axis=1)
         found = np.full((len(before), len(self._columns)), -np.inf)
         known = self._columns >= 0
         found[:, known] = begun[:, self._columns[known]]
@@ -80,13 +82,17 @@ class CTCPrefixes:
         """Texts, each one of those given (`rows`) and one token more."""
         chosen = Prefixes(*(part[rows] for part in (texts.unit_last, texts.blank_last, texts.total, texts.last)))
         outputs = self._columns[tokens]
-        before, own = self._before(chosen, outputs), self._log_probs[:, outputs].T
+        before, own = self._before(chosen, outputs), self._log_probs_of(outputs)
         unit_last, blank_last = np.full_like(before, -np.inf), np.full_like(before, -np.inf)
         unit, blank = unit_last[:, 0], blank_last[:, 0]
-        for frame, of_blank in enumerate(self._log_probs[:, BLANK_INDEX]):
+        for frame, of_blank in enumerate(self._blank):
             unit, blank = (np.logaddexp(unit, before[:, frame]) + own[:, frame], np.logaddexp(unit, blank) + of_blank)
             unit_last[:, frame], blank_last[:, frame] = unit, blank
         return Prefixes(unit_last, blank_last, np.logaddexp.reduce(before + own, axis=1), outputs)
+
+    def _log_probs_of(self, outputs):
+        """float64 (outputs, frames) of some outputs; of all of a large vocabulary they would take much room."""
+        return (self._logits[:, outputs] - self._norms[:, None]).T
 
     @staticmethod
     def _before(texts, outputs):

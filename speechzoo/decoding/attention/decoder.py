@@ -18,8 +18,8 @@ class AttentionDecoder(Decoder):
     """Reads a `seq2seq` head, unless another head of the model says that nobody speaks.
 
     Such decoders write text of noise and music. A head for `speech`, or else one of type `ctc`, looks at every frame
-    and doesn't: where it has no speech in any frame, there is no text. A head of type `ctc` with the decoder's own units
-    scores the texts together with it.
+    and doesn't: where it has no speech in any frame, there is no text. A head of type `ctc` with the decoder's own
+    units scores the texts together with it.
 
     Args:
         spec: The model's, with all of its heads.
