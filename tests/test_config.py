@@ -18,6 +18,7 @@ from speechzoo.config import (AugmentConfig, BackboneConfig, ConfigError, DataCo
                               load_config, nearest, register)
 from speechzoo.grammar.reading import load_grammar
 from speechzoo.registry import list_models
+from tests.yaml_bombs import BOMBS
 
 VALUES = {
     "name": "small", "summary": "For tests.",
@@ -198,6 +199,7 @@ def test_wrong_overrides(tmp_path, override, message):
     (b"a: !!bool x", "not valid YAML"), (b"a: !!int x", "not valid YAML"), (b"a: " + b"[" * 1000, "not valid YAML"),
     (b"? [a]\n: b", "not valid YAML"), (b"frontend: *missing", "not valid YAML"), (b"a: 1", "unknown key 'a'"),
     (b"a:\n  b: 1\n  b: 2", "'b' is given twice.*line 3"),
+    *((bomb.encode(), "its aliases stand for more than 1000000 values") for bomb in BOMBS.values()),
 ])
 def test_files_that_are_no_configs(tmp_path, content, message):
     path = tmp_path / "model.yaml"

@@ -59,7 +59,7 @@ def run(arguments):
         sources = model.zoo_config.dev_sources(arguments.dev)
         if not sources:
             raise ValueError(f"{arguments.model}: its config names no dev sources; name recordings with --manifest")
-    decoder, commands = decoding.transcripts(model.spec), decoding.commands(model.spec)
+    decoder, commands = decoding.transcripts(model.spec, arguments.heads), decoding.commands(model.spec)
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("evaluate", total=None)
         result = evaluate(model, sources, arguments.heads, split=arguments.split, decoder=decoder,

@@ -146,8 +146,8 @@ class _Ears:
         self.model = open_model(arguments.model)
         self.learnt = Learnt.open(self.model, arguments.voices, arguments.keywords, arguments.owner)
         spec = self.model.spec
-        self.decoder, self.commands = decoding.transcripts(spec), decoding.commands(spec)
         select_heads(spec, arguments.heads)  # an unknown one is refused before anything is recorded
+        self.decoder, self.commands = decoding.transcripts(spec, arguments.heads), decoding.commands(spec)
         self.rate = spec["sample_rate"]
 
     def record(self) -> tuple:

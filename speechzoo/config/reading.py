@@ -1,5 +1,6 @@
 """Zoo configs from YAML files, with what they extend and with overrides from the command line."""
 
+import math
 import typing
 from importlib import resources
 from pathlib import Path
@@ -19,12 +20,20 @@ from speechzoo.names import nearest
 # What PyYAML raises: its constructors also let out ValueError (the date 2001-99-99), KeyError (`!!bool x`) and others.
 _NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
 _SUFFIXES = (".yaml", ".yml")
+_MAXIMUM_NODES = 1_000_000  # a vocabulary that is listed in a config has some ten thousands
 # The config in the folder of a run, of an import and of `speechzoo.save`.
 RUN_CONFIG = "config.yaml"
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """Refuses a key that is given twice: YAML itself keeps the last one without a word."""
+    """Refuses a key that is given twice, of which YAML itself keeps the last one without a word, and aliases of aliases
+    that stand for more than `_MAXIMUM_NODES` values: ten lines can be billions."""
+
+    def get_single_data(self):
+        node = self.get_single_node()
+        if node is not None and _expanded_size(node, {}) > _MAXIMUM_NODES:
+            raise yaml.YAMLError(f"its aliases stand for more than {_MAXIMUM_NODES} values")
+        return None if node is None else self.construct_document(node)
 
     def construct_mapping(self, node, deep=False):
         seen = set()
@@ -34,6 +43,16 @@ class _UniqueKeys(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, f"'{name}' is given twice", key.start_mark)
             seen.add(name)
         return super().construct_mapping(node, deep)
+
+
+def _expanded_size(node, known):
+    """Nodes of a YAML document, each counted as often as it is referred to; infinitely many where one holds itself."""
+    if id(node) not in known:
+        known[id(node)] = math.inf  # until it is known
+        parts = node.value if isinstance(node, yaml.CollectionNode) else []
+        parts = [part for pair in parts for part in pair] if isinstance(node, yaml.MappingNode) else parts
+        known[id(node)] = 1 + sum(_expanded_size(part, known) for part in parts)
+    return known[id(node)]
 
 
 def list_configs() -> list[str]:

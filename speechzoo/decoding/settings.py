@@ -10,6 +10,7 @@ from speechzoo.decoding.ctc.beam import BeamSearch
 from speechzoo.decoding.ctc.boosting import PhraseBoost
 from speechzoo.decoding.dictation.lexicon_search import LexiconSearch
 from speechzoo.decoding.heads import find_head
+from speechzoo.decoding.recognition import select_heads
 from speechzoo.text.ngram import NGram
 from speechzoo.text.spelling import Lexicon
 
@@ -54,8 +55,13 @@ class DecoderSettings:
         """The decoder of commands for a model's spec, or None; errors are those of `CommandDecoder`."""
         return None if self.grammar is None else CommandDecoder(self.grammar, spec, self.lexicon, self.threshold)
 
-    def transcripts(self, spec: dict) -> LexiconSearch | AttentionSearch | BeamSearch | None:
+    def transcripts(self, spec: dict, heads: list[str] | None = None) -> (
+            LexiconSearch | AttentionSearch | BeamSearch | None):
         """The decoder of transcripts for a model's spec; None for the greedy one.
+
+        Args:
+            spec: With all heads of the model.
+            heads: Names of those that are asked for; all when None.
 
         Raises:
             ValueError: The settings don't fit each other, or the model.
@@ -64,11 +70,12 @@ class DecoderSettings:
         weights = {name: value for name, value in given.items() if value is not None}
         if self.dictation is not None:
             return LexiconSearch(spec, self.dictation, self.language_model, **weights)
-        if find_head(spec, type="seq2seq", label="transcript") is not None:
+        if find_head(select_heads(spec, heads), type="seq2seq", label="transcript") is not None:
             if self.language_model is not None or self.words is not None or self.boost:
+                other = find_head(spec, type="ctc", label="transcript")
                 raise ValueError("language models, lists of words and phrases to boost are for ctc heads; the "
                                  "transcript of this model comes from a decoder, which takes a beam, a language and a "
-                                 "task")
+                                 "task" + (f"; ask for the head '{other}' alone" if other else ""))
             return AttentionSearch(self.beam_width or 1, self.language, self.task)
         if self.language or self.task:
             raise ValueError("a spoken language and a task are for models whose transcript comes from a decoder, a "

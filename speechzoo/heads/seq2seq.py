@@ -7,8 +7,11 @@ from keras import ops
 from speechzoo.decoding.attention.memory import VALID, memory_name
 from speechzoo.heads.head import Head
 from speechzoo.heads.seq2seq_loss import Seq2SeqLoss, TokenAccuracy
+from speechzoo.layers.attention import interleaved_sinusoids
 from speechzoo.layers.decoder import DecoderBlock
+from speechzoo.layers.feed_forward import ACTIVATIONS
 from speechzoo.layers.masking import excluding, sequence_mask
+from speechzoo.layers.quantizable import FrameDense
 from speechzoo.text.tokens import make_tokens
 from speechzoo.text.whisper_tokens import END
 
@@ -23,11 +26,18 @@ class Seq2SeqHead(Head):
 
     Args:
         units: `characters` (space, apostrophe, a-z), a list of byte-pair-encoding pieces, `whisper_en` or
-            `whisper_multilingual` for the tokens of Whisper's two vocabularies, or a list of such byte-level tokens.
+            `whisper_multilingual` for the tokens of Whisper's two vocabularies, or a list of all tokens, see
+            `speechzoo.text.tokens.make_tokens`.
         layers: Blocks of the decoder.
         size: Channels of the decoder.
         num_heads: Attention heads of each block; must divide `size`.
         feed_forward_size: Channels inside the feed-forward modules; 4 x size when None.
+        activation: Inside of them: `gelu` as in Whisper, `relu` as in the first Transformer, or `silu`.
+        positions: `learnt`, a vector for each position as in Whisper, or `sinusoids`, by the formula of the first
+            Transformer (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762, section 3.5); `size` is even then.
+        tied: The matrix of the embeddings is that of the last product, too, as in Whisper; otherwise this one has a
+            matrix and biases of its own.
+        epsilon: Of the layer normalisations.
         dropout: Dropout rate of the frames that enter, of the tokens that enter, and of what each module adds.
         label_smoothing: Probability that the training targets spread evenly over the tokens.
         scheduled_sampling: Probability that a training step gives the decoder, in place of a token of the target, what
@@ -60,7 +70,8 @@ class Seq2SeqHead(Head):
     metrics_in_training = False  # the decoder would run a second time
 
     def __init__(self, units: str | list[str] = "characters", layers: int = 2, size: int = 128, num_heads: int = 4,
-                 feed_forward_size: int | None = None, dropout: float = 0.1, label_smoothing: float = 0.0,
+                 feed_forward_size: int | None = None, activation: str = "gelu", positions: str = "learnt",
+                 tied: bool = True, epsilon: float = 1e-5, dropout: float = 0.1, label_smoothing: float = 0.0,
                  scheduled_sampling: float = 0.0, maximum_tokens: int = 448, start: list[str] | None = None,
                  alignment_heads: list | None = None, **kwargs):
         super().__init__(**kwargs)
@@ -70,6 +81,12 @@ class Seq2SeqHead(Head):
         self.size = size
         self.num_heads = num_heads
         self.feed_forward_size = feed_forward_size or 4 * size
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"head '{self.name}': activation '{activation}' is not {', '.join(ACTIVATIONS)}")
+        if positions not in ("learnt", "sinusoids") or positions == "sinusoids" and size % 2:
+            raise ValueError(f"head '{self.name}': positions are learnt or, of an even size, sinusoids; got "
+                             f"{positions!r} and a size of {size}")
+        self.activation, self.position_kind, self.tied, self.epsilon = activation, positions, tied, epsilon
         self.dropout_rate = dropout
         self.label_smoothing = label_smoothing
         if not 0.0 <= scheduled_sampling <= 1.0:
@@ -88,18 +105,24 @@ class Seq2SeqHead(Head):
                              f"attention head, 0 to {num_heads - 1}, got {alignment_heads}")
         options = {"dtype": self.dtype_policy}
         self.dropout = keras.layers.Dropout(dropout, name="dropout", **options)
-        self.blocks = [DecoderBlock(size, num_heads, self.feed_forward_size, name=f"block_{number}", **options)
-                       for number in range(1, layers + 1)]
-        self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm", **options)
+        self.blocks = [DecoderBlock(size, num_heads, self.feed_forward_size, activation, epsilon,
+                                    name=f"block_{number}", **options) for number in range(1, layers + 1)]
+        self.norm = keras.layers.LayerNormalization(epsilon=epsilon, name="norm", **options)
+        self.logits = None if tied else FrameDense(len(self.tokens.names), name="logits", **options)
 
     def build(self, frames_shape, *_):
+        # Where it makes logits, too, these begin with a deviation of one; otherwise the vectors themselves do.
+        deviation = self.size ** -0.5 if self.tied else 1.0
         self.embedding = self.add_weight(name="embedding", shape=(len(self.tokens.names), self.size),
-                                         initializer=keras.initializers.RandomNormal(stddev=self.size ** -0.5))
-        self.positions = self.add_weight(name="positions", shape=(self.maximum_tokens, self.size),
-                                         initializer=keras.initializers.RandomNormal(stddev=0.02))
+                                         initializer=keras.initializers.RandomNormal(stddev=deviation))
+        if self.position_kind == "learnt":
+            self.positions = self.add_weight(name="positions", shape=(self.maximum_tokens, self.size),
+                                             initializer=keras.initializers.RandomNormal(stddev=0.02))
         for block in self.blocks:
             block.build(frames_shape)
         self.norm.build((None, None, self.size))
+        if self.logits is not None:
+            self.logits.build((None, None, self.size))
 
     def call(self, frames, lengths=None, training=False, state=None):
         """Frames (batch, frames, channels) -> memory (batch, frames, layers x 2 x size + 1), zero in the padding."""
@@ -126,7 +149,7 @@ class Seq2SeqHead(Head):
         places = ops.arange(count, dtype="int32")
         unseen = excluding(ops.cast(places[None, :] <= places[:, None], memory.dtype))
         drop = self.dropout if training else None
-        hidden = ops.take(self.embedding, tokens, axis=0) + self.positions[:count]
+        hidden = self._embedded(tokens, places)
         hidden = drop(hidden, training=True) if drop else hidden
         parts = [memory[..., number * self.size:(number + 1) * self.size] for number in range(2 * self.num_layers)]
         unheard = excluding(memory[..., -1])[:, None, :]
@@ -156,7 +179,7 @@ class Seq2SeqHead(Head):
         dtype = memory[VALID].dtype
         unseen = excluding(ops.cast(places[None, None, :] <= position, dtype))
         here = ops.cast(places[None, :, None] == position, dtype)
-        hidden = ops.take(self.embedding, tokens, axis=0) + ops.take(self.positions, position[:, :, 0], axis=0)
+        hidden = self._embedded(tokens, position[:, :, 0])
         unheard = excluding(memory[VALID])[:, None, :]
         written, weights = {}, []
         for number, block in enumerate(self.blocks, 1):
@@ -187,7 +210,16 @@ class Seq2SeqHead(Head):
         return {f"block_{number}_{part}": [self.maximum_tokens, self.size]
                 for number in range(1, self.num_layers + 1) for part in ("keys", "values")}
 
+    def _embedded(self, tokens, places):
+        """Tokens (batch, tokens) at positions that broadcast to them -> (batch, tokens, size)."""
+        embedded = ops.take(self.embedding, tokens, axis=0)
+        if self.position_kind == "learnt":
+            return embedded + ops.take(self.positions, places, axis=0)
+        return embedded + interleaved_sinusoids(places, self.size, embedded.dtype)
+
     def _logits(self, hidden):
+        if self.logits is not None:
+            return self.logits(self.norm(hidden))
         batch, tokens, _ = ops.shape(hidden)
         # One product of two matrices, which TFLite has a kernel for that reads weights in int8.
         rows = ops.matmul(ops.reshape(self.norm(hidden), (-1, self.size)), ops.transpose(self.embedding))
@@ -238,6 +270,8 @@ class Seq2SeqHead(Head):
     def get_config(self):
         return {**super().get_config(), "units": self.units, "layers": self.num_layers, "size": self.size,
                 "num_heads": self.num_heads, "feed_forward_size": self.feed_forward_size,
+                "activation": self.activation, "positions": self.position_kind, "tied": self.tied,
+                "epsilon": self.epsilon,
                 "dropout": self.dropout_rate, "label_smoothing": self.label_smoothing,
                 "scheduled_sampling": self.scheduled_sampling,
                 "maximum_tokens": self.maximum_tokens, "start": self.start,

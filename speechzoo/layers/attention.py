@@ -11,9 +11,20 @@ from speechzoo.layers.quantizable import FrameDense
 
 def sinusoids(frames, size: int, dtype="float32"):
     """Sine and cosine of each position at `size / 2` frequencies (Vaswani et al. 2017): two (frames, size / 2)."""
-    frequency = np.exp(-np.log(10000.0) * np.arange(0, size, 2) / size).astype(np.float32)
-    angle = ops.cast(ops.arange(frames, dtype="int32"), "float32")[:, None] * frequency[None, :]
+    angle = _angles(ops.arange(frames, dtype="int32"), size)
     return ops.cast(ops.sin(angle), dtype), ops.cast(ops.cos(angle), dtype)
+
+
+def interleaved_sinusoids(positions, size: int, dtype="float32"):
+    """The same of given positions, int32 of any shape -> (..., size): sine and cosine of each frequency in turn."""
+    angle = _angles(positions, size)
+    pairs = ops.stack([ops.sin(angle), ops.cos(angle)], axis=-1)
+    return ops.cast(ops.reshape(pairs, (*ops.shape(positions), size)), dtype)
+
+
+def _angles(positions, size):
+    frequency = np.exp(-np.log(10000.0) * np.arange(0, size, 2) / size).astype(np.float32)
+    return ops.cast(positions, "float32")[..., None] * frequency
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")

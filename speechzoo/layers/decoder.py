@@ -7,8 +7,6 @@ from speechzoo.layers.attention import attend, attend_rows, join_heads, split_he
 from speechzoo.layers.feed_forward import FeedForward
 from speechzoo.layers.quantizable import FrameDense
 
-_EPSILON = 1e-5  # of every layer normalisation, as PyTorch's
-
 
 @keras.saving.register_keras_serializable(package="speechzoo")
 class DecoderBlock(keras.layers.Layer):
@@ -21,20 +19,25 @@ class DecoderBlock(keras.layers.Layer):
         size: Channels of the tokens.
         num_heads: Attention heads; must divide `size`.
         feed_forward_size: Channels inside the feed-forward module.
+        activation: Inside of it, one of `speechzoo.layers.feed_forward.ACTIVATIONS`.
+        epsilon: Of the layer normalisations.
     """
 
-    def __init__(self, size: int, num_heads: int, feed_forward_size: int, **kwargs):
+    def __init__(self, size: int, num_heads: int, feed_forward_size: int, activation: str = "gelu",
+                 epsilon: float = 1e-5, **kwargs):
         super().__init__(**kwargs)
         self.size = size
         self.num_heads = num_heads
         self.feed_forward_size = feed_forward_size
+        self.activation = activation
+        self.epsilon = epsilon
         options = {"dtype": self.dtype_policy}
         self.norm_self, self.norm_cross, self.norm_feed_forward = (
-            keras.layers.LayerNormalization(epsilon=_EPSILON, name=name, **options)
+            keras.layers.LayerNormalization(epsilon=epsilon, name=name, **options)
             for name in ("norm_self", "norm_cross", "norm_feed_forward"))
         self.self_attention = TokenAttention(size, num_heads, name="self_attention", **options)
         self.cross_attention = TokenAttention(size, num_heads, name="cross_attention", **options)
-        self.feed_forward = FeedForward(size, feed_forward_size, "gelu", name="feed_forward", **options)
+        self.feed_forward = FeedForward(size, feed_forward_size, activation, name="feed_forward", **options)
 
     def build(self, frames_shape):
         """Makes the weights, for a memory of frames (batch, frames, channels)."""
@@ -90,7 +93,8 @@ class DecoderBlock(keras.layers.Layer):
 
     def get_config(self):
         return {**super().get_config(), "size": self.size, "num_heads": self.num_heads,
-                "feed_forward_size": self.feed_forward_size}
+                "feed_forward_size": self.feed_forward_size, "activation": self.activation,
+                "epsilon": self.epsilon}
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")

@@ -6,7 +6,8 @@ from keras import ops
 from speechzoo.layers.initializers import residual_branch
 from speechzoo.layers.quantizable import FrameDense
 
-_ACTIVATIONS = {"silu": ops.silu, "gelu": lambda inputs: ops.gelu(inputs, approximate=False)}
+ACTIVATIONS = {"silu": ops.silu, "gelu": lambda inputs: ops.gelu(inputs, approximate=False), "relu": ops.relu}
+"""`ACTIVATIONS` by name; `gelu` is the exact one."""
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
@@ -16,7 +17,7 @@ class FeedForward(keras.layers.Layer):
     Args:
         size: Channels in and out.
         inner_size: Channels between the layers.
-        activation: `silu` (also known as swish), or `gelu`, the exact one.
+        activation: One of `ACTIVATIONS`; `silu` is also known as swish.
 
     Call arguments:
         inputs: (batch, frames, size).
@@ -29,7 +30,7 @@ class FeedForward(keras.layers.Layer):
         super().__init__(**kwargs)
         self.size = size
         self.inner_size = inner_size
-        self.activation = _ACTIVATIONS[activation]
+        self.activation = ACTIVATIONS[activation]
         options = {"dtype": self.dtype_policy}
         self.expand = FrameDense(inner_size, name="expand", **options)
         self.project = FrameDense(size, kernel_initializer=residual_branch(), name="project", **options)

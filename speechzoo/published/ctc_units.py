@@ -41,14 +41,31 @@ def ctc_head(kernel: np.ndarray, bias: np.ndarray, vocabulary: list[str], blank:
     if not 0 <= blank < len(vocabulary):
         raise ValueError(f"{source}: the blank is output {blank} of {len(vocabulary)}; it is damaged, fetch it again")
     order = [blank, *(number for number in range(len(vocabulary)) if number != blank)]
-    tokens = [vocabulary[number] for number in order[1:]]
+    units = units_of_tokens([vocabulary[number] for number in order[1:]], source, delimiter)
+    weights = {f"{HEAD}/logits/kernel": kernel[order].T, f"{HEAD}/logits/bias": bias[order]}
+    return {"type": "ctc", "units": units}, weights
+
+
+def units_of_tokens(tokens: list[str], source: str, delimiter: str | None = None) -> list[str]:
+    """The units of a head that writes a published vocabulary: in lower case, tokens that are no text as special units.
+
+    Args:
+        tokens: The vocabulary, or a part of it.
+        source, delimiter: As of `ctc_head`.
+
+    Raises:
+        ValueError: A token twice, or one without letters.
+
+    Example:
+        >>> units_of_tokens(["<unk>", "\u2581THE", "S", "<sos/eos>"], "config.yaml")
+        ['<|unk|>', '▁the', 's', '<|sos/eos|>']
+    """
     text = "".join(token for token in tokens if not _SPECIAL.fullmatch(token))
     units = [_unit(token, delimiter, text == text.upper()) for token in tokens]
     if len(set(units)) != len(units) or "" in units:
         raise ValueError(f"{source}: its vocabulary has a token twice, or one of no letters; it is damaged, fetch it "
                          "again")
-    weights = {f"{HEAD}/logits/kernel": kernel[order].T, f"{HEAD}/logits/bias": bias[order]}
-    return {"type": "ctc", "units": units}, weights
+    return units
 
 
 def _unit(token, delimiter, capitals):

@@ -1,8 +1,8 @@
 """ESPnet's Conformer of joint CTC and attention (`.pth` with its `config.yaml`) -> front end `espnet_log_mel`, backbone
-`espnet_conformer`, head `ctc`.
+`espnet_conformer`, heads `ctc` and `seq2seq`.
 
-Sources of names and defaults: `asr/frontend/default.py`, `asr/encoder/conformer_encoder.py`, `asr/ctc.py` and
-`layers/global_mvn.py` of espnet2, release 202511 (Apache-2.0).
+Sources of names and defaults: `asr/frontend/default.py`, `asr/encoder/conformer_encoder.py`, `asr/ctc.py`,
+`layers/global_mvn.py` and `asr/espnet_model.py` of espnet2, release 202511 (Apache-2.0).
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,13 @@ import numpy as np
 
 from speechzoo.published.conformer_block import take_block, take_layer, take_norm, take_projection
 from speechzoo.published.ctc_units import HEAD, ctc_head
+from speechzoo.published.espnet_decoder import take_decoder
 from speechzoo.published.model import PublishedModel, Taker
-from speechzoo.published.settings import ANY, check_settings, read_settings, whole_number
+from speechzoo.published.settings import ANY, MAXIMUM_BYTES, check_settings, read_settings, whole_number
 
 CONFIG = "config.yaml"
+CTC_HEAD = "ctc"
+"""`CTC_HEAD` is the name of the CTC layer's head where an attention decoder writes the transcript."""
 _FIRST = "encoder.encoders.0.self_attn.linear_q.weight"
 # Parts of a model, and which of each are known. Others of the file's many settings are of training.
 _PARTS = {"frontend": ("default",), "encoder": ("conformer",), "normalize": ("global_mvn", "utterance_mvn"),
@@ -44,8 +47,7 @@ _NAMES = {"feed_forward_1": "feed_forward_macaron", "feed_forward_2": "feed_forw
           "convolution": "conv_module", "normalization": "conv_module.norm",
           "norm_feed_forward_1": "norm_ff_macaron", "norm_attention": "norm_mha", "norm_convolution": "norm_conv",
           "norm_feed_forward_2": "norm_ff", "norm_output": "norm_final"}
-_DECODER = ("attention decoder: the head seq2seq has Whisper's layers (GELU, one matrix for embeddings and outputs, "
-            "learnt positions), and this decoder others")
+_DECODER, _CTC = "decoder.", "ctc."
 
 
 def is_espnet(arrays: Mapping[str, np.ndarray]) -> bool:
@@ -55,13 +57,16 @@ def is_espnet(arrays: Mapping[str, np.ndarray]) -> bool:
 
 def read_espnet(arrays: Mapping[str, np.ndarray], source: str, config: Path,
                 encoder_only: bool = False) -> PublishedModel:
-    """Front end, encoder and CTC layer of an ESPnet Conformer; its attention decoder is left out.
+    """Front end, encoder, attention decoder and CTC layer of an ESPnet Conformer.
+
+    The attention decoder becomes the head `transcript` and the CTC layer the head `ctc`; where there is only one of
+    them, it is `transcript`. Decoders of other kinds than `transformer` are left out.
 
     Args:
         arrays: The file.
         source: Names it in messages.
         config: The `config.yaml` of its training, which ESPnet writes beside it.
-        encoder_only: Leave the CTC layer out.
+        encoder_only: Leave the decoder and the CTC layer out.
 
     Raises:
         ValueError: No config, a setting that the backbone doesn't have, or an array that is missing, unknown, of
@@ -89,14 +94,15 @@ def read_espnet(arrays: Mapping[str, np.ndarray], source: str, config: Path,
     for number in range(encoder["num_blocks"]):
         take_block(taker, f"encoder.encoders.{number}", f"backbone/block_{number + 1}", backbone, _NAMES)
     take_norm(taker, "encoder.after_norm", "backbone/norm", size)
-    heads = {} if encoder_only else {HEAD: _take_ctc(taker, settings, source, size)}
+    heads = {} if encoder_only else _take_heads(taker, arrays, settings, source, size)
     for name in arrays:
         if name == "frontend.logmel.melmat":
             taker.left_out[name] = "features: the front end has the formula of the filters"
-        elif name.startswith("decoder."):
-            taker.left_out[name] = _DECODER
-        elif encoder_only and name.startswith("ctc."):
+        elif encoder_only and name.startswith((_DECODER, _CTC)):
             taker.left_out[name] = "decoder: the encoder was asked for"
+        elif name.startswith(_DECODER) and settings.get("decoder") != "transformer":
+            taker.left_out[name] = (f"decoder: it is a {str(settings.get('decoder'))[:80]}, and this version has "
+                                    "networks of transformer")
     taker.check_nothing_left()
     return PublishedModel("ESPnet Conformer", taker.weights, frontend, backbone, taker.used, taker.left_out, heads)
 
@@ -106,7 +112,8 @@ def _read_config(path, source):
     if not path.is_file():
         raise ValueError(f"{source}: an ESPnet model, and no {path.name} beside it that says which; put the one of its "
                          "training there")
-    settings = read_settings(path.read_bytes(), path.name, source)
+    with path.open("rb") as file:
+        settings = read_settings(file.read(MAXIMUM_BYTES + 1), path.name, source)
     for name, known in _PARTS.items():
         if settings.get(name) not in known:
             raise ValueError(f"{source}: its {name} is {str(settings.get(name))[:80]}; this version has networks of "
@@ -131,12 +138,21 @@ def _frontend(settings, source):
     return frontend | ({} if settings["normalize"] == "global_mvn" else {"normalization": "utterance"}), bins
 
 
-def _take_ctc(taker, settings, source, size):
-    """The head; ESPnet's blank is its first token."""
-    tokens = settings.get("token_list")
+def _take_heads(taker, arrays, settings, source, size):
+    """What writes text; a model was trained with an attention decoder, a CTC layer or both."""
+    tokens, kind = settings.get("token_list"), settings.get("token_type", "bpe")
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise ValueError(f"{source}: token_list is no list of texts in its {CONFIG}; fetch it again")
-    kernel = taker.take("ctc.ctc_lo.weight", (len(tokens), size))
-    head, weights = ctc_head(kernel, taker.take("ctc.ctc_lo.bias", (len(tokens),)), tokens, 0, source, "<space>")
-    taker.weights |= weights
-    return head
+    if kind not in ("bpe", "char"):
+        raise ValueError(f"{source}: token_type is {str(kind)[:80]}; this version has units of bpe or char")
+    heads = {}
+    if settings.get("decoder") == "transformer" and any(name.startswith(_DECODER) for name in arrays):
+        heads[HEAD] = take_decoder(taker, settings, tokens, HEAD, source, size)
+    if not heads or any(name.startswith(_CTC) for name in arrays):
+        # The blank is the first token.
+        head, weights = ctc_head(taker.take("ctc.ctc_lo.weight", (len(tokens), size)),
+                                 taker.take("ctc.ctc_lo.bias", (len(tokens),)), tokens, 0, source, "<space>")
+        name = CTC_HEAD if heads else HEAD
+        taker.weights |= {path.replace(HEAD, name, 1): array for path, array in weights.items()}
+        heads[name] = {**head, "label": HEAD} if heads else head
+    return heads

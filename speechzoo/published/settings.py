@@ -4,6 +4,29 @@ import yaml
 
 ANY = None
 """`ANY` stands in place of a setting's known values: whatever it is, the network of a finished model is the same."""
+MAXIMUM_BYTES = 16 << 20
+"""A file of settings has at most `MAXIMUM_BYTES`; those with a vocabulary have some hundreds of kilobytes."""
+# PyYAML's constructors also let out ValueError (the date 2001-99-99), KeyError (`!!bool x`) and others.
+_NOT_YAML = (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, RecursionError)
+
+
+class _WithoutAliases(yaml.SafeLoader):
+    """Refuses aliases, which no published model's settings have: ten lines of them stand for billions of values."""
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("an alias")
+        return super().compose_node(parent, index)
+
+
+def read_yaml(data: bytes | str):
+    """The value in a YAML text of strangers; None where it is none, has aliases or is too large."""
+    if len(data) > MAXIMUM_BYTES:
+        return None
+    try:
+        return _WithoutAliases(data).get_single_data()
+    except _NOT_YAML:
+        return None
 
 
 def read_settings(data: bytes, name: str, source: str) -> dict:
@@ -17,10 +40,7 @@ def read_settings(data: bytes, name: str, source: str) -> dict:
     Raises:
         ValueError: No YAML, or none of settings.
     """
-    try:
-        settings = yaml.safe_load(data)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError):
-        settings = None
+    settings = read_yaml(data)
     if not isinstance(settings, dict):
         raise ValueError(f"{source}: its {name} is no YAML of settings; fetch it again")
     return settings

@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from speechzoo import hub
 from speechzoo.published.array_file import damaged
+from speechzoo.published.settings import read_yaml
 from speechzoo.published.tar_reading import GZIP_START, MAXIMUM_EXPANSION, TarArchive
 
 # The best first: what can't run anything, and says most of itself.
@@ -233,10 +232,7 @@ def _card_licence(path):
     if not path.is_file() or path.stat().st_size > _MAXIMUM_TEXT:
         return ""
     match = re.match(r"---\n(.*?)\n---", path.read_text(encoding="utf-8", errors="replace"), re.DOTALL)
-    try:
-        values = yaml.safe_load(match[1]) if match else {}
-    except yaml.YAMLError:
-        return ""
+    values = read_yaml(match[1]) if match else {}
     licence = values.get("license") if isinstance(values, dict) else ""
     if not isinstance(licence, str) or not re.fullmatch(r"[\w.\-+]{1,40}", licence):
         return ""

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from speechzoo.published.model import PublishedModel
+from speechzoo.published.settings import MAXIMUM_BYTES
 from speechzoo.published.whisper import take_attention, take_dense, take_encoder, take_norm, whisper_taker
 from speechzoo.text.whisper_tokens import VOCABULARIES, recognize_vocabulary, whisper_vocabulary
 
@@ -85,7 +86,7 @@ def read_vocabulary(folder: Path) -> list[str] | None:
     listed, plain = folder / "vocabulary.json", folder / "vocabulary.txt"
     if not listed.is_file():
         # One token per line; bytes stand for themselves in letters, so that no token has a line's end in it.
-        return plain.read_text(encoding="utf-8").removesuffix("\n").split("\n") if plain.is_file() else None
+        return _text(plain).removesuffix("\n").split("\n") if plain.is_file() else None
     tokens = _json(listed)
     if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
         raise ValueError(f"{listed}: no list of tokens; fetch it again")
@@ -99,18 +100,33 @@ def read_alignment_heads(folder: Path) -> list[list[int]] | None:
         ValueError: They are no pairs of whole numbers.
     """
     path = folder / "config.json"
-    pairs = _json(path).get("alignment_heads") if path.is_file() else None
-    if pairs is not None and not all(isinstance(pair, list) and len(pair) == 2 and
-                                     all(type(number) is int for number in pair) for pair in pairs):
+    config = _json(path) if path.is_file() else {}
+    pairs = config.get("alignment_heads") if isinstance(config, dict) else None
+    if pairs is not None and not (isinstance(pairs, list) and all(
+            isinstance(pair, list) and len(pair) == 2 and all(type(number) is int for number in pair)
+            for pair in pairs)):
         raise ValueError(f"{path}: alignment_heads are no pairs of numbers; fetch it again")
     return pairs
 
 
 def _json(path):
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: damaged ({error}); fetch it again") from None
+        return json.loads(_text(path))
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path}: damaged, not valid JSON; fetch it again") from None
+
+
+def _text(path):
+    """A text of a file that is no larger than a list of tokens may be."""
+    with path.open("rb") as file:
+        data = file.read(MAXIMUM_BYTES + 1)
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = None
+    if text is None or len(data) > MAXIMUM_BYTES:
+        raise ValueError(f"{path}: damaged, no text of at most {MAXIMUM_BYTES >> 20} MB; fetch it again")
+    return text
 
 
 def _vocabulary(vocabulary, count, source):

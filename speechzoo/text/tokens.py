@@ -2,7 +2,7 @@
 
 import functools
 
-from speechzoo.text.units import CHARACTERS, UNITS
+from speechzoo.text.units import CHARACTERS, UNITS, kind_of
 from speechzoo.text.whisper_tokens import END, NO_TIMESTAMPS, START, VOCABULARIES, whisper_vocabulary
 
 
@@ -68,8 +68,9 @@ def make_tokens(units: str | list[str], where: str) -> Tokens:
     """The tokens that a config names.
 
     Args:
-        units: `characters`, one of Whisper's `VOCABULARIES`, or a list: of byte-level tokens where the one that ends a
-            text is among them, of byte-pair-encoding pieces otherwise.
+        units: `characters`, one of Whisper's `VOCABULARIES`, or a list: of all tokens where the one that ends a text,
+            `<|endoftext|>`, is among them, of byte-pair-encoding pieces otherwise. All tokens are pieces where one is
+            marked as the beginning of a word, characters where one is a space, and byte-level ones otherwise.
         where: For messages.
 
     Raises:
@@ -78,7 +79,10 @@ def make_tokens(units: str | list[str], where: str) -> Tokens:
     if units in VOCABULARIES:
         return Tokens("bytes", whisper_vocabulary(units))
     if isinstance(units, list | tuple):
-        return Tokens("bytes", units) if END in units else Tokens("pieces", [START, END, *units])
+        if END not in units:
+            return Tokens("pieces", [START, END, *units])
+        kind = kind_of(units)  # bytes have a letter of their own for the space
+        return Tokens("bytes" if kind == "characters" and " " not in units else kind, units)
     if units != "characters":
         raise ValueError(f"{where}: units '{units}' is not characters, {', '.join(VOCABULARIES)} or a list of pieces "
                          "or tokens")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from benchmarks.quality.parts import Part
-from benchmarks.quality.voices import ROWS, embeddings
+from benchmarks.quality.voices import ROWS, embeddings, figures_of
 from tools.figures import write_figures
 from tools.tables.plain import TABLES
 
@@ -16,9 +16,10 @@ class LengthModel:
     def __init__(self):
         self.batches = []
 
-    def batch_outputs(self, audio):
+    def batch_outputs(self, audio, heads):
+        assert heads == ["who"]
         self.batches.append(len(audio))
-        return [{"who": np.array([len(samples), 1.0])} for samples in audio]
+        return [{"who": np.array([len(samples) / 16000, 1.0])} for samples in audio]
 
 
 class ToneOfLength(Part):
@@ -35,7 +36,20 @@ def test_every_recording_with_a_speaker_is_heard_once_the_shortest_first(tmp_pat
     vectors, spoken = embeddings(model, [part])
     assert model.batches == [ROWS, 3]
     assert [item["duration"] for item in spoken] == sorted(durations)
-    assert vectors[:, 0].tolist() == [16000 * item["duration"] for item in spoken]
+    np.testing.assert_allclose(vectors[:, 0] / vectors[:, 1], [item["duration"] for item in spoken])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0)
+
+
+def test_together_means_the_mean_of_the_cosines():
+    """Two people, whom each of two embeddings alone takes for one another where the other does not."""
+    spoken = [{"speaker": name} for name in "aabb"]
+    first = np.array([[1, 0], [0, 1], [0, 1], [0, 1]], float)
+    second = np.array([[1, 0], [1, 0], [0, 1], [1, 0]], float)
+    together = np.concatenate([first, second], axis=1)
+    np.testing.assert_allclose(together @ together.T / 2, (first @ first.T + second @ second.T) / 2)
+    row, unheard = figures_of("both", "some", together, spoken)
+    assert (row["model"], row["voices"], row["n"], unheard["n"]) == ("both", 2, 4, 4)
+    assert row["low"] <= row["eer"] <= row["high"]
 
 
 def test_other_models_stand_beside_on_as_many_recordings(tmp_path):

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from speechzoo.cli.decoder_options import add_decoder_arguments, add_grammar_arguments, read_decoder_options
+from speechzoo.decoding.ctc.beam import BeamSearch
 from speechzoo.decoding.ctc.greedy import greedy_decode
+from speechzoo.decoding.settings import DecoderSettings
 
 SPEC = {"type": "ctc", "label": "transcript", "kind": "characters", "units": [" ", "a", "e", "h", "y"],
         "frame_seconds": 0.04}
@@ -51,6 +53,14 @@ def test_options_of_decoders_that_attend(tmp_path):
     for option in (["--spoken-language", "de"], ["--task", "translate"]):
         with pytest.raises(ValueError, match="are for models whose transcript comes from a decoder, a seq2seq head"):
             decoder_of(option, SPEC)
+
+
+def test_a_ctc_head_beside_a_decoder_takes_its_options_alone():
+    spec = {"heads": {"transcript": SEQ2SEQ, "letters": SPEC}}
+    settings = DecoderSettings(boost=["hey"])
+    with pytest.raises(ValueError, match="a task; ask for the head 'letters' alone$"):
+        settings.transcripts(spec)
+    assert isinstance(settings.transcripts(spec, ["letters"]), BeamSearch)
 
 
 def test_a_threshold_of_commands():

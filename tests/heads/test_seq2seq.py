@@ -41,6 +41,46 @@ def steps(head, tokens, memory, capacity):
     return np.stack(logits, axis=1), np.stack(weights, axis=1)
 
 
+@pytest.fixture(scope="module")
+def other_head():
+    """With everything other than the defaults, as in the first Transformer."""
+    head = Seq2SeqHead(["<|blank|>", "\u2581a", "b", "<|endoftext|>"], layers=2, size=SIZE, num_heads=2,
+                       maximum_tokens=TOKENS, activation="relu", positions="sinusoids", tied=False, epsilon=1e-12,
+                       start=["<|endoftext|>"], name="transcript")
+    head.build((None, None, CHANNELS))
+    spread_weights(head)
+    return head
+
+
+def test_another_kind_of_decoder(other_head, frames):
+    head = type(other_head).from_config(other_head.get_config())
+    head.build((None, None, CHANNELS))
+    names = [weight.path.partition("/")[2] for weight in head.weights]
+    assert "positions" not in names and {"embedding", "logits/kernel", "logits/bias"} < set(names)
+    assert head.tokens.kind == "pieces" and head.start_tokens == [head.end_token] == [3]
+    assert head.encode("ab a").tolist() == [2, 3, 2, 4]
+    texts, memory = TEXTS % 4, other_head(frames, LENGTHS)
+    at_once = np.asarray(other_head.decode(texts, memory))
+    logits, _ = steps(other_head, texts, memory, TOKENS)
+    np.testing.assert_allclose(logits, at_once, atol=1e-5)
+    # Equal tokens at other positions: only the formula tells them apart.
+    same = np.zeros((1, TOKENS), np.int32)
+    table = np.asarray(other_head._embedded(same, np.arange(TOKENS)) - other_head.embedding[0])[0]
+    angle = np.arange(TOKENS)[:, None] / 10000.0 ** (np.arange(0, SIZE, 2) / SIZE)
+    np.testing.assert_allclose(table, np.stack([np.sin(angle), np.cos(angle)], -1).reshape(TOKENS, SIZE), atol=1e-6)
+    loss = other_head.loss()(np.array([[2, 4], [3, 4], [4, 0]], np.int32), memory)
+    assert np.isfinite(float(loss)) and float(loss) > 0
+
+
+@pytest.mark.parametrize("options, message", [
+    ({"activation": "tanh"}, "activation 'tanh' is not silu, gelu, relu"),
+    ({"positions": "rotary"}, "positions are learnt or, of an even size, sinusoids; got 'rotary'"),
+    ({"positions": "sinusoids", "size": 9, "num_heads": 3}, "positions are .*; got 'sinusoids' and a size of 9")])
+def test_decoders_that_are_not_there(options, message):
+    with pytest.raises(ValueError, match=f"^head 'x': {message}"):
+        Seq2SeqHead("characters", name="x", **options)
+
+
 @pytest.mark.parametrize("capacity", [TOKENS, 32])
 def test_steps_give_what_teacher_forcing_gives(head, frames, capacity):
     memory = head(frames, LENGTHS)

@@ -76,7 +76,17 @@ def test_what_lies_beside_the_file(tmp_path):
     (tmp_path / "config.json").write_text('{"alignment_heads": [[3, "1"]]}')
     with pytest.raises(ValueError, match="config.json: alignment_heads are no pairs of numbers"):
         read_alignment_heads(tmp_path)
-    for damaged in ("{", '{"a": 1}', "[1]"):
-        (tmp_path / "vocabulary.json").write_text(damaged)
-        with pytest.raises(ValueError, match="vocabulary.json: "):
+    (tmp_path / "config.json").write_text("[1]")
+    assert read_alignment_heads(tmp_path) is None
+    (tmp_path / "config.json").write_text('{"alignment_heads": 5}')
+    with pytest.raises(ValueError, match="config.json: alignment_heads are no pairs of numbers"):
+        read_alignment_heads(tmp_path)
+    for damaged in (b"{", b'{"a": 1}', b"[1]", b"[" * 100_000, b"\xff"):
+        (tmp_path / "vocabulary.json").write_bytes(damaged)
+        with pytest.raises(ValueError, match="vocabulary.json: ") as raised:
             read_vocabulary(tmp_path)
+        assert "\n" not in str(raised.value)
+    (tmp_path / "vocabulary.json").unlink()
+    (tmp_path / "vocabulary.txt").write_bytes(b"a\n\xff")
+    with pytest.raises(ValueError, match="vocabulary.txt: damaged, no text of at most 16 MB; fetch it again"):
+        read_vocabulary(tmp_path)

@@ -9,6 +9,7 @@ from tests.published.tiny_torch import zip_checkpoint
 
 TOKENS = ["<blank>", "<unk>", "\u2581THE", "E", "\u2581", "S", "T", "'", "<sos/eos>"]
 SIZE, NUM_BLOCKS, NUM_HEADS, INNER, KERNEL_SIZE, BINS = 16, 3, 2, 24, 5, 80
+DECODER_BLOCKS, DECODER_HEADS = 2, 4
 
 
 def espnet_config(frontend=(), normalize="global_mvn") -> dict:
@@ -26,7 +27,9 @@ def espnet_config(frontend=(), normalize="global_mvn") -> dict:
                          "normalize_before": True, "macaron_style": True, "rel_pos_type": "latest",
                          "pos_enc_layer_type": "rel_pos", "selfattention_layer_type": "rel_selfattn",
                          "activation_type": "swish", "use_cnn_module": True, "cnn_module_kernel": KERNEL_SIZE},
-        "postencoder": None, "decoder": "transformer", "decoder_conf": {"attention_heads": 2}}
+        "postencoder": None, "decoder": "transformer",
+        "decoder_conf": {"attention_heads": DECODER_HEADS, "linear_units": INNER, "num_blocks": DECODER_BLOCKS,
+                         "dropout_rate": 0.1}}
 
 
 def espnet_arrays(config: dict, seed: int = 0) -> dict[str, np.ndarray]:
@@ -69,6 +72,16 @@ def espnet_arrays(config: dict, seed: int = 0) -> dict[str, np.ndarray]:
         found[f"{block}.conv_module.norm.num_batches_tracked"] = np.array(7)
     norm("encoder.after_norm")
     layer("decoder.embed.0", len(TOKENS), SIZE, bias=False)
+    for number in range(DECODER_BLOCKS):
+        block = f"decoder.decoders.{number}"
+        for part in ("self_attn", "src_attn"):
+            for name in ("q", "k", "v", "out"):
+                layer(f"{block}.{part}.linear_{name}", SIZE, SIZE)
+        layer(f"{block}.feed_forward.w_1", INNER, SIZE)
+        layer(f"{block}.feed_forward.w_2", SIZE, INNER)
+        for part in (1, 2, 3):
+            norm(f"{block}.norm{part}")
+    norm("decoder.after_norm")
     layer("decoder.output_layer", len(TOKENS), SIZE)
     layer("ctc.ctc_lo", len(TOKENS), SIZE)
     found["ctc.ctc_lo.weight"] *= 3  # spread, so that every token wins somewhere

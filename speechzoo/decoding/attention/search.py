@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from speechzoo.decoding.attention.alignment import attention_centres, tokens_before_return
+from speechzoo.decoding.attention.ctc_prefixes import CTCPrefixes
 from speechzoo.decoding.attention.hypothesis import AttentionHypothesis
 from speechzoo.decoding.attention.rules import TokenRules, normalised, repeated
 from speechzoo.decoding.attention.special_tokens import SpecialTokens
@@ -29,6 +30,8 @@ of pink noise base has 0.31 and -2.7, 0.37 and -1.6; in ten recordings of speech
 SURE_NO_SPEECH = 0.8
 """Nobody speaks either where that token has more than `SURE_NO_SPEECH`, whatever the text: of silence and mains hum
 tiny.en writes "you", and believes it. Single words, and sentences in noise as loud as they are, stay below a half."""
+CTC_WEIGHT = 0.3
+"""`CTC_WEIGHT` is that of ESPnet's recipes for models which are trained with as much of CTC."""
 
 Step = Callable[[np.ndarray, int, np.ndarray, dict | None], tuple[np.ndarray, dict, np.ndarray]]
 """A `Step` of a decoder: `(tokens, position, memory, state) -> (logits, state, attention)`.
@@ -86,6 +89,7 @@ class _Reading:
         special: Tokens that are no text.
         units: The head's.
         once: The utterance is read from its beginning to its end, and no further.
+        ctc: What a CTC head thinks of texts, or None.
     """
 
     memory: np.ndarray
@@ -94,6 +98,7 @@ class _Reading:
     special: set[int]
     units: Units
     once: bool
+    ctc: CTCPrefixes | None
 
     def before_second(self, path) -> int | None:
         """How many tokens of a text come before the decoder went back to what it had read; None if it didn't."""
@@ -122,8 +127,12 @@ class AttentionSearch:
     bounds the text's, a text that repeats itself is searched for a second time without repetitions, one whose decoder
     goes back to what it has read ends there, and what the decoder itself takes for no speech is empty.
 
+    A `ctc` head that has the same units scores the texts, too (Watanabe et al. 2017, see `CTCPrefixes`): it knows what
+    was said how often, and when a text is over, and the decoder which words go together.
+
     Args:
         beam: Texts kept.
+        ctc_weight: Weight of the scores of a `ctc` head with the same units, 0 to below 1; the decoder's have the rest.
         language: ISO 639 code of what is spoken, for decoders that know several; detected when None.
         task: `transcribe`, or `translate` into English; what the head's start says when None.
         timestamps: The decoder also writes when segments begin and end, which then bound the times of words.
@@ -132,18 +141,25 @@ class AttentionSearch:
         model.recognize("letter.wav", decoder=AttentionSearch(beam=5, language="de", task="translate")).transcript
     """
 
-    def __init__(self, beam: int = 1, language: str | None = None, task: str | None = None, timestamps: bool = False):
+    def __init__(self, beam: int = 1, language: str | None = None, task: str | None = None, timestamps: bool = False,
+                 ctc_weight: float = CTC_WEIGHT):
         if beam < 1:
             raise ValueError(f"beam is 1 or more, got {beam}")
+        if not 0.0 <= ctc_weight < 1.0:
+            raise ValueError(f"ctc_weight is 0 or more and below 1, got {ctc_weight:g}")
         self.beam, self.language, self.task, self.timestamps = beam, language, task, timestamps
+        self.ctc_weight = ctc_weight
 
-    def __call__(self, memory: np.ndarray, head_spec: dict, step: Step) -> AttentionHypothesis:
+    def __call__(self, memory: np.ndarray, head_spec: dict, step: Step,
+                 ctc: tuple[np.ndarray, np.ndarray] | None = None) -> AttentionHypothesis:
         """Decodes one utterance.
 
         Args:
             memory: float32 (frames, channels) of one utterance; rows of zeros at the end are padding.
             head_spec: Spec of the `seq2seq` head.
             step: The decoder's.
+            ctc: Logits (frames, outputs) of a `ctc` head for the same frames, and the output of each token
+                (`ctc_prefixes.columns_of`); None without one.
 
         Returns:
             The best text. Words get their times from where the decoder looked.
@@ -168,8 +184,12 @@ class AttentionSearch:
         units = units_of(head_spec)
         # Translations may go back: words change places.
         translates = tokens.tasks.get("translate", -1) in tokens.start_with(self.task, self.timestamps)
+        # CTC has read each frame once; its scores of a second reading are the lowest.
+        prefixes = None
+        if ctc and self.ctc_weight:
+            prefixes = CTCPrefixes(ctc[0][:len(memory)], ctc[1], tokens.end, self.ctc_weight)
         reading = _Reading(memory, step, head_spec["frame_seconds"], set(tokens.special.tolist()), units,
-                           once=not translates)
+                           once=not translates and prefixes is None, ctc=prefixes)
         path = self._search(beginning, reading, rules, tokens.end, room)
         if compression_ratio(units.join([units.names[token] for token in path.tokens])) > COMPRESSION_RATIO:
             path = self._search(beginning, reading, rules, tokens.end, room, without_repeats=True)
@@ -206,10 +226,13 @@ class AttentionSearch:
     def _search(self, beginning, reading, rules, end, room, without_repeats=False) -> _Path:
         """The best text that continues the beginning within `room` tokens."""
         alive, ended = [_Path()], []
+        prefixes = reading.ctc and reading.ctc.begin()
         logits, state, attention = beginning.logits, beginning.state, beginning.attention
         for position in range(beginning.position, beginning.position + room):
             forbidden = [repeated(path.tokens, REPEATED_TOKENS) if without_repeats else () for path in alive]
             log_probs = rules.log_probs(logits, [path.tokens for path in alive], forbidden)
+            if reading.ctc:
+                log_probs = reading.ctc.joined(log_probs, prefixes)
             centres = attention_centres(attention.reshape(len(alive), -1, attention.shape[-1]), reading.frame_seconds)
             rows, longer, newly_ended = self._extend(alive, log_probs, attention, centres, end)
             firsts = [reading.before_second(path) for path in longer]
@@ -219,6 +242,8 @@ class AttentionSearch:
             done = len(ended) >= self.beam and _best(ended).mean >= _best(alive or ended).mean
             if done or not alive or position == beginning.position + room - 1:
                 break
+            if reading.ctc:
+                prefixes = reading.ctc.extended(prefixes, rows, [path.tokens[-1] for path in alive])
             if rows != list(range(len(log_probs))):
                 state = {name: value[rows] for name, value in state.items()}
             logits, state, attention = reading.step(np.array([path.tokens[-1] for path in alive]), position,
