@@ -13,7 +13,7 @@ from speechzoo.multitask.build import build_model
 from speechzoo.training.batches import TrainingData, open_labels
 from speechzoo.training.features import check_cacheable
 from speechzoo.training.freezing import freeze
-from speechzoo.training.penalties.making import make_penalties, start_penalties
+from speechzoo.training.penalties.making import make_penalties, start_penalties, taps_of
 from speechzoo.training.precision import use_precision
 from speechzoo.training.rates import match_rates
 from speechzoo.training.schedule import make_optimizer
@@ -74,13 +74,14 @@ def prepare_run(config: ZooConfig, weights: str | Path | None = None, steps: int
     labels = open_labels(config, config.data.train, read)
     # It acts on the constructors that run inside: each layer of `layers.quantizable` asks there whether it is on. So no
     # front end, backbone or head has to hand an option down to its layers.
+    penalties = make_penalties(settings.penalties)
     with quantization_aware(settings.quantization_aware):
-        model = build_model(config, labels=labels, training=True)
+        model = build_model(config, labels=labels, training=True, taps=taps_of(penalties))
     model.weighting.check_backend()
-    model.penalties = make_penalties(settings.penalties)
+    model.penalties = penalties
 
     # The data: the model's heads encode its labels, and losses may go by how many of each there are.
-    data = TrainingData(config, model, read)
+    data = TrainingData(config, model, read, unlabelled=any(penalty.unlabelled for penalty in penalties))
     for name, head in model.heads.items():
         if head.needs_class_counts:
             head.adapt(class_counts=data.plan.class_counts(name))

@@ -35,7 +35,7 @@ def corpus(tmp_path_factory):
 def quick(monkeypatch):
     monkeypatch.setattr(trainer, "plot_curves", lambda *_: None)
     monkeypatch.setattr(trainer, "LOG_EVERY", 1)
-    monkeypatch.setattr(features, "SHARD_BYTES", 2500)
+    monkeypatch.setattr(frame_store, "SHARD_BYTES", 2500)
 
 
 def kill_at(step):

@@ -2,8 +2,9 @@
 
 from speechzoo.training.penalties.l2_sp import L2SP
 from speechzoo.training.penalties.penalty import Penalty
+from speechzoo.training.penalties.teacher import Teacher
 
 # Name in a zoo config -> class.
-PENALTIES = {"l2_sp": L2SP}
+PENALTIES = {"l2_sp": L2SP, "teacher": Teacher}
 
-__all__ = ["PENALTIES", "L2SP", "Penalty"]
+__all__ = ["PENALTIES", "L2SP", "Penalty", "Teacher"]
