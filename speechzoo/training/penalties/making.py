@@ -1,5 +1,6 @@
 """Penalties of a run, from its config, and what a checkpoint remembers of them."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -54,7 +55,9 @@ def describe_penalties(parts: list[PartConfig], penalties: list[Penalty]) -> lis
         source = penalty.source_file()
         left_out = {penalty.source_option, *penalty.may_change}
         described.append({"type": part.type,
-                          "options": {key: value for key, value in part.options.items() if key not in left_out},
+                          # As a checkpoint's JSON gives them back, in which all keys are text.
+                          "options": json.loads(json.dumps({key: value for key, value in part.options.items()
+                                                            if key not in left_out})),
                           "source": None if source is None else sha256_of(source)})
     return described
 

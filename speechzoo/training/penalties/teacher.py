@@ -299,8 +299,8 @@ def _check_time_axis(data):
     """Raises ConfigError where the student would hear other moments than the teacher did."""
     for name in ("speed", "shift"):
         if getattr(data.augment, name).probability > 0:
-            raise ConfigError(f"training.penalties: 'teacher' hears the recordings as they are, and data.augment.{name} "
-                              "moves them in time; turn it off")
+            raise ConfigError("training.penalties: 'teacher' hears the recordings as they are, and "
+                              f"data.augment.{name} moves them in time; turn it off")
     if data.crop_seconds:
         raise ConfigError("training.penalties: 'teacher' hears whole recordings, and data.crop_seconds cuts them; set "
                           "it to 0")
