@@ -132,6 +132,9 @@ class TrainingData:
         for name, off in (("source_temperature", 1.0), ("last_source_temperature", None), ("crop_seconds", 0.0)):
             if settings[name] == off:
                 settings.pop(name)
+        for source in settings["train"]:
+            if source["utterances"] is None:
+                source.pop("utterances")
         settings = [settings, self.config.training.seed, self.config.training.sort_first_epoch]
         later = {name: epoch for name, epoch in self._first_epochs().items() if epoch > 1}
         settings += [later] if later else []

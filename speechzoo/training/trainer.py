@@ -25,7 +25,7 @@ from speechzoo.training.checkpoint import RunState, has_checkpoint, load_checkpo
 from speechzoo.training.core_hours import CoreHours
 from speechzoo.training.dev import evaluate_on_dev, is_better
 from speechzoo.training.features import FeatureCache
-from speechzoo.training.freezing import frozen_weights
+from speechzoo.training.freezing import frozen_patterns, frozen_weights
 from speechzoo.training.interruption import Interruption
 from speechzoo.training.meter import Meter
 from speechzoo.training.penalties.making import check_penalties, describe_penalties
@@ -147,7 +147,7 @@ class _Run:
         self.state = load_checkpoint(output, self.model, self._check_same)
         self.started_over = begun and self.state is None
         if self.state is None:
-            self.state = RunState(fingerprint, freeze=config.frozen(), penalties=self.penalties)
+            self.state = RunState(fingerprint, freeze=frozen_patterns(self.model, config), penalties=self.penalties)
             self._check_start(weights)
             carry_origin(weights, output)
             run.adapt_frontend()
@@ -296,8 +296,8 @@ class _Run:
         """Raises ValueError where other weights trained when the checkpoint was written."""
         if frozen_weights(self.model, state.freeze) != self.frozen:
             raise ValueError(f"{self.output}: its checkpoint was trained with training.freeze {state.freeze}, not "
-                             f"{self.config.frozen()}; undo the change, restart the run, or choose another output "
-                             "folder")
+                             f"{frozen_patterns(self.model, self.config)}; undo the change, restart the run, or choose "
+                             "another output folder")
         check_penalties(state.penalties, self.penalties, self.output)
 
     def _check_start(self, weights):
