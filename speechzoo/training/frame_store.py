@@ -16,6 +16,8 @@ from speechzoo.training.frame_shards import ShardHeader, ShardReader, pack_shard
 
 # Bytes of frames in one file: what a kill can lose.
 SHARD_BYTES = 1 << 24
+# Seconds of audio of one file: how long Ctrl-C may wait where a second takes few bytes.
+SHARD_SECONDS = 1800.0
 # Greatest number in float16.
 _GREATEST = 65504.0
 
@@ -126,16 +128,17 @@ class FrameStore:
 
     def _group(self, batches, maximum_bytes):
         """Batches by file, as many as fit; their bytes; the number of utterances of the others."""
-        groups, used, filled = [], 0, SHARD_BYTES
+        groups, used, filled, seconds = [], 0, SHARD_BYTES, 0.0
         for number, batch in enumerate(batches):
             size = self._expected_bytes(batch)
             if used + size > maximum_bytes:
                 return groups, used, sum(int(batch.weights.sum()) for batch in batches[number:])
-            if filled + size > SHARD_BYTES:
+            if filled + size > SHARD_BYTES or seconds > SHARD_SECONDS:
                 groups.append([])
-                filled = 0
+                filled, seconds = 0, 0.0
             groups[-1].append(batch)
             used, filled = used + size, filled + size
+            seconds += batch.num_samples * len(batch.indices) / self._plan.sample_rate
         return groups, used, 0
 
     def _expected_bytes(self, batch):

@@ -6,6 +6,7 @@ import pytest
 
 from speechzoo.config import ConfigError
 from speechzoo.multitask.build import build_model
+from speechzoo.multitask.resting import layers_of
 from speechzoo.training.freezing import freeze
 from speechzoo.training.step import make_train_step
 from tests.multitask.test_weighting_training import make_batches, make_model, values_of
@@ -63,8 +64,9 @@ def test_a_frozen_backbone_computes_what_it_does_after_training():
 def test_statistics_alone():
     """Scales and offsets train on the statistics that there were."""
     model = make_model("static")
-    for head in model.heads.values():
-        head.dropout.rate = 0.0
+    for layer in layers_of(model):
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
     frozen = freeze(model, ["backbone/*/moving_*"])
     assert frozen == {path for path in values_of(model) if path.startswith("backbone/") and "/moving_" in path}
     model.compile(keras.optimizers.SGD(0.0))
