@@ -30,9 +30,10 @@ SCHEDULES = [
              cached=True),
     Schedule("lora", "the head and low-rank updates of the backbone's kernels, at 1e-3 (Hu et al. 2022, "
                      "https://arxiv.org/abs/2106.09685)", {"lora": {"rank": 8}, "learning_rate": 1e-3}),
-    Schedule("gradual", "the head first, from the second third on the backbone at a tenth of its rate, too, held by "
-                        "L2-SP, at 5e-4 (Howard and Ruder 2018, https://arxiv.org/abs/1801.06146; Li et al. 2018, "
-                        "https://arxiv.org/abs/1802.01483)",
-             {"freeze": ["frontend/*"], "rates": {"backbone*/*": 0.1}, "unfreeze": {"backbone*/*": None},
-              "penalties": [{"type": "l2_sp", "strength": 0.01}], "weight_decay": 0.0, "learning_rate": 5e-4}),
+    Schedule("gradual", "the head first, from the second third on the backbone at a tenth of its rate, too, its batch "
+                        "statistics at rest, held by L2-SP, at 5e-4 (Howard and Ruder 2018, "
+                        "https://arxiv.org/abs/1801.06146; Li et al. 2018, https://arxiv.org/abs/1802.01483)",
+             {"freeze": ["frontend/*", "backbone*/moving_*"], "rates": {"backbone*/*": 0.1},
+              "unfreeze": {"backbone*/*": None}, "penalties": [{"type": "l2_sp", "strength": 0.01}],
+              "weight_decay": 0.0, "learning_rate": 5e-4}),
 ]

@@ -27,7 +27,8 @@ from speechzoo.weights import assign_values, read_arrays
 STATE, MODEL = "transfer.json", "model"
 # Of a run: enough for a head to settle, and no more passes than little data bears.
 _STEPS, _LEAST_EPOCHS, _MOST_EPOCHS = 240, 6, 60
-_BATCH_SECONDS = 48.0
+# Seconds of audio of a batch: an eighth of all there is, within these bounds.
+_LEAST_BATCH, _MOST_BATCH = 4.0, 48.0
 # Part of the time that is kept for what can't be foreseen: measuring, writing.
 _RESERVE = 0.15
 
@@ -110,6 +111,7 @@ class _Search:
         out.mkdir(parents=True, exist_ok=True)
         self.state = self._resume()
         self.before = self.state["spent"]
+        self.batch_seconds = float(np.clip(recordings.seconds / 8, _LEAST_BATCH, _MOST_BATCH))
         self.epochs = self._epochs()
         self.paths = list(read_arrays(settings["weights"]))
 
@@ -279,7 +281,7 @@ class _Search:
         training["freeze"] = [pattern for pattern in training.get("freeze", []) if fnmatch.filter(self.paths, pattern)]
         edges = sorted({*self.base.data.bucket_seconds, math.ceil(
             max(utterance["duration"] for utterance in self.recordings.utterances) + 0.01)})
-        data = DataConfig(train=sources, dev=dev, seconds_per_batch=_BATCH_SECONDS, bucket_seconds=edges)
+        data = DataConfig(train=sources, dev=dev, seconds_per_batch=self.batch_seconds, bucket_seconds=edges)
         return dataclasses.replace(
             self.base, frontend=frontend, heads={self.name: self.head}, data=data,
             backbone=dataclasses.replace(self.base.backbone, freeze=False, weights=None),
@@ -288,7 +290,7 @@ class _Search:
 
 
     def _steps_per_epoch(self) -> int:
-        return max(1, math.ceil(self.recordings.seconds / _BATCH_SECONDS))
+        return max(1, math.ceil(self.recordings.seconds / self.batch_seconds))
 
     def _epochs(self) -> int:
         return int(np.clip(_STEPS // self._steps_per_epoch(), _LEAST_EPOCHS, _MOST_EPOCHS))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import keras
@@ -14,7 +15,7 @@ from speechzoo.multitask.build import build_model
 from speechzoo.training import frame_store, trainer
 from speechzoo.training.penalties.teacher import _pool_mean, _pool_peaks, align_frames
 from speechzoo.training.prepare import prepare_run
-from speechzoo.weights import read_arrays
+from speechzoo.weights import read_arrays, write_arrays
 from tests.helpers import tone, write_wav
 
 STUDENT = """
@@ -205,10 +206,19 @@ def test_the_files_are_used_again_and_shared(folder, tmp_path):
     assert first.size < 13 * (4 + 64) + 1024
 
 
-def test_all_that_fit_when_none_are_named(folder):
-    run = prepare_run(load_config(folder / "student.yaml", [
-        *taught(folder / "teacher"), "heads.keyword.options.classes=[low, high, middle]"]))
+def test_all_that_fit_when_none_are_named(folder, tmp_path):
+    """Not a head whose labels differ, nor one that the teacher's weights don't have."""
+    overrides = ["heads.keyword.options.classes=[low, high, middle]"]
+    run = prepare_run(load_config(folder / "student.yaml", [*taught(folder / "teacher"), *overrides]))
     assert list(run.model.penalties[0].taught) == ["room", "transcript", "speech", "speaker"]
+    shutil.copytree(folder / "teacher", tmp_path / "part")
+    arrays = read_arrays(tmp_path / "part" / "model.weights.h5")
+    write_arrays(tmp_path / "part" / "model.weights.h5",
+                 {name: value for name, value in arrays.items() if not name.startswith("speech/")})
+    run = prepare_run(load_config(folder / "student.yaml", [*taught(tmp_path / "part"), *overrides]))
+    assert list(run.model.penalties[0].taught) == ["room", "transcript", "speaker"]
+    with pytest.raises(ConfigError, match="head 'speech' of .*part can't teach 'speech': its weights have none of it"):
+        prepare_run(load_config(folder / "student.yaml", taught(tmp_path / "part", heads=["speech"])))
 
 
 def test_heads_on_cached_features_can_be_taught(folder, tmp_path):

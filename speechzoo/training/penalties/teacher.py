@@ -100,7 +100,10 @@ class Teacher(Penalty):
             # A model has one head at least; an imported encoder has none.
             teacher = load(self.source, heads={name: {} for name in chosen.values()} or
                            {"unused": {"type": "classifier", "classes": ["a", "b"]}})
-            differences = {own: _difference(specs[own], teacher.heads[its].spec()) for own, its in chosen.items()}
+            # Such as a head that only taught in training: it would say something at random.
+            untrained = {path.partition("/")[0] for path in teacher.new_weights}
+            differences = {own: "its weights have none of it" if its in untrained else
+                           _difference(specs[own], teacher.heads[its].spec()) for own, its in chosen.items()}
             if self.heads is None:
                 chosen = {own: its for own, its in chosen.items() if not differences[own]}
             for own, its in chosen.items():
