@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from speechzoo.config import DataConfig, PartConfig, SourceConfig, TrainingConfig, ZooConfig, from_dict
@@ -233,7 +232,6 @@ class _Search:
             if not final and self.spent > (0.6 if self.state["trials"] else 0.4) * self.total:
                 raise _OutOfTime
 
-        keras.backend.clear_session()
         result = train(config, folder, weights=self.settings["weights"], on_record=watch)
         self._save()
         if result.ended == "interrupted":

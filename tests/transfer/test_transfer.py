@@ -64,7 +64,7 @@ def short(monkeypatch):
 
 
 def test_it_chooses_measures_and_goes_on(setting, short, tmp_path):
-    arguments = setting / "base", setting / "own", "pitch", tmp_path / "out", 20
+    arguments = setting / "base", setting / "own", "pitch", tmp_path / "out", 500
     lines = []
 
     def stop(line):
