@@ -122,7 +122,7 @@ def test_heads_join_later(tmp_path):
 def test_recordings_without_labels_wait_for_nobody(tmp_path):
     labels = [{}] * 3 + [{"gender": "male"}] * 4 + [{"keyword": "no"}] * 2
     plan = make_plan(tmp_path, [source(tmp_path, "a.jsonl", labels)], {"gender": 2})
-    assert sorted(drawn(plan, 0)) == [0, 1, 2, 7, 8] and len(drawn(plan, 1)) == 9
+    assert set(drawn(plan, 0)) == {0, 1, 2, 7, 8} and set(drawn(plan, 1)) == set(range(9))
 
 
 def test_a_few_recordings_of_a_source(tmp_path):
