@@ -24,8 +24,8 @@ from speechzoo.transfer.schedules import SCHEDULES, Schedule
 from speechzoo.weights import assign_values, read_arrays
 
 STATE, MODEL = "transfer.json", "model"
-# Of a run: enough for a head to settle, and no more passes than little data bears.
-_STEPS, _LEAST_EPOCHS, _MOST_EPOCHS = 240, 6, 60
+# Steps of a run: enough for a head to settle; and passes at least, where there are many recordings.
+_STEPS, _LEAST_EPOCHS = 240, 6
 # Seconds of audio of a batch: an eighth of all there is, within these bounds.
 _LEAST_BATCH, _MOST_BATCH = 4.0, 48.0
 # Part of the time that is kept for what can't be foreseen: measuring, writing.
@@ -291,7 +291,7 @@ class _Search:
         return max(1, math.ceil(self.recordings.seconds / self.batch_seconds))
 
     def _epochs(self) -> int:
-        return int(np.clip(_STEPS // self._steps_per_epoch(), _LEAST_EPOCHS, _MOST_EPOCHS))
+        return int(max(_STEPS // self._steps_per_epoch(), _LEAST_EPOCHS))
 
     def _assemble(self, old: list[str]):
         """The base with all its heads, and what the final training has changed."""
