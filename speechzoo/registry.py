@@ -141,9 +141,7 @@ def load(name: str | Path, weights: str | Path | None = "pretrained", heads: lis
     if hub.is_on_hub(name):
         name = _download(str(name))
     folder = Path(name)
-    if folder.is_dir() and not (folder / CONFIG).is_file():
-        raise ConfigError(f"{folder}: not a training run; expected {CONFIG} in it")
-    config = load_config(folder / CONFIG if folder.is_dir() else name, _flatten(overrides))
+    config = read_config(name, overrides)
     backbone_alone = weights == "pretrained" and config.backbone.weights is not None
     if backbone_alone:
         weights = config.backbone.weights
@@ -165,6 +163,18 @@ def load(name: str | Path, weights: str | Path | None = "pretrained", heads: lis
     elif source is not None:
         model.new_weights = assign_trained(model, source, trained, new_heads)
     return model
+
+
+def read_config(name: str | Path, overrides: dict | None = None) -> ZooConfig:
+    """The config of what `load` takes, without building anything; `overrides` as there, in one dict.
+
+    Raises:
+        ConfigError: No such model, or a key that it doesn't have.
+    """
+    folder = _download(str(name)) if hub.is_on_hub(name) else Path(name)
+    if folder.is_dir() and not (folder / CONFIG).is_file():
+        raise ConfigError(f"{folder}: not a training run; expected {CONFIG} in it")
+    return load_config(folder / CONFIG if folder.is_dir() else name, _flatten(overrides or {}))
 
 
 def save(model, folder: str | Path):

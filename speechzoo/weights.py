@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from speechzoo.files import write_atomically
+from speechzoo.layers.lora import DOWN, UP, is_update, kernel_path
 
 FORMAT_VERSION = 1
 # In a file that Keras has written: which dataset is which variable, as JSON.
@@ -74,20 +75,35 @@ def load_weights(model: keras.Model, path: str | Path, strict: bool = True) -> L
     return assign_values(model, read_arrays(path), str(path), strict)
 
 
-def model_values(model: keras.Model) -> dict[str, np.ndarray]:
-    """The weights of `model`: Keras path -> array."""
+def model_values(model: keras.Model, merged: bool = True) -> dict[str, np.ndarray]:
+    """The weights of `model`: Keras path -> array.
+
+    Args:
+        model: The model.
+        merged: Low-rank updates are added to their kernels, so that nothing tells such a model from another; otherwise
+            they are weights of their own.
+    """
     values = {}
     for variable in _weights_of(model):
         if variable.path in values:
             raise ValueError(f"two variables of model '{model.name}' share the path '{variable.path}'; "
                              "give their layers different names")
         values[variable.path] = keras.ops.convert_to_numpy(variable)
+    if merged:
+        for path in [path for path in values if path.endswith(f"/{UP}")]:
+            up, down = values.pop(path), values.pop(path.removesuffix(UP) + DOWN)
+            kernel = values[kernel_path(path)]
+            values[kernel_path(path)] = kernel + (down @ up).reshape(kernel.shape)
     return values
 
 
 def assign_values(model: keras.Model, values: dict[str, np.ndarray], source: str, strict: bool = True) -> LoadReport:
-    """Gives the weights of `model` new values; see `load_weights`. `source` names them in messages."""
+    """Gives the weights of `model` new values; see `load_weights`. `source` names them in messages.
+
+    Low-rank updates that aren't among the values are in their kernels, and become zero beside them.
+    """
     variables = {variable.path: variable for variable in _weights_of(model)}
+    updates = {path: variables.pop(path) for path in list(variables) if is_update(path) and path not in values}
     report = LoadReport(missing=[path for path in variables if path not in values],
                         unexpected=[path for path in values if path not in variables])
     matching = []
@@ -107,6 +123,10 @@ def assign_values(model: keras.Model, values: dict[str, np.ndarray], source: str
                          "load with strict=False to take what matches")
     for variable, value in matching:
         variable.assign(value.astype(variable.dtype))
+    given = {variable.path for variable, _ in matching}
+    for path, update in updates.items():
+        if path.endswith(f"/{UP}") and kernel_path(path) in given:
+            update.assign(np.zeros(update.shape, update.dtype))
     return report
 
 

@@ -13,8 +13,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from speechzoo.config import (AugmentConfig, BackboneConfig, ConfigError, DataConfig, HeadConfig, PartConfig,
-                              RangeConfig, SourceConfig, TrainingConfig, ZooConfig, from_dict, list_configs,
+from speechzoo.config import (AugmentConfig, BackboneConfig, ConfigError, DataConfig, HeadConfig, LoraConfig,
+                              PartConfig, RangeConfig, SourceConfig, TrainingConfig, ZooConfig, from_dict, list_configs,
                               load_config, nearest, register)
 from speechzoo.grammar.reading import load_grammar
 from speechzoo.registry import list_models
@@ -29,14 +29,14 @@ VALUES = {
     "data": {"root": "corpora", "train": [{"manifest": "a.jsonl", "repeat": 0.5, "labels": ["keyword"]}],
              "dev": [{"manifest": "b.jsonl", "split": "dev"}], "seconds_per_batch": 10,
              "augment": {"noise": {"probability": 0.5, "minimum": 0, "maximum": 20}, "noise_manifest": "n.jsonl"}},
-    "training": {"epochs": 2, "learning_rate": "1e-3", "sort_first_epoch": False},
+    "training": {"epochs": 2, "learning_rate": "1e-3", "sort_first_epoch": False, "lora": {"rank": 4}},
 }
 # Where in VALUES an example of each dataclass stands.
 PLACES = {
     ZooConfig: (), PartConfig: ("frontend",), BackboneConfig: ("backbone",),
     HeadConfig: ("heads", "keyword"), DataConfig: ("data",),
     SourceConfig: ("data", "train", 0), AugmentConfig: ("data", "augment"), RangeConfig: ("data", "augment", "noise"),
-    TrainingConfig: ("training",),
+    TrainingConfig: ("training",), LoraConfig: ("training", "lora"),
 }
 KEYS = [(cls, field.name) for cls in PLACES if cls not in (BackboneConfig, HeadConfig, PartConfig)
         for field in dataclasses.fields(cls)]

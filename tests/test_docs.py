@@ -50,6 +50,7 @@ FOREIGN = {"apt", "arecord", "brew", "cp", "curl", "dnf", "ffmpeg", "for", "git"
 NOT_RUN = {
     r"speechzoo .*--microphone\b|speechzoo listen \S+ - ":
         "somebody must speak; tests/cli/test_recognize.py has a microphone",
+    r"speechzoo transfer ": "takes recordings and half an hour; tests/transfer/test_transfer.py has tones",
     r"speechzoo train ": "takes hours and corpora; tests/training/test_trainer.py trains on tones",
     r"speechzoo (evaluate|prepare) ":
         "takes corpora; tests/cli/test_evaluate.py and tests/cli/test_cli_prepare.py have small ones",

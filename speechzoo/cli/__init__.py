@@ -17,6 +17,7 @@ COMMANDS = {
     "synthesize": "speechzoo.cli.synthesize",
     "align": "speechzoo.cli.align",
     "train": "speechzoo.cli.train",
+    "transfer": "speechzoo.cli.transfer",
     "evaluate": "speechzoo.cli.evaluate",
     "recognize": "speechzoo.cli.recognize",
     "export": "speechzoo.cli.export",

@@ -134,8 +134,9 @@ def _data_lines(data):
 
 
 def _line(record):
-    if record["event"] == "features":
-        return (f"frames of {record['kept']} utterances on disk, {record['reused']} from before, {record['left_out']} "
+    if "reused" in record:
+        what = "frames" if record["event"] == "features" else f"what the {record['event']} says"
+        return (f"{what} of {record['kept']} utterances on disk, {record['reused']} from before, {record['left_out']} "
                 f"don't fit: {record['gigabytes']:.3g} GB")
     where = f"{record['event']} step {record['step']}/{record['total_steps']} epoch {record['epoch'] + 1}"
     measured = {name: value for name, value in record.items()

@@ -8,11 +8,11 @@ from speechzoo.config.errors import ConfigError
 from speechzoo.config.merging import flatten_options, merge
 from speechzoo.config.parts import check_options, create, register
 from speechzoo.config.reading import list_configs, load_config
-from speechzoo.config.schema import (AugmentConfig, BackboneConfig, DataConfig, HeadConfig, PartConfig, RangeConfig,
-                                     SourceConfig, TrainingConfig, ZooConfig)
+from speechzoo.config.schema import (ALL_NETWORKS, AugmentConfig, BackboneConfig, DataConfig, HeadConfig, LoraConfig,
+                                     PartConfig, RangeConfig, SourceConfig, TrainingConfig, ZooConfig)
 from speechzoo.config.values import from_dict
 from speechzoo.names import nearest
 
-__all__ = ["AugmentConfig", "BackboneConfig", "ConfigError", "DataConfig", "HeadConfig", "PartConfig", "RangeConfig",
-           "SourceConfig", "TrainingConfig", "ZooConfig", "check_options", "create", "flatten_options", "from_dict",
-           "list_configs", "load_config", "merge", "nearest", "register"]
+__all__ = ["ALL_NETWORKS", "AugmentConfig", "BackboneConfig", "ConfigError", "DataConfig", "HeadConfig", "LoraConfig",
+           "PartConfig", "RangeConfig", "SourceConfig", "TrainingConfig", "ZooConfig", "check_options", "create",
+           "flatten_options", "from_dict", "list_configs", "load_config", "merge", "nearest", "register"]

@@ -14,7 +14,8 @@ _LIMITS = {
     "0 or more": (lambda value: 0 <= value < math.inf, (
         "loss_weight", "minimum_seconds", "crop_seconds", "epochs", "learning_rate", "warmup_steps", "weight_decay",
         "average_checkpoints", "early_stop_patience", "seed")),
-    "1 or more": (lambda value: value >= 1, ("evaluate_every", "checkpoint_every", "first_epoch", "blocks")),
+    "1 or more": (lambda value: value >= 1, ("evaluate_every", "checkpoint_every", "first_epoch", "blocks", "rank",
+                                               "utterances")),
     "between 0 and 1": (lambda value: 0 <= value <= 1, ("probability", "balance_power")),
     "0 or more and less than 1": (lambda value: 0 <= value < 1, ("ema_momentum",)),
     "lengths above 0 that rise": (lambda value: value and 0 < value[0] and value == sorted(set(value)), (

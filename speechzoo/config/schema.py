@@ -71,6 +71,9 @@ class SourceConfig:
             (Kang et al. 2020, https://arxiv.org/abs/1910.09217, equation 1).
         labels: Labels to use of this source; all when absent.
         default_labels: Labels of its utterances that don't have them, such as `{intent: none}`.
+        utterances: Keep only so many, at even distances in the manifest: a small set of what a model knew, which it
+            rehearses while it learns something else (Robins 1995, https://doi.org/10.1080/09540099550039318). All when
+            absent.
     """
 
     manifest: str
@@ -80,6 +83,7 @@ class SourceConfig:
     balance_power: float = 1.0
     labels: list[str] | None = None
     default_labels: dict = field(default_factory=dict)
+    utterances: int | None = None
 
     def label_of(self, utterance: dict, label: str):
         """What the source says of an utterance of its manifest, or None: its label, if it is used, or the default."""
@@ -165,6 +169,19 @@ class DataConfig:
 
 
 @dataclass
+class LoraConfig:
+    """Low-rank updates of kernels, which train in place of the front end and the backbones.
+
+    Attributes:
+        rank: Of each update.
+        layers: Shell-style patterns on the paths of the kernels that have one.
+    """
+
+    rank: int = 8
+    layers: list[str] = field(default_factory=lambda: [ALL_NETWORKS])
+
+
+@dataclass
 class TrainingConfig:
     """How a model is trained.
 
@@ -185,8 +202,13 @@ class TrainingConfig:
             curriculum by length (SortaGrad, Amodei et al. 2016, https://arxiv.org/abs/1512.02595, section 3.2).
         freeze: Shell-style patterns on the paths of weights, as a weights file has them (`backbone/block_1/*`,
             `frontend/*`; `*` matches slashes too): what matches stays as it is.
+        unfreeze: Pattern on the paths of weights -> epoch (1-based) from whose first step on they train: gradual
+            unfreezing. Of several patterns that match a weight, the last counts.
         rates: Pattern on the paths of weights -> factor of their learning rate, and with it of their weight decay. Of
             several patterns that match a weight, the last counts.
+        reinitialize: Patterns on the paths of weights that start at random all the same, where a run starts from
+            weights: `[backbone/block_4/*]`.
+        lora: Low-rank updates that train in place of the front end and the backbones: `{rank: 8}`.
         penalties: What is added to the loss of a training step: `{type: l2_sp, strength: 0.01}`.
         cache_features: Compute the frames of a frozen front end and backbone once, keep them in the run's folder, and
             train the heads on them.
@@ -212,7 +234,10 @@ class TrainingConfig:
     early_stop_patience: int = 0
     sort_first_epoch: bool = True
     freeze: list[str] = field(default_factory=list)
+    unfreeze: dict[str, int] = field(default_factory=dict)
     rates: dict[str, float] = field(default_factory=dict)
+    reinitialize: list[str] = field(default_factory=list)
+    lora: LoraConfig | None = None
     penalties: list[PartConfig] = field(default_factory=list)
     cache_features: bool = False
     cache_gigabytes: float = 16.0

@@ -65,7 +65,7 @@ class BatchPlan:
         sample_rate: Hz.
         labelled_only: Leave out utterances without a label of any head.
         first_epochs: Head -> epoch (1-based) in which it joins; the first for those not named. Until then it has no
-            labels, and utterances with labels for no other head are left out.
+            labels, and utterances that have labels of heads that wait alone are left out.
         epochs: How many there will be, for what changes from the first to the last.
         read: Reads a manifest, see `Examples`.
 
@@ -240,9 +240,10 @@ class BatchPlan:
             parts.append(self._draw(members, math.fsum(taken[:-1]), math.fsum(taken), place, kind))
         drawn = np.concatenate(parts)
         waiting = tuple(name for name in self.examples.heads if self._first_epochs.get(name, 1) > number + 1)
-        if waiting:
-            labelled = [self.examples.labelled[name] for name in self.examples.heads if name not in waiting]
-            drawn = drawn[np.any([column[drawn] for column in labelled], axis=0)] if labelled else drawn[:0]
+        if waiting:  # what has labels for these alone waits, too
+            labelled = {name: column[drawn] for name, column in self.examples.labelled.items()}
+            now = [column for name, column in labelled.items() if name not in waiting]
+            drawn = drawn[np.any([*now, ~np.any(list(labelled.values()), axis=0)], axis=0)]
         drawn = drawn[self._random(_ORDER, number).permutation(len(drawn))]
         speeds, shares = np.ones(len(drawn), np.float32), self._random(_CROP, number).random(len(drawn))
         silences = np.zeros(len(drawn), np.float32)

@@ -93,7 +93,7 @@ class Examples:
         path = root / source.manifest
         if not path.is_file():
             raise ConfigError(f"{path}: no such manifest; 'speechzoo prepare' writes one")
-        first, seconds, classes, unlabelled = len(self.ids), [], [], 0
+        first, found, unlabelled = len(self.ids), [], 0
         for utterance in self._read(path):
             if source.split is not None and utterance.get("split") != source.split:
                 continue
@@ -106,9 +106,15 @@ class Examples:
                 unlabelled += 1
                 self.left_out["no label of the heads"] += 1
                 continue
+            found.append((utterance, duration, labels))
+        if source.utterances is not None and source.utterances < len(found):
+            chosen = np.linspace(0, len(found) - 1, source.utterances).round().astype(int)
+            self.left_out[f"beyond {source.utterances} of a source"] += len(found) - source.utterances
+            found = [found[place] for place in chosen]
+        seconds, classes = [duration for _, duration, _ in found], []
+        for utterance, _, labels in found:
             self.ids.append(utterance["id"])
             self.audio.append(locate_audio(utterance, path.parent))
-            seconds.append(duration)
             classes.append(utterance.get(source.balance) if source.balance else None)
             for name, label in labels.items():
                 self._encoded[name].append(label)

@@ -20,8 +20,13 @@ class FrameBatchNormalization(keras.layers.BatchNormalization):
         inputs: (batch, frames, channels) or (batch, frames, bins, channels).
         valid: Ones and zeros, (batch, frames, 1) or (batch, frames, 1, 1) like `inputs`; None when nothing is padded.
 
+    Attributes:
+        statistics_rest: It uses its running mean and variance in training, too, and leaves them as they are.
+
     Reference: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167, algorithm 1.
     """
+
+    statistics_rest = False
 
     def call(self, inputs, valid=None, training=False):
         """Inputs (batch, frames, [bins,] channels) -> the same shape."""
@@ -53,7 +58,12 @@ class SubSpectralNorm(keras.layers.Layer):
     Call arguments:
         inputs: (batch, frames, bins, channels).
         valid: (batch, frames, 1, 1) of ones and zeros, or None.
+
+    Attributes:
+        statistics_rest: As of `FrameBatchNormalization`.
     """
+
+    statistics_rest = False
 
     def __init__(self, bands: int, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs):
         super().__init__(**kwargs)
@@ -160,7 +170,7 @@ def utterance_mean(inputs, valid=None):
 def _scale_and_offset(norm, inputs, valid, training):
     """What a normalisation multiplies by and adds: from the batch's moments in training, else from the running ones."""
     mean, variance = norm.moving_mean, norm.moving_variance
-    if training and norm.trainable:
+    if training and norm.trainable and not norm.statistics_rest:
         # Sums over a batch are too long for half precision.
         dtype = keras.backend.result_type(norm.variable_dtype, "float32")
         moments = norm.moments(ops.cast(inputs, dtype), None if valid is None else ops.cast(valid, dtype))

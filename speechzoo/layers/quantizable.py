@@ -1,4 +1,4 @@
-"""Layers that multiply by weights, and what int8 makes of them while a model is still being trained.
+"""Layers that multiply by weights: what int8 makes of them, and what low rank adds to them, in training.
 
 They are Keras's own. Where they are made under `quantization_aware`, they compute with weights and inputs rounded to
 the values that an int8 file has, and pass gradients on as if nothing had been rounded, so that training makes the best
@@ -11,6 +11,8 @@ import contextvars
 
 import keras
 from keras import ops
+
+from speechzoo.layers.lora import add_update, update_of
 
 _AWARE = contextvars.ContextVar("quantization_aware", default=False)
 _MOMENTUM = 0.99  # of the running range of what enters a layer
@@ -96,20 +98,26 @@ class _Product:
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.input_range = InputRange(name="input_range") if _AWARE.get() else None
+        self.low_rank = None
 
     def build(self, inputs_shape):
         super().build(inputs_shape)
+        self.low_rank = add_update(self, len(self.kernel_axes))
         if self.input_range is not None:
             self.input_range.build(inputs_shape)
 
     def call(self, inputs, training=None):
-        if self.input_range is None:
+        if self.input_range is None and self.low_rank is None:
             return super().call(inputs)
-        rounded = [(self.kernel, round_weights(ops.convert_to_tensor(self.kernel), self.kernel_axes))]
+        kernel = ops.convert_to_tensor(self.kernel)
+        if self.low_rank is not None:
+            kernel = kernel + update_of(*self.low_rank, kernel)
+        if self.input_range is not None:
+            kernel = round_weights(kernel, self.kernel_axes)
+            inputs = self.input_range(inputs, training=training)
         # Inside of a StatelessScope, a variable that is not in the mapping has its value from outside of all scopes.
-        rounded += [] if self.bias is None else [(self.bias, ops.convert_to_tensor(self.bias))]
-        inputs = self.input_range(inputs, training=training)
-        with keras.StatelessScope(state_mapping=rounded):
+        others = [] if self.bias is None else [(self.bias, ops.convert_to_tensor(self.bias))]
+        with keras.StatelessScope(state_mapping=[(self.kernel, kernel), *others]):
             return super().call(inputs)
 
 

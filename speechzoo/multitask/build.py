@@ -12,7 +12,8 @@ from speechzoo.multitask.weighting import WEIGHTINGS
 
 
 def build_model(config: ZooConfig, heads: list[str] | None = None,
-                labels: dict[str, list[str]] | None = None, training: bool = False) -> MultiTaskModel:
+                labels: dict[str, list[str]] | None = None, training: bool = False,
+                taps: dict[str, int] | None = None) -> MultiTaskModel:
     """Builds the model that a config describes, with random weights.
 
     Args:
@@ -22,6 +23,7 @@ def build_model(config: ZooConfig, heads: list[str] | None = None,
             without them only embeds.
         training: The model is going to be trained, so that auxiliary heads are of use. Whether it is aware of how it
             will be quantized is for the caller: see `layers.quantizable.quantization_aware`.
+        taps: Blocks whose frames are among the outputs, see `MultiTaskModel`.
 
     Raises:
         ConfigError: A head that the config doesn't have, or a part or option that doesn't exist.
@@ -33,7 +35,7 @@ def build_model(config: ZooConfig, heads: list[str] | None = None,
     if not chosen:
         raise ConfigError(f"model '{config.name}' has no heads; name some, heads={{...}}")
     try:
-        return _build(config, chosen, labels or {})
+        return _build(config, chosen, labels or {}, taps)
     except ConfigError:
         raise
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -41,7 +43,7 @@ def build_model(config: ZooConfig, heads: list[str] | None = None,
         raise ConfigError(f"model '{config.name}': {' '.join(str(error).split())}") from error
 
 
-def _build(config, chosen, labels):
+def _build(config, chosen, labels, taps):
     frontend = create(FRONTENDS, "front end", config.frontend, name="frontend", sample_rate=config.sample_rate)
     backbone = _make_backbone(config)
     sharing = create(SHARINGS, "sharing", config.sharing, backbone=backbone, tasks=list(config.heads))
@@ -54,7 +56,7 @@ def _build(config, chosen, labels):
     weighting = create(WEIGHTINGS, "weighting", config.weighting, weights=weights, name="weighting")
     blocks = {name: head.block for name, head in chosen.items() if head.block is not None}
     return MultiTaskModel(frontend, sharing, layers, blocks, weighting, dataclasses.replace(config, heads=chosen),
-                          name=config.name)
+                          name=config.name, taps=taps)
 
 
 def _make_backbone(config):

@@ -36,6 +36,8 @@ class MultiTaskModel(Serializable, Recognizer, TaskTraining, keras.Model):
         blocks: Head -> 1-based block of the backbone that it reads; the last for those not named.
         weighting: A `Weighting`; the plain sum when None.
         config: The `ZooConfig` this model was made from, if any.
+        taps: Name -> block whose frames are among the outputs, too, and their number as `frame_length`: for what
+            teaches the backbone in training. None leaves both out.
 
     Attributes:
         origin: The `Origin` of its weights, which travels into what is exported.
@@ -50,18 +52,22 @@ class MultiTaskModel(Serializable, Recognizer, TaskTraining, keras.Model):
     """
 
     def __init__(self, frontend, backbone, heads: dict, blocks: dict | None = None, weighting=None, config=None,
-                 name: str | None = None):
+                 name: str | None = None, taps: dict[str, int] | None = None):
         audio = keras.Input((None,), dtype="float32", name="audio")
         audio_length = keras.Input((), dtype="int32", name="audio_length")
         sharing = backbone if isinstance(backbone, Sharing) else HardSharing(backbone, list(heads))
         num_blocks = sharing.backbone.num_blocks
         blocks = {**dict.fromkeys(heads, num_blocks), **(blocks or {})}
-        for head, block in blocks.items():
+        for reader, block in {**blocks, **(taps or {})}.items():
             if not 1 <= block <= num_blocks:
-                raise ValueError(f"head '{head}' reads block {block}; the backbone has blocks 1 to {num_blocks}")
+                raise ValueError(f"'{reader}' reads block {block}; the backbone has blocks 1 to {num_blocks}")
+        if taps and not sharing.one_network:
+            raise ValueError("frames of a block are frames of one backbone that all heads read; sharing 'hard' has it")
         features, lengths = frontend(audio, audio_length)
-        frames, lengths = sharing(features, lengths, blocks)
+        frames, lengths = sharing(features, lengths, {**blocks, **(taps or {})})
         outputs = {name: head(frames[name], lengths) for name, head in heads.items()}
+        if taps is not None:
+            outputs |= {**{name: frames[name] for name in taps}, "frame_length": lengths}
         super().__init__({"audio": audio, "audio_length": audio_length}, outputs, name=name)
         self.frontend = frontend
         self.sharing = sharing

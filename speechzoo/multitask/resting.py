@@ -10,7 +10,7 @@ def rest_weights(model: keras.Model, paths: Iterable[str]):
     """Keeps the weights of these paths as they are while the others train.
 
     A layer all of whose weights rest runs as it does after training: its batch statistics rest and there is no dropout
-    inside it.
+    inside it. A normalisation whose statistics rest normalises by these.
 
     Args:
         model: A MultiTaskModel.
@@ -26,6 +26,8 @@ def rest_weights(model: keras.Model, paths: Iterable[str]):
             for part in itertools.chain([layer], layers_of(layer)):
                 if isinstance(part, keras.layers.Dropout):
                     part.rate = 0.0
+        if hasattr(layer, "statistics_rest"):
+            layer.statistics_rest = {layer.moving_mean.path, layer.moving_variance.path} <= resting
 
 
 def what_rests(model: keras.Model) -> dict[str, list[str]]:

@@ -20,6 +20,12 @@ class TaskTraining:
             `compile`.
     """
 
+    def __call__(self, inputs, *arguments, **options):
+        # Batches of a run may hold more, for its penalties.
+        if isinstance(inputs, dict) and len(inputs) > len(self.input):
+            inputs = {name: inputs[name] for name in self.input}
+        return super().__call__(inputs, *arguments, **options)
+
     def compile(self, optimizer="adamw", loss=None, loss_weights: dict | None = None, metrics=None, **kwargs):
         """Compiles with each head's own loss and metrics, and those given here.
 

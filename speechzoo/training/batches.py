@@ -17,6 +17,8 @@ from speechzoo.data.batching import BatchPlan
 from speechzoo.data.manifest import read_manifest
 from speechzoo.heads import HEADS
 from speechzoo.training.features import CachedFrames, FeatureCache
+from speechzoo.training.frame_store import FrameStore
+from speechzoo.training.penalties import Penalty
 
 # Batches that the front end's stored mean and variance are computed from.
 ADAPTATION_BATCHES = 40
@@ -29,6 +31,7 @@ class TrainingData:
         config: The config.
         model: The model that is trained; its heads encode the labels.
         read: Reads a manifest, see `speechzoo.data.examples.Examples`.
+        unlabelled: Train on recordings without a label of any head, too, for a penalty that learns from them.
 
     Attributes:
         plan: `BatchPlan` of the training sources.
@@ -39,7 +42,7 @@ class TrainingData:
     """
 
     def __init__(self, config: ZooConfig, model: keras.Model,
-                 read: Callable[[Path], list[dict]] = read_manifest):
+                 read: Callable[[Path], list[dict]] = read_manifest, unlabelled: bool = False):
         if not config.data.train:
             raise ConfigError(f"model '{config.name}': data.train names no manifest; add one, such as "
                               "data.train='[{manifest: train.jsonl}]'")
@@ -48,7 +51,8 @@ class TrainingData:
         self.config = config
         self.plan = BatchPlan(config.data.train, config.data, model.heads, settings.seed, frame_seconds,
                               sort_first_epoch=settings.sort_first_epoch, sample_rate=config.sample_rate,
-                              labelled_only=True, first_epochs=self._first_epochs(), epochs=settings.epochs, read=read)
+                              labelled_only=not unlabelled, first_epochs=self._first_epochs(),
+                              epochs=settings.epochs, read=read)
         self.epoch_steps = [len(self.plan.epoch(epoch)) for epoch in range(settings.epochs)]
         if not all(self.epoch_steps):
             raise ConfigError(f"model '{config.name}': epoch {self.epoch_steps.index(0) + 1} has nothing to train on: "
@@ -58,6 +62,7 @@ class TrainingData:
         self._dev = self._dev_reader = None
         self.dev_steps, self.loss_weights = 0, {}
         self._frames: dict[str, CachedFrames] = {}
+        self._added = {}  # name of a penalty -> what it adds to the inputs
         if config.data.dev and not self._dev_is_strangers(model, read):
             self._dev = BatchPlan(config.data.dev, config.data, model.heads, settings.seed, frame_seconds,
                                   training=False, sample_rate=config.sample_rate, labelled_only=True, read=read)
@@ -68,9 +73,12 @@ class TrainingData:
 
     def training_batches(self, epoch: int, first: int) -> Iterable:
         """The batches of `epoch` from number `first` on."""
-        if self._frames:
-            return self._frames["train"].batches(self.plan.epoch(epoch)[first:])
-        return _batches(self.plan, epoch, first, self._augmenter, self._reader)
+        plan = self.plan.epoch(epoch)[first:]
+        batches = (self._frames["train"].batches(plan) if self._frames
+                   else _batches(self.plan, epoch, first, self._augmenter, self._reader))
+        for added in self._added.values():
+            batches = added.add_to(batches, plan)
+        return batches
 
     def adaptation_audio(self) -> Iterable:
         """(audio, audio_length), NumPy, of the first batches of a shuffled epoch, for the front end's statistics."""
@@ -88,8 +96,17 @@ class TrainingData:
         """From now on batches hold frames, which `cache` keeps, in place of audio."""
         if self._dev is not None:
             self._frames["dev"] = cache.add("dev", self._dev, self._dev_reader, np.arange(len(self._dev.examples)))
+        self._frames["train"] = cache.add("train", self.plan, self._reader, self._drawn())
+
+    def add_inputs(self, penalty: Penalty, folder: Path) -> FrameStore:
+        """From now on training batches hold the inputs that `penalty` needs; what it keeps is in `folder`."""
+        added = penalty.outputs_of(folder, plan=self.plan, reader=self._reader, drawn=self._drawn())
+        self._added[penalty.name] = added
+        return added
+
+    def _drawn(self):
         drawn = [batch.indices for epoch in range(len(self.epoch_steps)) for batch in self.plan.epoch(epoch)]
-        self._frames["train"] = cache.add("train", self.plan, self._reader, np.unique(np.concatenate(drawn)))
+        return np.unique(np.concatenate(drawn))
 
     def seconds(self, epoch: int, batch: int) -> float:
         """Seconds of audio that are heard in one batch: no padding, and nothing of what can't be read."""
@@ -115,6 +132,9 @@ class TrainingData:
         for name, off in (("source_temperature", 1.0), ("last_source_temperature", None), ("crop_seconds", 0.0)):
             if settings[name] == off:
                 settings.pop(name)
+        for source in settings["train"]:
+            if source["utterances"] is None:
+                source.pop("utterances")
         settings = [settings, self.config.training.seed, self.config.training.sort_first_epoch]
         later = {name: epoch for name, epoch in self._first_epochs().items() if epoch > 1}
         settings += [later] if later else []
@@ -143,6 +163,7 @@ class TrainingData:
             report["unreadable"].update(self._dev_reader.failures)
         if self._frames:
             report["features"] = {name: frames.report() for name, frames in self._frames.items()}
+        report.update({name: added.report() for name, added in self._added.items()})
         return report
 
 

@@ -60,7 +60,7 @@ def save_checkpoint(folder: str | Path, model: keras.Model, state: RunState):
         OSError: It can't be written; the checkpoints there are intact.
     """
     folder = Path(folder)
-    arrays = {f"weights/{path}": value for path, value in model_values(model).items()}
+    arrays = {f"weights/{path}": value for path, value in model_values(model, merged=False).items()}
     for index, variable in enumerate(_other_state(model)):
         arrays[f"state/{index:05d}"] = keras.ops.convert_to_numpy(variable)
     for path, variable in _penalty_state(model).items():

@@ -1,6 +1,7 @@
 """What every training begins with: the model of a config, its data, and what of the model trains how."""
 
 import functools
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,14 +9,16 @@ import keras
 
 from speechzoo.config import ConfigError, ZooConfig
 from speechzoo.data.manifest import read_manifest
+from speechzoo.layers.lora import is_update, low_rank
 from speechzoo.layers.quantizable import quantization_aware
 from speechzoo.multitask.build import build_model
 from speechzoo.training.batches import TrainingData, open_labels
 from speechzoo.training.features import check_cacheable
-from speechzoo.training.freezing import freeze
-from speechzoo.training.penalties.making import make_penalties, start_penalties
+from speechzoo.training.freezing import freeze, frozen_patterns
+from speechzoo.training.patterns import check_patterns, match, network_weights
+from speechzoo.training.penalties.making import make_penalties, start_penalties, taps_of
 from speechzoo.training.precision import use_precision
-from speechzoo.training.rates import match_rates
+from speechzoo.training.rates import match_rates, match_starts
 from speechzoo.training.schedule import make_optimizer
 from speechzoo.registry import find_weights
 from speechzoo.trained import assign_backbone
@@ -74,13 +77,15 @@ def prepare_run(config: ZooConfig, weights: str | Path | None = None, steps: int
     labels = open_labels(config, config.data.train, read)
     # It acts on the constructors that run inside: each layer of `layers.quantizable` asks there whether it is on. So no
     # front end, backbone or head has to hand an option down to its layers.
-    with quantization_aware(settings.quantization_aware):
-        model = build_model(config, labels=labels, training=True)
+    penalties = make_penalties(settings.penalties)
+    lora = settings.lora
+    with quantization_aware(settings.quantization_aware), low_rank(lora.rank, lora.layers) if lora else nullcontext():
+        model = build_model(config, labels=labels, training=True, taps=taps_of(penalties))
     model.weighting.check_backend()
-    model.penalties = make_penalties(settings.penalties)
+    model.penalties = penalties
 
     # The data: the model's heads encode its labels, and losses may go by how many of each there are.
-    data = TrainingData(config, model, read)
+    data = TrainingData(config, model, read, unlabelled=any(penalty.unlabelled for penalty in penalties))
     for name, head in model.heads.items():
         if head.needs_class_counts:
             head.adapt(class_counts=data.plan.class_counts(name))
@@ -89,12 +94,16 @@ def prepare_run(config: ZooConfig, weights: str | Path | None = None, steps: int
         raise ConfigError(f"model '{config.name}': training.epochs is {settings.epochs}; nothing to train")
 
     # The weights that it starts from, and what holds on to them.
+    if lora and not any(is_update(weight.path) for weight in model.weights):
+        raise ConfigError(f"training.lora: no kernel matches {', '.join(lora.layers)}")
     load_report = _load(model, weights, config)
-    frozen = freeze(model, config.frozen())
+    frozen = freeze(model, frozen_patterns(model, config))
     start_penalties(model, load_report)
 
     # Losses, metrics, and the optimizer of what trains, the penalties' own weights included.
-    model.compile(make_optimizer(settings, total_steps, match_rates(model, settings.rates)))
+    optimizer = make_optimizer(settings, total_steps, match_rates(model, settings.rates),
+                               match_starts(model, settings.unfreeze, data.epoch_steps))
+    model.compile(optimizer)
     model.optimizer.build(model.trainable_variables)
     trained = model
     if settings.cache_features:
@@ -106,6 +115,16 @@ def prepare_run(config: ZooConfig, weights: str | Path | None = None, steps: int
 
 def _load(model, weights, config):
     """Loads what a run starts from, if anything; what didn't fit, or wasn't asked for."""
+    patterns, drawn = config.training.reinitialize, {}
+    check_patterns(patterns, network_weights(model), "training.reinitialize")
+    for weight in [weight for pattern in patterns for weight in match(pattern, network_weights(model))]:
+        drawn[weight.path] = (weight, keras.ops.convert_to_numpy(weight))
     if config.backbone.weights:
-        return assign_backbone(model, Path(weights or find_weights(config.backbone.weights)))
-    return load_weights(model, weights, strict=False) if weights else None
+        report = assign_backbone(model, Path(weights or find_weights(config.backbone.weights)))
+    else:
+        report = load_weights(model, weights, strict=False) if weights else None
+    for path, (weight, value) in drawn.items():
+        weight.assign(value)
+        if report is not None and path not in report.missing:
+            report.missing.append(path)
+    return report

@@ -61,10 +61,12 @@ SCHEDULES = {"cosine": WarmupCosine, "linear": WarmupLinear}
 
 
 def make_optimizer(settings: TrainingConfig, total_steps: int,
-                   rates: dict[str, float] | None = None) -> keras.optimizers.Optimizer:
-    """AdamW as `settings` want it, for a run of `total_steps`; with `rates` as `RatedAdamW` takes them."""
+                   rates: dict[str, float] | None = None,
+                   starts: dict[str, int] | None = None) -> keras.optimizers.Optimizer:
+    """AdamW as `settings` want it, for a run of `total_steps`; with `rates` and `starts` as `RatedAdamW` takes them."""
     averaging = {"use_ema": True, "ema_momentum": settings.ema_momentum} if settings.ema_momentum else {}
     schedule = SCHEDULES[settings.decay](settings.learning_rate, settings.warmup_steps, total_steps)
-    kind, factors = (RatedAdamW, {"rates": rates}) if rates else (keras.optimizers.AdamW, {})
+    of_weights = {"rates": rates, "starts": starts} if rates or starts else {}
+    kind = RatedAdamW if of_weights else keras.optimizers.AdamW
     return kind(schedule, weight_decay=settings.weight_decay, global_clipnorm=settings.gradient_clip_norm, **averaging,
-                **factors)
+                **of_weights)

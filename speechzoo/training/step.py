@@ -27,6 +27,8 @@ def make_train_step(model: keras.Model) -> Callable:
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     inputs = {name: tf.TensorSpec(tensor.shape, tensor.dtype) for name, tensor in model.input.items()}
+    for penalty in model.penalties:
+        inputs |= {name: tf.TensorSpec(*spec) for name, spec in penalty.batch_inputs.items()}
     targets = {name: tf.TensorSpec([None, *head.target_shape], head.target_dtype)
                for name, head in model.heads.items()}
     weights = {name: tf.TensorSpec([None], tf.float32) for name in model.heads}

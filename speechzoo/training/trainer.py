@@ -25,7 +25,7 @@ from speechzoo.training.checkpoint import RunState, has_checkpoint, load_checkpo
 from speechzoo.training.core_hours import CoreHours
 from speechzoo.training.dev import evaluate_on_dev, is_better
 from speechzoo.training.features import FeatureCache
-from speechzoo.training.freezing import frozen_weights
+from speechzoo.training.freezing import frozen_patterns, frozen_weights
 from speechzoo.training.interruption import Interruption
 from speechzoo.training.meter import Meter
 from speechzoo.training.penalties.making import check_penalties, describe_penalties
@@ -147,7 +147,7 @@ class _Run:
         self.state = load_checkpoint(output, self.model, self._check_same)
         self.started_over = begun and self.state is None
         if self.state is None:
-            self.state = RunState(fingerprint, freeze=config.frozen(), penalties=self.penalties)
+            self.state = RunState(fingerprint, freeze=frozen_patterns(self.model, config), penalties=self.penalties)
             self._check_start(weights)
             carry_origin(weights, output)
             run.adapt_frontend()
@@ -160,6 +160,8 @@ class _Run:
         if self.settings.cache_features:
             self.cache = FeatureCache(output, self.model, self.settings.cache_gigabytes)
             self.data.use_frames(self.cache)
+        self.added = {penalty.name: self.data.add_inputs(penalty, output) for penalty in self.model.penalties
+                      if penalty.batch_inputs}
         self._write_data_report()
         self.log = RunLog(output, self.state.step)
         self.meter = Meter(self.trained)
@@ -167,8 +169,10 @@ class _Run:
 
     def train(self):
         try:
-            if self.cache is not None and not self._fill_cache():
-                return self._result("interrupted")
+            caches = {"features": self.cache} if self.cache is not None else {}
+            for name, cache in {**caches, **self.added}.items():
+                if not self._fill(name, cache):
+                    return self._result("interrupted")
             # The epochs may have been fewer when the checkpoint was written, or more.
             while self.state.epoch < self.settings.epochs and not self._stops_early():
                 self._train_epoch()
@@ -178,16 +182,16 @@ class _Run:
         finally:
             self.log.close()
 
-    def _fill_cache(self):
-        """Computes the frames that aren't on disk; False when it was interrupted."""
+    def _fill(self, name, cache):
+        """Computes what isn't on disk; False when it was interrupted."""
         started = reported = time.perf_counter()
-        for _ in self.cache.fill():
+        for _ in cache.fill():
             if self.interruption.requested:
                 return False
             if time.perf_counter() - reported > REPORT_EVERY:
-                self._record("features", self.cache.report(), self.state.epoch)
+                self._record(name, cache.report(), self.state.epoch)
                 reported = time.perf_counter()
-        self._record("features", self.cache.report(), self.state.epoch)
+        self._record(name, cache.report(), self.state.epoch)
         self._write_data_report()
         self.meter.pause(time.perf_counter() - started)
         return True
@@ -292,8 +296,8 @@ class _Run:
         """Raises ValueError where other weights trained when the checkpoint was written."""
         if frozen_weights(self.model, state.freeze) != self.frozen:
             raise ValueError(f"{self.output}: its checkpoint was trained with training.freeze {state.freeze}, not "
-                             f"{self.config.frozen()}; undo the change, restart the run, or choose another output "
-                             "folder")
+                             f"{frozen_patterns(self.model, self.config)}; undo the change, restart the run, or choose "
+                             "another output folder")
         check_penalties(state.penalties, self.penalties, self.output)
 
     def _check_start(self, weights):

@@ -119,6 +119,21 @@ def test_heads_join_later(tmp_path):
     assert not make_plan(tmp_path, [SourceConfig("a.jsonl")], {"keyword": 2, "gender": 2}).epoch(0)
 
 
+def test_recordings_without_labels_wait_for_nobody(tmp_path):
+    labels = [{}] * 3 + [{"gender": "male"}] * 4 + [{"keyword": "no"}] * 2
+    plan = make_plan(tmp_path, [source(tmp_path, "a.jsonl", labels)], {"gender": 2})
+    assert set(drawn(plan, 0)) == {0, 1, 2, 7, 8} and set(drawn(plan, 1)) == set(range(9))
+
+
+def test_a_few_recordings_of_a_source(tmp_path):
+    labels = [{"keyword": "yes" if number % 2 else "no"} for number in range(9)]
+    plan = make_plan(tmp_path, [source(tmp_path, "a.jsonl", labels, utterances=3),
+                                source(tmp_path, "b.jsonl", labels[:2], utterances=5)])
+    assert plan.examples.ids == ["a.jsonl-0", "a.jsonl-4", "a.jsonl-8", "b.jsonl-0", "b.jsonl-1"]
+    assert plan.report()["left_out"] == {"beyond 3 of a source": 6}
+    assert plan.class_counts("keyword") == {"yes": 1, "no": 4}
+
+
 @pytest.mark.parametrize("override, message", [
     ("data.source_temperature=0", "source_temperature: must be above 0, got 0"),
     ("heads.keyword.first_epoch=0", "heads.keyword.first_epoch: must be 1 or more, got 0")])

@@ -12,7 +12,7 @@ import pytest
 
 from speechzoo.config import ConfigError, load_config
 from speechzoo.multitask.build import build_model
-from speechzoo.training import features, trainer
+from speechzoo.training import features, frame_store, trainer
 from speechzoo.training.batches import TrainingData
 from speechzoo.training.features import FeatureCache, check_cacheable
 from speechzoo.training.freezing import freeze
@@ -40,7 +40,7 @@ def run(corpus):
 
 @pytest.fixture(autouse=True)
 def small_files(monkeypatch):
-    monkeypatch.setattr(features, "SHARD_BYTES", 4000)
+    monkeypatch.setattr(frame_store, "SHARD_BYTES", 4000)
     monkeypatch.setattr(trainer, "plot_curves", lambda *_: None)
 
 

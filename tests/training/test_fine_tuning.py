@@ -10,8 +10,9 @@ import yaml
 
 from speechzoo.config import TrainingConfig, from_dict, load_config
 from speechzoo.multitask.build import build_model
-from speechzoo.training import features, trainer
+from speechzoo.training import frame_store, trainer
 from speechzoo.training.checkpoint import FILE_NAME, PREVIOUS_NAME
+from speechzoo.training.prepare import prepare_run
 from speechzoo.training.run_log import read_log
 from speechzoo.weights import read_arrays, save_weights, write_arrays
 from tests.training.tiny_corpus import make_corpus
@@ -35,7 +36,7 @@ def corpus(tmp_path_factory):
 def quick(monkeypatch):
     monkeypatch.setattr(trainer, "plot_curves", lambda *_: None)
     monkeypatch.setattr(trainer, "LOG_EVERY", 1)
-    monkeypatch.setattr(features, "SHARD_BYTES", 2500)
+    monkeypatch.setattr(frame_store, "SHARD_BYTES", 2500)
 
 
 def kill_at(step):
@@ -44,6 +45,20 @@ def kill_at(step):
             raise Killed
 
     return on_record
+
+
+def test_what_starts_anew_where_the_rest_goes_on(corpus, tmp_path):
+    config = load_config(corpus, ["training.reinitialize=[backbone/block_1_*]"])
+    model = build_model(load_config(corpus), heads=["keyword"])
+    save_weights(model, tmp_path / "start.h5")
+    run, random = prepare_run(config, tmp_path / "start.h5"), prepare_run(config)
+    start, drawn = read_arrays(tmp_path / "start.h5"), {weight.path: np.array(weight) for weight in random.model.weights}
+    anew = {weight.path for weight in run.model.weights if weight.path.startswith("backbone/block_1_")}
+    assert anew and anew <= set(run.load_report.missing)
+    for weight in run.model.weights:
+        if weight.path in start:
+            expected = drawn if weight.path in anew else start
+            np.testing.assert_array_equal(np.array(weight), expected[weight.path], err_msg=weight.path)
 
 
 def assert_same_weights(first, second, tolerance):

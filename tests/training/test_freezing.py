@@ -6,6 +6,7 @@ import pytest
 
 from speechzoo.config import ConfigError
 from speechzoo.multitask.build import build_model
+from speechzoo.multitask.resting import layers_of
 from speechzoo.training.freezing import freeze
 from speechzoo.training.step import make_train_step
 from tests.multitask.test_weighting_training import make_batches, make_model, values_of
@@ -63,6 +64,24 @@ def test_a_frozen_backbone_computes_what_it_does_after_training():
     assert make_train_step(plain)(inputs, targets, weights)["loss"] != pytest.approx(evaluated["loss"], rel=1e-3)
 
 
+def test_statistics_alone():
+    """Scales and offsets train on the statistics that there were."""
+    model = make_model("static")
+    for layer in layers_of(model):
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    frozen = freeze(model, ["backbone/*/moving_*"])
+    assert frozen == {path for path in values_of(model) if path.startswith("backbone/") and "/moving_" in path}
+    model.compile(keras.optimizers.SGD(0.0))
+    inputs, targets, weights = make_batches()[0]
+    evaluated = model.evaluate(inputs, targets, sample_weight=weights, verbose=0, return_dict=True)
+    assert make_train_step(model)(inputs, targets, weights)["loss"] == pytest.approx(evaluated["loss"], rel=1e-5)
+    before, after = train_steps(model)
+    changed = moved(before, after)
+    assert not frozen & changed and {path.replace("moving_mean", "gamma") for path in frozen
+                                     if path.endswith("moving_mean")} <= changed
+
+
 @pytest.mark.parametrize("weighting", ["gradnorm", "pcgrad"])
 def test_heads_alone_train_under_weightings_of_gradients(weighting):
     model = make_model(weighting)
@@ -93,8 +112,8 @@ def test_soft_sharing_pulls_towards_what_is_frozen():
     (["zzz"], r"no weight matches 'zzz'; the model has: frontend/\*, backbone/\*, event/\*, gender/\*, keyword/\*"),
     (["weighting/*"], "no weight matches 'weighting/"),
     (["*"], r"training.freeze: \* leaves nothing of model 'tiny' to train"),
-    (["backbone/norm_1/moving_*"], r"backbone/norm_1/moving_mean can't rest while backbone/norm_1/beta trains; freeze "
-                                   r"backbone/norm_1/\* or neither"),
+    (["backbone/norm_1/moving_mean"], r"backbone/norm_1/moving_mean can't rest while backbone/norm_1/beta trains; freeze "
+                                      r"backbone/norm_1/\*, all of its statistics, or neither"),
 ])
 def test_patterns_that_can_not_be_meant(patterns, message):
     with pytest.raises(ConfigError, match=message) as caught:

@@ -6,7 +6,7 @@ import pytest
 
 from speechzoo.config import ConfigError
 from speechzoo.training.freezing import freeze
-from speechzoo.training.rates import RatedAdamW, match_rates
+from speechzoo.training.rates import RatedAdamW, match_rates, match_starts
 from tests.multitask.test_weighting_training import make_model
 
 RATE, DECAY = 0.1, 0.3
@@ -39,6 +39,26 @@ def test_it_is_adamw_at_another_rate_with_all_that_goes_with_it():
         np.testing.assert_allclose(halved, expected, rtol=1e-6)
 
 
+def test_what_starts_later_begins_with_the_moments_of_all_steps():
+    late = [updated(RatedAdamW(RATE, weight_decay=DECAY, starts={"second": 2}), steps)[1] for steps in (2, 3)]
+    np.testing.assert_array_equal(late[0], np.float32([1, -2, 3]))
+    plain = [updated(keras.optimizers.AdamW(RATE, weight_decay=0), steps)[0] for steps in (2, 3)]
+    decay = RATE * DECAY * late[0]
+    np.testing.assert_allclose(late[1] - late[0], plain[1] - plain[0] - decay, rtol=1e-4)
+
+
+def test_epochs_are_steps_from_which_weights_train():
+    model = make_model("static")
+    freeze(model, ["frontend/*"])
+    starts = match_starts(model, {"backbone/*": 3, "backbone/block_2_*": 2}, [4, 5, 6])
+    assert set(starts.values()) == {4, 9}
+    assert {path for path, step in starts.items() if step == 4} == {path for path in starts if "block_2_" in path}
+    with pytest.raises(ConfigError, match="training.unfreeze: 'backbone/.' shall train from epoch 4, and there are 3"):
+        match_starts(model, {"backbone/*": 4}, [1, 1, 1])
+    with pytest.raises(ConfigError, match="training.unfreeze: no weight that trains matches 'frontend/.*'"):
+        match_starts(model, {"frontend/*": 2}, [1, 1])
+
+
 def test_its_state_is_that_of_adamw():
     rated, plain = RatedAdamW(RATE, rates={"second": 0.5}), keras.optimizers.AdamW(RATE)
     for optimizer in (rated, plain):
@@ -47,7 +67,7 @@ def test_its_state_is_that_of_adamw():
 
 
 def test_survives_saving():
-    optimizer = RatedAdamW(RATE, weight_decay=DECAY, rates={"second": 0.5}, use_ema=True)
+    optimizer = RatedAdamW(RATE, weight_decay=DECAY, rates={"second": 0.5}, starts={"first": 1}, use_ema=True)
     restored = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
     assert restored.get_config() == optimizer.get_config() and restored.decay == DECAY
     np.testing.assert_array_equal(updated(restored, 2), updated(optimizer, 2))

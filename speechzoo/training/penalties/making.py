@@ -1,5 +1,6 @@
 """Penalties of a run, from its config, and what a checkpoint remembers of them."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -22,12 +23,18 @@ def make_penalties(parts: list[PartConfig]) -> list[Penalty]:
             penalty = create(PENALTIES, "penalty", part, name=part.type if number == 1 else f"{part.type}_{number}")
         except (TypeError, ValueError) as error:
             raise error if isinstance(error, ConfigError) else ConfigError(f"training.penalties: {error}") from None
-        source = _source_of(penalty)
+        source = penalty.source_file()
         if source is not None and not source.is_file():
             raise ConfigError(f"training.penalties: '{part.type}' needs its {penalty.source_option} {source}, and "
                               "there is no such file; put it back, or say where it is")
         penalties.append(penalty)
     return penalties
+
+
+def taps_of(penalties: list[Penalty]) -> dict[str, int] | None:
+    """What all penalties together need of the backbone, see `Penalty.taps`."""
+    needed = [penalty.taps for penalty in penalties if penalty.taps is not None]
+    return {name: block for taps in needed for name, block in taps.items()} if needed else None
 
 
 def start_penalties(model, report: LoadReport | None):
@@ -45,10 +52,12 @@ def describe_penalties(parts: list[PartConfig], penalties: list[Penalty]) -> lis
     """Plain values that stay the same while a run goes on: types, options, and the files' SHA-256 in place of paths."""
     described = []
     for part, penalty in zip(parts, penalties, strict=True):
-        source = _source_of(penalty)
+        source = penalty.source_file()
+        left_out = {penalty.source_option, *penalty.may_change}
         described.append({"type": part.type,
-                          "options": {key: value for key, value in part.options.items()
-                                      if key != penalty.source_option},
+                          # As a checkpoint's JSON gives them back, in which all keys are text.
+                          "options": json.loads(json.dumps({key: value for key, value in part.options.items()
+                                                            if key not in left_out})),
                           "source": None if source is None else sha256_of(source)})
     return described
 
@@ -64,10 +73,6 @@ def check_penalties(then: list[dict], now: list[dict], folder: Path):
         if before["source"] != after["source"]:
             raise ValueError(f"{folder}: its checkpoint was trained with another file of penalty '{before['type']}' "
                              f"(SHA-256 {before['source'][:12]}..., not {after['source'][:12]}...); {remedy}")
-
-
-def _source_of(penalty):
-    return Path(getattr(penalty, penalty.source_option)) if penalty.source_option else None
 
 
 def _spell(penalties):

@@ -1,5 +1,7 @@
 """What every penalty has in common."""
 
+from pathlib import Path
+
 import keras
 from keras import ops
 
@@ -16,6 +18,12 @@ class Penalty(keras.layers.Layer):
         source_option: Name of the constructor's argument, and of the attribute, with the path of a file that it needs
             whenever it trains, such as a teacher's weights; a run that goes on must find the same file. None without.
         teacher: A model that answers each batch beside the one that trains, see `use_teacher`.
+        may_change: Options that may be others when a run goes on.
+        unlabelled: Whether recordings without any label train, too.
+        taps: Name -> block of the backbone whose frames it needs among the model's outputs, with their number as
+            `frame_length`; None when it needs neither. Known before the model is built.
+        batch_inputs: Name -> (shape, dtype) of what it needs among the inputs beside the model's own, which
+            `outputs_of` adds. Known after `start`.
         loaded: Paths of the model's weights that the file had which the run starts from; none in a run that goes on
             without it. Set before `start`.
     """
@@ -23,11 +31,19 @@ class Penalty(keras.layers.Layer):
     needs_weights = False
     source_option: str | None = None
     teacher: keras.Model | None = None
+    may_change: tuple[str, ...] = ()
+    unlabelled = False
+    taps: dict[str, int] | None = None
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.loaded = frozenset()
+        self.batch_inputs = {}
         self.built = True
+
+    def source_file(self) -> Path | None:
+        """The file that `source_option` names; None without."""
+        return Path(getattr(self, self.source_option)) if self.source_option else None
 
     def start(self, model: keras.Model):
         """Called once, after the starting weights were loaded and before a checkpoint is.
@@ -43,6 +59,19 @@ class Penalty(keras.layers.Layer):
         """
         teacher.trainable = False
         self.teacher = teacher
+
+    def outputs_of(self, folder: Path, plan, reader, drawn):
+        """What adds `batch_inputs` to the batches of a plan; only asked where there are any.
+
+        Args:
+            folder: Folder of the run.
+            plan: `BatchPlan` of the training data.
+            reader: `AudioReader` of its utterances.
+            drawn: Utterances that its batches hold, int (utterances,).
+
+        Returns:
+            A `FrameStore` that has `add_to(batches, plan)`.
+        """
 
     @property
     def own_weights(self) -> list[keras.Variable]:
