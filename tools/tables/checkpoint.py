@@ -29,6 +29,12 @@ CARDS = {
     "mtl_ds_cnn_micro": {
         "keyword.accuracy": ["speech_commands", "wake_words"], "gender.accuracy": ["librispeech", "speechocean762"],
         "age_group.accuracy": ["speechocean762"]},
+    "mtl_whisper_micro": {
+        "phones.per": ["librispeech", "speechocean762"], "transcript.wer": ["librispeech", "speechocean762"],
+        "keyword.accuracy": ["speech_commands", "wake_words"], "speaker.eer": ["librispeech", "speechocean762", "speech_commands"],
+        "gender.accuracy": ["librispeech", "speechocean762"], "age_group.accuracy": ["speechocean762"],
+        "event.accuracy": ["esc10", "librispeech", "kitchen20"], "speech.accuracy": ["librispeech", "esc10", "kitchen20"],
+        "speech.auc": ["librispeech"]},
     "mtl_whisper_tiny": {
         "transcript.wer": ["librispeech", "speechocean762"], "transcript.cer": ["librispeech"],
         "phones.per": ["librispeech", "speechocean762"], "keyword.accuracy": [OVERALL],
