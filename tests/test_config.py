@@ -389,6 +389,7 @@ TRAINED_CLASSES = {
     "mtl_conformer_small": "3996ec2d45d88e5e",
     "mtl_conformer_small_streaming": "1eea3fb658f82f91",
     "mtl_ds_cnn_micro": "3dd9973522567077",
+    "mtl_whisper_micro": "8912879052c2e296",
     "mtl_whisper_tiny": "f14f4e02144c811a",
     "wake_ds_cnn_micro_streaming": "c09b943670f928f8",
 }
