@@ -117,7 +117,7 @@ class ClassifierHead(PooledHead):
         weak = [] if self.weak is None else np.asarray(self.weak)
         doubts = [] if self.wake_doubts is None else np.asarray(self.wake_doubts, np.float64)
         measured = {
-            "threshold": threshold, "weak": [name for name, is_weak in zip(self.classes, weak) if is_weak],
+            "threshold": threshold, "weak": [name for name, is_weak in zip(self.classes, weak) if is_weak > 0.5],
             # None: no threshold will do.
             "wake_thresholds": {name: round(1 - doubt, 6) if doubt > 0 else None
                                 for name, doubt in zip(self.classes, doubts) if doubt}}

@@ -58,9 +58,11 @@ class MultiTaskModel(Serializable, Recognizer, TaskTraining, keras.Model):
         sharing = backbone if isinstance(backbone, Sharing) else HardSharing(backbone, list(heads))
         num_blocks = sharing.backbone.num_blocks
         blocks = {**dict.fromkeys(heads, num_blocks), **(blocks or {})}
-        for reader, block in {**blocks, **(taps or {})}.items():
-            if not 1 <= block <= num_blocks:
-                raise ValueError(f"'{reader}' reads block {block}; the backbone has blocks 1 to {num_blocks}")
+        for kind, readers in (("head", blocks), ("tap", taps or {})):
+            for reader, block in readers.items():
+                if not 1 <= block <= num_blocks:
+                    raise ValueError(f"{kind} '{reader}' reads block {block}; the backbone has blocks 1 to "
+                                     f"{num_blocks}")
         if taps and not sharing.one_network:
             raise ValueError("frames of a block are frames of one backbone that all heads read; sharing 'hard' has it")
         features, lengths = frontend(audio, audio_length)

@@ -26,7 +26,7 @@ def rest_weights(model: keras.Model, paths: Iterable[str]):
             for part in itertools.chain([layer], layers_of(layer)):
                 if isinstance(part, keras.layers.Dropout):
                     part.rate = 0.0
-        if hasattr(layer, "statistics_rest"):
+        if hasattr(layer, "statistics_rest") and layer.built:  # a sharing may build copies in a layer's place
             layer.statistics_rest = {layer.moving_mean.path, layer.moving_variance.path} <= resting
 
 

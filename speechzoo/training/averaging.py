@@ -41,8 +41,9 @@ def average_files(paths: Sequence[str | Path], output: str | Path):
     means = {}
     for name, last in files[-1].items():
         if np.issubdtype(last.dtype, np.floating):
-            # In double precision, so that the mean of equal files is that file exactly.
-            means[name] = np.mean([file[name] for file in files], axis=0, dtype=np.float64).astype(last.dtype)
+            # In double precision, so that the mean of equal files is that file exactly. Earlier versions wrote less.
+            values = [file[name] for file in files if name in file]
+            means[name] = np.mean(values, axis=0, dtype=np.float64).astype(last.dtype)
         else:
             means[name] = last
     write_arrays(output, means)

@@ -130,7 +130,10 @@ def _restore(path, arrays, model, check):
         raise ValueError(f"{path}: belongs to another model or optimizer; {remedy}")
     weights = {name.removeprefix("weights/"): value for name, value in arrays.items() if name.startswith("weights/")}
     try:
-        assign_values(model, weights, str(path))
+        # An earlier version has left out what is only there when it was measured.
+        optional = {weight.path: np.asarray(weight) for head in getattr(model, "heads", {}).values()
+                    for weight in head.optional_weights}
+        assign_values(model, {**optional, **weights}, str(path))
     except ValueError as error:
         raise ValueError(f"{str(error).split(';')[0]}; {remedy}") from None
     for name, variable in penalties.items():

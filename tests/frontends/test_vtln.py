@@ -40,7 +40,7 @@ def test_bins_get_what_stands_at_the_factor_times_their_frequency(factor):
     warped, straight = layer.centres @ matrix, layer.centres <= 0.8 * 8000 / max(factor, 1.0)
     inside = straight & (factor * layer.centres > layer.centres[0])
     np.testing.assert_allclose(warped[inside], factor * layer.centres[inside], rtol=0.01)
-    assert np.all(np.diff(warped) >= -1e-3) and abs(warped[-1] - layer.centres[-1]) < 350
+    assert np.all(np.diff(warped) >= -1e-3) and warped[-1] > layer.centres[-2]
 
 
 def test_a_warp_makes_a_long_throat_a_short_one():

@@ -14,6 +14,7 @@ import speechzoo
 from speechzoo.backbones import Backbone, Conformer
 from speechzoo.frontends import LogMel
 from speechzoo.frontends.frontend import Frontend
+from speechzoo.frontends.mel_frontend import MelFrontend
 from speechzoo.heads import ClassifierHead, Head
 from speechzoo.heads.frame_head import FrameHead
 from speechzoo.heads.pooled_head import PooledHead
@@ -41,7 +42,7 @@ CONFIG = tiny("saved", backbone={"type": "ds_cnn", "dropout": 0.0}, heads={
 AUDIO = np.stack([tone(0.5, 300, seed=1), tone(0.5, 900, seed=2)])
 TARGETS = {"keyword": np.array([0, 1], np.int32), "phones": np.array([[3, 4], [5, 0]], np.int32)}
 # Bases, and what a compiled model makes by itself.
-NOT_IN_FILES = {Backbone, FrameHead, Frontend, Head, PooledHead, Sharing, StitchedSharing, Weighting, GradientWeighting,
+NOT_IN_FILES = {Backbone, FrameHead, Frontend, Head, MelFrontend, PooledHead, Sharing, StitchedSharing, Weighting, GradientWeighting,
                 Penalty, Warmup, AngularMarginLoss, HeadMetric, HeadsModel, PrototypeAccuracy, Seq2SeqLoss, StepLayer, TokenAccuracy,
                 TotalLoss}
 

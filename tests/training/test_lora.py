@@ -1,4 +1,4 @@
-"""Low-rank updates: on every backbone, in runs, merged where weights leave a run, and as adapters of one base."""
+"""Low-rank updates (docs/transfer.md): on every backbone, in runs, merged where weights leave one, and as adapters."""
 
 import os
 import signal

@@ -5,7 +5,7 @@ import pytest
 
 from speechzoo.decoding.streams.stepper import Stepper
 from speechzoo.decoding.streams.stream import Stream
-from tests.decoding.attention.scripted import Reader, whisper_spec
+from tests.decoding.attention.scripted import LETTERS, WHISPER, Reader, whisper_spec
 from tests.decoding.fake_stream import FakeStreamModel
 
 
@@ -118,7 +118,8 @@ def test_a_stepper_completes_the_last_step_with_silence():
 class FakeWriter(FakeStreamModel):
     """Says with a decoder what it has heard, beside the head that finds utterances."""
 
-    head = whisper_spec(frame_seconds=0.1)
+    # One letter more than the other head has, which would score the text, too.
+    head = whisper_spec(frame_seconds=0.1, units=[*LETTERS, *WHISPER, "\u00e4"])
     spec = {**FakeStreamModel.spec, "heads": {**FakeStreamModel.spec["heads"], "written": head}}
     decode_steps = {"written": Reader(head)}
 
