@@ -11,7 +11,7 @@ from speechzoo.decoding.pieces import cut_at_pauses
 from speechzoo.decoding.speakers.clustering import cluster_voices
 from speechzoo.decoding.speakers.turn import Turn
 
-SAME_VOICE = 0.4
+SAME_VOICE = 0.5
 """`SAME_VOICE` is the least mean cosine of windows of one voice; see `benchmarks/quality/diarization.py`."""
 WINDOW_SECONDS, HOP_SECONDS = 2.0, 1.0
 """`WINDOW_SECONDS` are heard for a voice, every `HOP_SECONDS`: longer knows voices better, shorter their changes."""
