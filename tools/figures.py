@@ -67,6 +67,16 @@ def read_figures(path: Path) -> list[dict]:
     return [dict(zip(names, map(_value, row))) for row in rows]
 
 
+def kept_rows(path: Path, rows: list[dict], *columns: str) -> list[dict]:
+    """The rows of a file, if it is there, that differ from all of `rows` in one of the columns: what isn't measured anew.
+    """
+    def about(row):
+        return tuple(row[column] for column in columns)
+
+    measured = set(map(about, rows))
+    return [row for row in read_figures(path) if about(row) not in measured] if path.is_file() else []
+
+
 def read_origin(path: Path) -> dict[str, str]:
     """Where the rows of a file come from: the keys of `write_figures`."""
     lines = path.read_text(encoding="utf-8").splitlines()

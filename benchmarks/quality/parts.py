@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from speechzoo.config import SourceConfig
-from speechzoo.data.manifest import read_manifest, write_manifest
+from speechzoo.data.manifest import read_manifest, with_absolute_paths, write_manifest
 from speechzoo.data.utterance_audio import read_utterance_audio
 
 
@@ -51,14 +51,5 @@ def write_source(source: SourceConfig, utterances: list[dict], path: Path) -> So
         path: JSONL file to write; their audio stays where it is.
     """
     home = Path(source.manifest).resolve().parent
-    write_manifest(path, [_with_absolute_paths(utterance, home) for utterance in utterances])
+    write_manifest(path, [with_absolute_paths(utterance, home) for utterance in utterances])
     return dataclasses.replace(source, manifest=str(path), split=None)
-
-
-def _with_absolute_paths(utterance, home):
-    changed = dict(utterance)
-    if "record" in utterance:
-        changed["record"] = {**utterance["record"], "shard": str(home / utterance["record"]["shard"])}
-    if "audio" in utterance:
-        changed["audio"] = str(home / utterance["audio"])
-    return changed

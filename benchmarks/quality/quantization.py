@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tools.figures import add_figures_option, read_figures, write_figures
+from tools.figures import add_figures_option, kept_rows, write_figures
 from tools.tables.quantization import CALIBRATED_FORMAT, CALIBRATIONS, FORMATS, METRICS, sections, shown
 
 CALIBRATION = 40  # utterances of each training source to choose from
@@ -142,10 +142,8 @@ def cost_rows(results: list[dict]) -> list[dict]:
 
 
 def with_others(path: Path, rows: list[dict]) -> list[dict]:
-    """The rows, with those that the file has of other models."""
-    measured = {row["model"] for row in rows}
-    others = read_figures(path) if path.is_file() else []
-    return sorted([row for row in others if row["model"] not in measured] + rows, key=lambda row: row["model"])
+    """The rows, with those that the file has of other models, model by model."""
+    return sorted(kept_rows(path, rows, "model") + rows, key=lambda row: row["model"])
 
 
 # -- the command -------------------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from speechzoo.grammar.nodes import Grammar
 from speechzoo.grammar.reading import load_grammar
 from speechzoo.metrics.rejection import calibrate_threshold
 from speechzoo.opening import open_model
-from tools.figures import FOLDER, add_figures_option, read_figures, write_figures
+from tools.figures import FOLDER, add_figures_option, kept_rows, write_figures
 from tools.tables.plain import plain
 
 FALSE_ACCEPTS = 0.01
@@ -180,9 +180,7 @@ def main():
                 for row in rows]
         print("\n".join(plain("rejection_noise", rows)))
         figures = FOLDER / "rejection_noise.csv" if arguments.figures == FOLDER / "rejection.csv" else arguments.figures
-        same = [(row["model"], row["grammar"]) for row in rows[:1]]
-        before = read_figures(figures) if figures.exists() else []
-        write_figures(figures, [row for row in before if (row["model"], row["grammar"]) not in same] + rows)
+        write_figures(figures, kept_rows(figures, rows, "model", "grammar") + rows)
         return
     understood = np.array([right(*order) for order in orders])
     outside, accepted = {}, {}

@@ -37,7 +37,7 @@ from speechzoo.frontends.micro_features import HOP_LENGTH, SAMPLE_RATE
 from speechzoo.listening.listener import SMOOTHED
 from speechzoo.opening import open_model
 from speechzoo.registry import load
-from tools.figures import FOLDER, read_figures, write_figures
+from tools.figures import FOLDER, kept_rows, write_figures
 from tools.publish import write_wake_thresholds
 
 ALLOWED = 0.5  # false alarms per hour
@@ -331,9 +331,7 @@ def main():
         write_wake_thresholds(arguments.model[0], chosen)
     figures = arguments.figures or FOLDER / ("wake_word_models.csv" if not manifests else
                                              f"wake_word{'_tuning' if arguments.tune else ''}.csv")
-    if not manifests and figures.exists():
-        rows = [row for row in read_figures(figures) if row["model"] != model.spec["name"]] + rows
-    write_figures(figures, rows)
+    write_figures(figures, rows if manifests else kept_rows(figures, rows, "model") + rows)
     if arguments.json:
         write_atomically(arguments.json, (json.dumps(report) + "\n").encode())
     if arguments.out:

@@ -26,7 +26,7 @@ import time
 from pathlib import Path
 
 from benchmarks.speed.children import run_child
-from tools.figures import FOLDER, add_figures_option, read_figures, read_origin, this_run, write_figures
+from tools.figures import FOLDER, add_figures_option, kept_rows, read_origin, this_run, write_figures
 
 RATE = 16000
 LENGTHS = (2, 5, 10, 30)  # seconds
@@ -186,11 +186,6 @@ def memory_rows(checkpoint: str, found: dict[str, dict]) -> list[dict]:
             for system, figures in found.items() for length in LENGTHS]
 
 
-def others(path: Path, checkpoints: set[str]) -> list[dict]:
-    """The rows of a file that are about other checkpoints, which may be measured one after the other."""
-    return [row for row in read_figures(path) if row["checkpoint"] not in checkpoints] if path.is_file() else []
-
-
 def origin_with(path: Path) -> dict[str, str]:
     """The origin of a file that keeps rows of earlier commands, which stand before this one."""
     run, before = this_run(), read_origin(path)["command"]
@@ -242,7 +237,7 @@ def main(arguments):
             rows += figures_of(name, found, recordings, sum(map(len, audios)) / RATE)
             stages += memory_rows(name, found)
             for path, measured in ((arguments.figures, rows), (arguments.memory_figures, stages)):
-                kept = others(path, {row["checkpoint"] for row in measured})
+                kept = kept_rows(path, measured, "checkpoint")  # checkpoints may be measured one after the other
                 write_figures(path, kept + measured, origin_with(path) if kept else None)
     print("\n".join([*plain("decoders", rows), "", *plain("decoders_memory", stages)]))
 

@@ -108,7 +108,7 @@ class Examples:
                 continue
             found.append((utterance, duration, labels))
         if source.utterances is not None and source.utterances < len(found):
-            chosen = np.linspace(0, len(found) - 1, source.utterances).round().astype(int)
+            chosen = spread(len(found), source.utterances)
             self.left_out[f"beyond {source.utterances} of a source"] += len(found) - source.utterances
             found = [found[place] for place in chosen]
         seconds, classes = [duration for _, duration, _ in found], []
@@ -168,3 +168,8 @@ class Examples:
                 self.unused_labels[name]["more units than frames"] += 1
                 return None
         return label
+
+
+def spread(count: int, most: int) -> np.ndarray:
+    """At most `most` of `count` places in a list, at even distances: int (places,), rising."""
+    return np.unique(np.linspace(0, count - 1, most).round().astype(int))

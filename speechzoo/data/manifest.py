@@ -127,6 +127,16 @@ def audio_path(manifest: str | Path, utterance: dict) -> Path:
     return Path(manifest).parent / utterance["audio"]
 
 
+def with_absolute_paths(utterance: dict, folder: Path) -> dict:
+    """The utterance as a manifest anywhere else says it; `folder` is where its manifest lies, absolute."""
+    changed = dict(utterance)
+    if "audio" in utterance:
+        changed["audio"] = str(folder / utterance["audio"])
+    if "record" in utterance:
+        changed["record"] = {**utterance["record"], "shard": str(folder / utterance["record"]["shard"])}
+    return changed
+
+
 def check_utterance(utterance: dict) -> list[tuple[str, str]]:
     """What breaks the contract in one utterance: (field, message) pairs, an empty list when nothing does."""
     problems = []

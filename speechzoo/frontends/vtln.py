@@ -9,6 +9,7 @@ from keras import ops
 from speechzoo.frontends.mel import hertz_to_mel, mel_to_hertz
 from speechzoo.frontends.mel_frontend import MelFrontend
 from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.normalization import utterance_mean
 
 _FLOOR = 1e-6  # smallest mel energy before the logarithm
 _HIDDEN = 32  # units of what finds the warp
@@ -83,13 +84,12 @@ class VTLN(MelFrontend):
         energies = self.mel.log_energies(audio, audio_length)
         lengths = None if audio_length is None else ops.cast(audio_length // self.hop_length, "int32")
         mask = sequence_mask(lengths, energies)
-        valid = ops.ones_like(energies[..., :1]) if mask is None else mask
-        factors = self.factors(*_moments(energies, valid))
+        factors = self.factors(*_moments(energies, mask))
         if training and self.perturbation:
             factors = factors * keras.random.uniform(ops.shape(factors), 1.0 - self.perturbation,
                                                      1.0 + self.perturbation, "float32", self.seed_generator)
         warped = ops.matmul(energies, self.warp_matrices(factors))
-        mean, deviation = _moments(warped, valid)
+        mean, deviation = _moments(warped, mask)
         features = self.spec_augment((warped - mean) / deviation, lengths, training=training)
         return (features if mask is None else features * mask), lengths
 
@@ -122,8 +122,6 @@ class VTLN(MelFrontend):
 
 
 def _moments(features, valid):
-    """Mean and standard deviation of each bin over the valid frames: (batch, 1, mel bins) each."""
-    count = ops.maximum(ops.sum(valid, axis=1, keepdims=True), 1.0)
-    mean = ops.sum(features * valid, axis=1, keepdims=True) / count
-    variance = ops.sum(ops.square(features - mean) * valid, axis=1, keepdims=True) / count
-    return mean, ops.sqrt(variance + 1e-5)
+    """Mean and standard deviation of each bin over the valid frames, or over all: (batch, 1, mel bins) each."""
+    mean = utterance_mean(features, valid)
+    return mean, ops.sqrt(utterance_mean(ops.square(features - mean), valid) + 1e-5)

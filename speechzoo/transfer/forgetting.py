@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from speechzoo.audio import AudioError
+from speechzoo.data.examples import spread
 from speechzoo.data.records import RecordError
 from speechzoo.data.utterance_audio import read_utterance_audio
 from speechzoo.decoding.answers import answer_kind
@@ -49,8 +50,7 @@ def forgotten(before, after, manifest: str | Path, split: str | None = None) -> 
 
 
 def _read(utterances, sample_rate) -> Iterator[np.ndarray]:
-    chosen = np.unique(np.linspace(0, len(utterances) - 1, _MOST).round().astype(int))
-    for index in chosen:
+    for index in spread(len(utterances), _MOST):
         try:
             yield read_utterance_audio(utterances[index], "", sample_rate)
         except (AudioError, RecordError, OSError):

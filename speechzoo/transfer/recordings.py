@@ -11,7 +11,7 @@ import numpy as np
 from speechzoo.audio import AudioError, audio_info
 from speechzoo.config import ConfigError, HeadConfig, ZooConfig
 from speechzoo.corpora import make_reader
-from speechzoo.data.manifest import read_manifest
+from speechzoo.data.manifest import read_manifest, with_absolute_paths
 
 FOLDS = 5
 # Of as many speakers each is left out once.
@@ -123,11 +123,8 @@ def make_folds(utterances: list[dict], label: str) -> tuple[list[np.ndarray], bo
 
 def _absolute(utterance, folder):
     """An utterance with absolute paths and its duration; None when its audio can't be read."""
-    utterance = {key: value for key, value in utterance.items() if not key.startswith("_")}
-    if "audio" in utterance:
-        utterance["audio"] = str(folder / utterance["audio"])
-    if "record" in utterance:
-        utterance["record"] = {**utterance["record"], "shard": str(folder / utterance["record"]["shard"])}
+    utterance = with_absolute_paths(
+        {key: value for key, value in utterance.items() if not key.startswith("_")}, folder)
     if utterance.get("duration") is None:
         try:
             utterance["duration"] = audio_info(utterance["audio"]).duration - utterance.get("start", 0.0)

@@ -1,5 +1,6 @@
 """From a trained model and a folder of recordings to a model that knows them, in a given time."""
 
+import copy
 import dataclasses
 import fnmatch
 import json
@@ -263,7 +264,7 @@ class _Search:
 
     def _config(self, schedule, sources, dev, epochs) -> ZooConfig:
         """The base with one head, the recordings as its data, and a schedule."""
-        training = json.loads(json.dumps(schedule.training))
+        training = copy.deepcopy(schedule.training)
         if "unfreeze" in training:
             training["unfreeze"] = dict.fromkeys(training["unfreeze"], 1 + epochs // 3)
         steps = epochs * self._steps_per_epoch()
@@ -285,7 +286,6 @@ class _Search:
             backbone=dataclasses.replace(self.base.backbone, freeze=False, weights=None),
             weighting=PartConfig("static"),
             training=from_dict(TrainingConfig, training, "training"))
-
 
     def _steps_per_epoch(self) -> int:
         return max(1, math.ceil(self.recordings.seconds / self.batch_seconds))

@@ -6,7 +6,7 @@ import pytest
 from benchmarks.quality import few_shot, owner, rejection, results
 from benchmarks.speed import decoders, inference, raspberry_pi
 from speechzoo.decoding.commands.parse import Parse
-from tools.figures import read_figures, write_figures
+from tools.figures import kept_rows, read_figures, write_figures
 from tools.tables.plain import plain
 from tools.tables.published import checkpoints
 from tools.tables.results import heads_table
@@ -74,9 +74,9 @@ def test_decoders_beside_faster_whisper(tmp_path):
     write_figures(tmp_path / "decoders.csv", rows)
     assert checkpoints(tmp_path)[2] == ("| Whisper tiny.en | MIT |  / 75 | 5.6 % |  | 50.0 % (50.0 to 50.0) | "
                                         "0.0 % (0.0 to 0.0) | 0.050 |")
-    assert decoders.others(tmp_path / "decoders.csv", {"base"}) == read_figures(tmp_path / "decoders.csv")
-    assert decoders.others(tmp_path / "decoders.csv", {"tiny.en"}) == []
-    assert decoders.others(tmp_path / "none.csv", set()) == []
+    assert kept_rows(tmp_path / "decoders.csv", [{"checkpoint": "base"}], "checkpoint") == read_figures(tmp_path / "decoders.csv")
+    assert kept_rows(tmp_path / "decoders.csv", [{"checkpoint": "tiny.en"}], "checkpoint") == []
+    assert kept_rows(tmp_path / "none.csv", [], "checkpoint") == []
 
 
 def test_recordings_are_drawn_evenly_over_readers():

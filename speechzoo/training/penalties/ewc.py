@@ -9,6 +9,7 @@ from keras import ops
 from speechzoo.config import ConfigError, DataConfig, SourceConfig
 from speechzoo.data.audio_reader import AudioReader
 from speechzoo.data.batching import BatchPlan
+from speechzoo.data.examples import spread
 from speechzoo.registry import find_weights, load
 from speechzoo.training.frame_store import pad_rows
 from speechzoo.training.patterns import network_weights
@@ -109,7 +110,7 @@ def fisher_information(model: keras.Model, manifest: Path, split: str | None = N
     plan = BatchPlan(config.train, config, heads, training=False, labelled_only=True,
                      sample_rate=model.frontend.sample_rate,
                      frame_seconds=model.frontend.frame_seconds * model.backbone.subsampling)
-    chosen = np.unique(np.linspace(0, len(plan.examples) - 1, utterances).round().astype(int))
+    chosen = spread(len(plan.examples), utterances)
     variables = model.trainable_variables
     totals = [np.zeros(variable.shape, np.float64) for variable in variables]
 
