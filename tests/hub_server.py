@@ -158,7 +158,9 @@ def git_hash(data: bytes) -> str:
 
 @contextlib.contextmanager
 def serving():
-    """The address of a running hub."""
+    """The address of a running hub, which knows nothing of what was asked of another one before it."""
+    for record in (Hub.requests, Hub.stopped, Hub.tokens, Hub.written, Hub.blobs, Hub.commits):
+        record.clear()
     server = Server(("127.0.0.1", 0), Hub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}"
