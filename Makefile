@@ -8,8 +8,9 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3 python; do \
 	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$name && break; done)
 # Arguments of pytest: make test PYTEST_ARGS="tests/heads -x"
 PYTEST_ARGS ?=
-# A file of tests stays in one process, because its tests share models that take long to build.
-TWO_PROCESSES = -n 2 --dist loadfile
+# A file of tests stays in one process, because its tests share models that take long to build. By itself xdist leaves the
+# files with the fewest tests to the end, which are the longest here; tests/conftest.py orders them.
+TWO_PROCESSES = -n 2 --dist loadfile --no-loadscope-reorder
 # PyTorch without CUDA. Where the package index has no CPU builds, name PyTorch's own in PIP_EXTRA_INDEX_URL.
 TORCH ?= torch==2.13.0+cpu
 

@@ -42,6 +42,22 @@ def encoded(audio: np.ndarray, container: str = "WAV", sample_rate: int = SAMPLE
     return buffer.getvalue()
 
 
+@contextlib.contextmanager
+def without_graphs():
+    """While it is open, steps run operation by operation: a graph takes longer to make than a few steps to run.
+
+    `tests/training/test_step.py` holds both ways to the same numbers.
+    """
+    import tensorflow as tf
+
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
+
+
 # -- layers ----------------------------------------------------------------------------------------------------------
 # A front end, backbone or head is called as `layer(inputs, lengths, training)`. Keras is imported where it is needed:
 # most tests work without it.

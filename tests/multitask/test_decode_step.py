@@ -41,8 +41,8 @@ def targets_of(model):
 @pytest.fixture(scope="module")
 def trained():
     model = make_model()
-    model.compile(keras.optimizers.Adam(0.01))
-    history = model.fit(INPUTS, targets_of(model), epochs=30, verbose=0).history
+    model.compile(keras.optimizers.Adam(0.03), run_eagerly=True)  # for so few steps, a graph takes too long to make
+    history = model.fit(INPUTS, targets_of(model), epochs=12, verbose=0).history
     assert history["transcript_loss"][-1] < 0.7 * history["transcript_loss"][0]
     return model
 
@@ -52,7 +52,7 @@ def test_it_trains_beside_ctc_and_counts_tokens(trained):
     assert 0 < logs["transcript_accuracy"] <= 1 and "letters_cer" in logs
     np.testing.assert_allclose(logs["loss"], logs["transcript_loss"] + 0.3 * logs["letters_loss"], rtol=1e-5)
     heads = trained.on_frames()
-    heads.compile()
+    heads.compile(run_eagerly=True)
     frames = trained.to_frames().predict(INPUTS, verbose=0)
     found = heads.evaluate(frames, targets_of(trained), verbose=0, return_dict=True)
     np.testing.assert_allclose(found["transcript_loss"], logs["transcript_loss"], rtol=1e-4)

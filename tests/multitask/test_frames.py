@@ -9,6 +9,7 @@ from speechzoo.multitask.build import build_model
 from tests.multitask.test_weighting_training import make_batches, make_model
 
 
+@pytest.mark.usefixtures("without_graphs")
 def test_both_parts_together_are_the_whole():
     model = make_model("uncertainty")
     inputs, targets, weights = make_batches()[1]

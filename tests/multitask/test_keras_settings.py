@@ -60,6 +60,7 @@ def test_trained_models_answer_as_in_float32(name):
                 assert output.argmax() == outputs[head].argmax(), (policy, head)
 
 
+@pytest.mark.usefixtures("without_graphs")
 @pytest.mark.parametrize("settings, tolerance", [
     ({"policy": "mixed_float16"}, 0.02), ({"policy": "mixed_bfloat16"}, 0.12),
     ({"data_format": "channels_first"}, 1e-6)])

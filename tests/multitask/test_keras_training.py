@@ -71,6 +71,7 @@ def test_the_loss_of_fit_is_the_weighted_sum_of_the_heads_losses(batch_size):
         assert history["loss"][epoch] == pytest.approx(0.5 * expected["keyword"] + 2.0 * expected["gender"], rel=1e-4)
 
 
+@pytest.mark.usefixtures("without_graphs")
 @pytest.mark.parametrize("weighting", ["static", "uncertainty", "dwa", "pcgrad"])
 def test_the_loss_of_evaluate_does_not_depend_on_batches(weighting):
     model = make_model(weighting=weighting)
@@ -89,6 +90,7 @@ def test_the_loss_of_evaluate_does_not_depend_on_batches(weighting):
     assert in_training["loss"][0] > 0 and run(model, weights, 2, batch_size=4)["loss"][-1] < 2 * total
 
 
+@pytest.mark.usefixtures("without_graphs")
 def test_what_layers_add_is_in_the_loss_once():
     config = {**CONFIG, "heads": {"keyword": {"type": "svm", "classes": ["yes", "no", "maybe"], "l2": 0.1}}}
     model = build_model(from_dict(ZooConfig, config))
@@ -113,6 +115,7 @@ def batches_of(inputs, sizes):
         start += size
 
 
+@pytest.mark.usefixtures("without_graphs")
 @pytest.mark.parametrize("sizes", [(7,), (3, 2, 2), (1,) * 7])
 def test_predict_gives_one_row_for_each_recording_in_order(sizes):
     model = make_model(CONFIG["heads"])
@@ -134,6 +137,7 @@ def test_predict_gives_one_row_for_each_recording_in_order(sizes):
                     assert (padding[:, 0] == 0).all() and (padding[:, 1:] == -1e9).all()
 
 
+@pytest.mark.usefixtures("without_graphs")
 def test_predict_takes_what_keras_takes():
     class Batches(keras.utils.PyDataset):
         def __len__(self):
@@ -157,6 +161,7 @@ def test_predict_takes_what_keras_takes():
         model.predict(batches_of(inputs, (7,)), batch_size=2, verbose=0)
 
 
+@pytest.mark.usefixtures("without_graphs")
 def test_rows_of_full_length_need_no_lengths():
     model = make_model(CONFIG["heads"])
     inputs, targets, weights = make_arrays()
@@ -179,6 +184,7 @@ def test_rows_of_full_length_need_no_lengths():
 
 # -- compile ----------------------------------------------------------------------------------------------------------
 
+@pytest.mark.usefixtures("without_graphs")
 def test_losses_weights_and_metrics_given_to_compile():
     inputs, targets, weights = make_arrays()
     model = make_model()
@@ -204,6 +210,7 @@ def test_losses_weights_and_metrics_given_to_compile():
     assert model.metrics_names == ["loss", "keyword_loss", "gender_loss", "keyword_accuracy", "gender_accuracy"]
 
 
+@pytest.mark.usefixtures("without_graphs")
 def test_a_model_with_one_head_takes_its_loss_and_metrics_alone():
     inputs, targets, _ = make_arrays()
     model = make_model(["keyword"])
@@ -225,6 +232,7 @@ def test_what_compile_refuses(options, message):
         make_model(CONFIG["heads"]).compile(**options)
 
 
+@pytest.mark.usefixtures("without_graphs")
 def test_what_fit_refuses():
     model = make_model()
     model.compile()

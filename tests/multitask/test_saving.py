@@ -105,6 +105,7 @@ def test_a_loaded_model_goes_on_training_as_it_was_compiled(tmp_path):
     np.testing.assert_array_equal(model(AUDIO)["keyword"], weights_only(AUDIO)["keyword"])
 
 
+@pytest.mark.usefixtures("without_graphs")
 def test_what_rests_goes_on_resting(tmp_path):
     model = make_model(backbone={**CONFIG["backbone"], "dropout": 0.5})
     frozen = freeze(model, ["backbone/*", "keyword/logits/bias"])

@@ -174,6 +174,7 @@ def test_a_model_that_looks_ahead_says_so():
         model.initial_state()
 
 
+@pytest.mark.usefixtures("without_graphs")
 def test_streams_train(tmp_path):
     model = build(streaming("conformer", heads=["letters", "keyword"]), spread=False)
     model.compile(keras.optimizers.Adam(1e-2))

@@ -112,6 +112,7 @@ def cross_entropy(logits, targets):
     return -(smooth * (logits - np.logaddexp.reduce(logits, axis=1, keepdims=True))).sum(axis=1).mean()
 
 
+@pytest.mark.usefixtures("without_graphs")
 def test_a_finished_run_knows_its_priors(tmp_path):
     lines = []
     for number in range(4):

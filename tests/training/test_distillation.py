@@ -20,6 +20,8 @@ from speechzoo.training.prepare import prepare_run
 from speechzoo.weights import model_values, read_arrays, save_weights
 from tests.training.tiny_corpus import make_corpus
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 PAGE = Path(__file__).parents[2] / "docs" / "fine_tuning.md"
 SHORT = ["training.epochs=1", "training.evaluate_every=100", "data.dev=[]", "training.ema_momentum=0"]
 

@@ -17,6 +17,8 @@ from speechzoo.training.run_log import read_log
 from speechzoo.weights import read_arrays, save_weights, write_arrays
 from tests.training.tiny_corpus import make_corpus
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 EVERYTHING = ["data.augment.gain.probability=0", "frontend.frequency_masks=0",
               "training.freeze=[frontend/*, backbone/*]", "training.rates={'*/pooling/*': 0.5}", "training.decay=linear",
               "training.penalties=[{type: l2_sp, strength: 0.1}]", "training.cache_features=true",

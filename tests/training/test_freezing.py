@@ -40,6 +40,7 @@ def test_what_matches_stays_and_the_rest_trains():
     assert len(kept) == 2 + 2 * len(model.trainable_variables)  # step, rate, and two moments of each
 
 
+@pytest.mark.usefixtures("without_graphs")
 def test_single_weights_of_a_layer():
     model = make_model("static")
     assert freeze(model, ["*/kernel"]) == {path for path in values_of(model) if path.endswith("/kernel")}
@@ -48,6 +49,7 @@ def test_single_weights_of_a_layer():
     assert still == {path for path in before if path.endswith(("/kernel", *MEASURED)) or path.startswith("frontend/")}
 
 
+@pytest.mark.usefixtures("without_graphs")
 def test_a_frozen_backbone_computes_what_it_does_after_training():
     """No dropout, and the stored statistics: the loss of a training step is that of an evaluation."""
     model = make_model("static")
@@ -64,6 +66,7 @@ def test_a_frozen_backbone_computes_what_it_does_after_training():
     assert make_train_step(plain)(inputs, targets, weights)["loss"] != pytest.approx(evaluated["loss"], rel=1e-3)
 
 
+@pytest.mark.usefixtures("without_graphs")
 def test_statistics_alone():
     """Scales and offsets train on the statistics that there were."""
     model = make_model("static")
@@ -82,6 +85,7 @@ def test_statistics_alone():
                                      if path.endswith("moving_mean")} <= changed
 
 
+@pytest.mark.usefixtures("without_graphs")
 @pytest.mark.parametrize("weighting", ["gradnorm", "pcgrad"])
 def test_heads_alone_train_under_weightings_of_gradients(weighting):
     model = make_model(weighting)

@@ -20,6 +20,8 @@ from tests.tiny_models import tiny
 from tests.tiny_parts import BACKBONES
 from tests.training.tiny_corpus import make_corpus
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 LORA = {"training": {"lora": {"rank": 2}}}
 # Its weights are those of recurrent layers, which have no updates.
 WITHOUT = {"ge2e_lstm"}

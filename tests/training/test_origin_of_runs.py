@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from speechzoo.origin import Origin, read_origin
 from speechzoo.registry import load
 from speechzoo.training.trainer import train
@@ -11,6 +13,7 @@ from tests.training.tiny_corpus import make_corpus
 SHORT = ["training.epochs=1"]
 
 
+@pytest.mark.usefixtures("without_graphs")
 def test_a_run_keeps_the_origin_it_started_with(tmp_path):
     corpus = make_corpus(tmp_path / "corpus")
     plain = train(corpus, tmp_path / "plain", overrides=SHORT)

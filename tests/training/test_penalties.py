@@ -19,6 +19,8 @@ from speechzoo.weights import LoadReport, load_weights, model_values, save_weigh
 from tests.multitask.test_weighting_training import make_batches, make_model, values_of
 from tests.training.tiny_corpus import make_corpus
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 PULLED = PartConfig("l2_sp", {"strength": 0.3, "new_strength": 0.2})
 OPTIONS = ["training.epochs=1", "training.evaluate_every=100", "data.dev=[]", "training.ema_momentum=0"]
 

@@ -221,6 +221,7 @@ def test_all_that_fit_when_none_are_named(folder, tmp_path):
         prepare_run(load_config(folder / "student.yaml", taught(tmp_path / "part", heads=["speech"])))
 
 
+@pytest.mark.usefixtures("without_graphs")
 def test_heads_on_cached_features_can_be_taught(folder, tmp_path):
     cached = ["data.augment.noise.probability=0", "data.augment.silence.probability=0", "training.cache_features=true",
               "training.freeze=[frontend/*, backbone/*]"]
@@ -233,6 +234,7 @@ def test_heads_on_cached_features_can_be_taught(folder, tmp_path):
 
 # -- runs --------------------------------------------------------------------------------------------------------------
 
+@pytest.mark.slow
 def test_a_student_learns_what_nobody_told_it(folder, tmp_path):
     """A teacher that knows high tones from low ones, a student without a single label."""
     options = ["training.epochs=40", "data.augment.silence.probability=0", "data.augment.noise.probability=0",
@@ -253,6 +255,7 @@ def test_a_student_learns_what_nobody_told_it(folder, tmp_path):
     assert wrong["teacher"] == 0 and wrong["student"] <= 1
 
 
+@pytest.mark.usefixtures("without_graphs")
 def test_a_run_that_was_cut_short_ends_like_one_that_was_not(folder, tmp_path):
     overrides = taught(folder / "teacher", features=FEATURES, heads=["transcript", "speaker"])
     config = folder / "student.yaml"

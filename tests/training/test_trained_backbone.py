@@ -20,6 +20,8 @@ from tests.tiny_models import build, tiny
 from tests.tiny_parts import BACKBONES
 from tests.training.tiny_corpus import make_corpus
 
+pytestmark = pytest.mark.usefixtures("without_graphs")
+
 # Backbones whose blocks end in something that all of them make together, and what they say of it.
 WHOLE = {"bc_resnet": "its four stages are one network", "ecapa_tdnn": "made of those of all blocks together"}
 MOOD = {"mood": {"type": "classifier", "classes": ["calm", "angry"]}}

@@ -13,7 +13,7 @@ from speechzoo.training.prepare import prepare_run
 from speechzoo.transfer import schedules, transfer
 from speechzoo.transfer import search as command
 from speechzoo.transfer.recordings import make_folds, read_recordings
-from tests.helpers import tone, write_wav
+from tests.helpers import tone, without_graphs, write_wav
 from tests.training.tiny_corpus import make_corpus
 
 
@@ -44,7 +44,8 @@ def setting(tmp_path_factory):
     folder = tmp_path_factory.mktemp("transfer")
     patch = pytest.MonkeyPatch()
     patch.setattr(trainer, "plot_curves", lambda *_: None)
-    trainer.train(make_corpus(folder), folder / "base", overrides=["training.epochs=20", "training.ema_momentum=0"])
+    with without_graphs():
+        trainer.train(make_corpus(folder), folder / "base", overrides=["training.epochs=1", "training.ema_momentum=0"])
     patch.undo()
     for number in range(12):
         name = ("deep", "shrill")[number % 2]
@@ -54,10 +55,11 @@ def setting(tmp_path_factory):
 
 
 @pytest.fixture
-def short(monkeypatch):
-    """The two schedules that train on stored frames, and two folds."""
+def short(monkeypatch, without_graphs):
+    """The two schedules that train on stored frames, two folds, and few steps."""
     monkeypatch.setattr(trainer, "plot_curves", lambda *_: None)
     monkeypatch.setattr("speechzoo.transfer.recordings.FOLDS", 2)
+    monkeypatch.setattr(command, "_STEPS", 12)
     everything = schedules.SCHEDULES[:]
     schedules.SCHEDULES[:] = [schedule for schedule in everything if schedule.name in ("probe", "slow-probe")]
     yield
