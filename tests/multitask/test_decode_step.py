@@ -1,10 +1,5 @@
 """A head `seq2seq` in a model: it trains beside CTC on every backend, is saved, and writes step by step."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
@@ -13,6 +8,7 @@ from speechzoo.config import ZooConfig, from_dict
 from speechzoo.decoding.attention.cache import CACHE_STEP
 from speechzoo.multitask.build import build_model
 from tests.helpers import tone
+from tests.on_jax import run_on_jax
 
 CONFIG = {
     "name": "writer",
@@ -99,9 +95,7 @@ print(logs[-1] < 0.7 * logs[0], max(differences) < 1e-5)
 """
 
 
+@pytest.mark.slow
+@pytest.mark.jax
 def test_it_trains_and_writes_on_jax():
-    pytest.importorskip("jax")
-    result = subprocess.run([sys.executable, "-c", ON_JAX], capture_output=True, text=True, check=False,
-                            cwd=Path(__file__).parents[2], env={**os.environ, "KERAS_BACKEND": "jax"})
-    assert result.returncode == 0, result.stderr
-    assert result.stdout == "True True\n"
+    assert run_on_jax(ON_JAX) == "True True\n"

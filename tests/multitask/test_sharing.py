@@ -1,15 +1,10 @@
 """Sharings: what holds for every one of them, on features and in whole models."""
 
 import functools
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 import yaml
 
 from speechzoo import cli
@@ -22,6 +17,7 @@ from speechzoo.multitask.sharing import SHARINGS
 from speechzoo.weights import assign_values, model_values
 from tests import tiny_parts
 from tests.helpers import spread_weights, weighted_sum
+from tests.on_jax import run_on_jax
 from tests.tiny_models import tiny
 
 BLOCKS = {"keyword": 2, "phones": 2, "gender": 1}
@@ -52,6 +48,8 @@ def make_features(growth=0, seed=0):
 
 def check_on_features(method, backbone, blocks, unmoved=()):
     """Padding changes nothing, with and without masks; every weight has an effect."""
+    import tensorflow as tf  # not above: JAX's process has none
+
     # A network of its own runs to the end, though its head reads an earlier block, and a fusion makes values for all.
     blocks = dict.fromkeys(BLOCKS, 2) if method in ("soft", "nddr") else blocks
     model, sharing = features_model(method, backbone, blocks, **tiny_parts.SHARINGS[method])
@@ -181,17 +179,14 @@ for method in ON_BOTH:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.jax
 def test_sharings_give_the_same_on_jax(tmp_path):
-    pytest.importorskip("jax")
     for method in ON_BOTH:
         model = whole_model(method)
         outputs = {f"output {head}": np.asarray(output) for head, output in model(INPUTS).items()}
         np.savez(tmp_path / f"{method}.npz", **model_values(model), **outputs)
-    result = subprocess.run([sys.executable, "-c", ON_JAX, tmp_path], capture_output=True, text=True, check=False,
-                            cwd=Path(__file__).parents[2],
-                            env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"})
-    assert result.returncode == 0, result.stderr
+    run_on_jax(ON_JAX, tmp_path)
 
 
 def test_what_each_costs():

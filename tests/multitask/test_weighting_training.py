@@ -1,10 +1,6 @@
 """Every registered weighting trains a real model, in `fit` and in the trainer, and resumes exactly."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,6 +12,7 @@ from speechzoo.multitask.weighting import WEIGHTINGS, GradientWeighting
 from speechzoo.training import trainer
 from speechzoo.training.checkpoint import RunState, load_checkpoint, save_checkpoint
 from tests.helpers import tone, write_wav
+from tests.on_jax import run_on_jax
 from tests.tiny_models import tiny
 
 CONFIG = tiny(frontend={"type": "log_mel", "hop_seconds": 0.03, "window_seconds": 0.03}, heads={
@@ -162,12 +159,10 @@ except ValueError as error:
 """
 
 
+@pytest.mark.slow
+@pytest.mark.jax
 def test_losses_are_weighed_on_jax_and_gradients_say_what_they_need():
-    pytest.importorskip("jax")
-    result = subprocess.run([sys.executable, "-c", ON_JAX], capture_output=True, text=True, check=False,
-                            cwd=Path(__file__).parents[2], env={**os.environ, "KERAS_BACKEND": "jax"})
-    assert result.returncode == 0, result.stderr
-    *trained, message = result.stdout.splitlines()
+    *trained, message = run_on_jax(ON_JAX).splitlines()
     assert trained == ["True True", "True False", "True True", "True True"]
     assert message.startswith("PCGradWeighting takes the heads' gradients one by one, which needs the TensorFlow "
                               "backend, not 'jax'; set KERAS_BACKEND=tensorflow, or take a weighting of losses: static,")

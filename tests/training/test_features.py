@@ -1,10 +1,7 @@
 """Heads that train on frames that are kept: the same batches, computed once, in a bounded folder."""
 
-import importlib.util
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +14,8 @@ from speechzoo.training.batches import TrainingData
 from speechzoo.training.features import FeatureCache, check_cacheable
 from speechzoo.training.freezing import freeze
 from speechzoo.weights import read_arrays
-from tests.training.tiny_corpus import SPEAKERS, make_corpus
+from tests.on_jax import run_on_jax
+from tests.training.tiny_corpus import AS_PROGRAM, SPEAKERS, make_corpus
 
 FROZEN = ["data.augment.gain.probability=0", "frontend.frequency_masks=0", "training.freeze=[frontend/*, backbone/*]",
           "training.epochs=2", "training.evaluate_every=100"]
@@ -171,15 +169,11 @@ def test_what_can_not_be_kept(corpus, change, message):
         check_cacheable(config, model, freeze(model, config.training.freeze))
 
 
+@pytest.mark.slow
 @pytest.mark.jax
-@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="jax is not installed")
 def test_jax_trains_heads_on_frames(corpus, tmp_path):
-    process = subprocess.run(
-        [sys.executable, "-m", "tests.training.tiny_corpus", str(corpus), str(tmp_path / "run"), "outputs", *CACHED,
-         "training.cache_gigabytes=1e-5", "training.rates={'*/pooling/*': 0.5}"],
-        cwd=Path(__file__).parents[2], capture_output=True, text=True,
-        env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"})
-    assert process.returncode == 0, process.stderr
+    run_on_jax(AS_PROGRAM, corpus, tmp_path / "run", "outputs", *CACHED, "training.cache_gigabytes=1e-5",
+               "training.rates={'*/pooling/*': 0.5}")
     assert (tmp_path / "run" / "outputs.npz").is_file()
     log = trainer.RunLog(tmp_path / "run").path.read_text()
     assert '"event": "features"' in log and '"left_out": 0' not in log

@@ -1,5 +1,6 @@
 """A corpus of tones and a config that trains on it in seconds; run as a program it trains in a process of its own."""
 
+import contextlib
 import json
 import os
 import signal
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.helpers import tone, write_wav
+from tests.helpers import tone, without_graphs, write_wav
 
+# For `tests.on_jax`.
+AS_PROGRAM = 'import runpy\nrunpy.run_module("tests.training.tiny_corpus", run_name="__main__")\n'
 SPEAKERS = ["speaker_0", "speaker_1", "speaker_2"]
 CONFIG = """
 summary: Low and high tones.
@@ -56,6 +59,8 @@ def final_outputs(config, output):
 
 def main(config, output, moment, overrides):
     """Trains; at `moment` ("step 5", "rename 3") the process kills itself; "outputs" stores the final ones."""
+    import keras
+
     from speechzoo.training import trainer
 
     trainer.LOG_EVERY = 1
@@ -74,7 +79,8 @@ def main(config, output, moment, overrides):
         replace(source, target)
 
     os.replace = rename
-    trainer.train(config, output, overrides=overrides, on_record=on_record)
+    with without_graphs() if keras.backend.backend() == "tensorflow" else contextlib.nullcontext():
+        trainer.train(config, output, overrides=overrides, on_record=on_record)
     if what == "outputs":
         np.savez(output / "outputs.npz", **final_outputs(config, output))
 
