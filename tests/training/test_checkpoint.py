@@ -20,7 +20,8 @@ def compiled_model(units=4, seed=1):
     hidden = keras.layers.BatchNormalization(name="norm")(keras.layers.Dense(units, name="body")(inputs))
     hidden = keras.layers.Dropout(0.5, name="dropout")(hidden)
     model = keras.Model(inputs, keras.layers.Dense(1, name="head")(hidden), name="small")
-    model.compile(keras.optimizers.AdamW(0.1, use_ema=True, ema_momentum=0.7), loss="mse")
+    model.compile(keras.optimizers.AdamW(0.1, use_ema=True, ema_momentum=0.7), loss="mse",
+                  jit_compile=False)
     return model
 
 
