@@ -40,6 +40,10 @@ SOUNDS = {
 }
 
 
+# What the weights know doesn't depend on TensorFlow's version.
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def heard():
     model = speechzoo.load("mtl_whisper_tiny")
