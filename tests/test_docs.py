@@ -51,6 +51,7 @@ NOT_RUN = {
     r"speechzoo .*--microphone\b|speechzoo listen \S+ - ":
         "somebody must speak; tests/cli/test_recognize.py has a microphone",
     r"speechzoo transfer ": "takes recordings and half an hour; tests/transfer/test_transfer.py has tones",
+    r"speechzoo meta ": "takes recordings of many words; tests/meta/test_meta.py has tones",
     r"speechzoo train ": "takes hours and corpora; tests/training/test_trainer.py trains on tones",
     r"speechzoo (evaluate|prepare) ":
         "takes corpora; tests/cli/test_evaluate.py and tests/cli/test_cli_prepare.py have small ones",
@@ -64,6 +65,7 @@ NOT_RUN = {
     r"speechzoo recognize .*--(spoken-language|task)": "takes Whisper; tests/decoding/attention/test_decoder.py has a decoder",
     r"speechzoo recognize \S+ - ": "reads standard input; tests/cli/test_recognize.py has a recording there",
     r"speechzoo recognize imported/": "takes weights of others; tests/published imports what its tests write",
+    r"speechzoo recognize models/mine": "takes what was learnt; tests/meta/test_meta.py loads such a model",
     r"speechzoo recognize runs/": "takes a run; tests/compatibility/test_fixtures.py opens one",
     r"python -m (benchmarks|tools)\.": "takes corpora or hours; tests/benchmarks and tests/tools have their parts",
     r"python -m venv |python (-c|examples/)": "is about the machine, or takes corpora; parsed above",

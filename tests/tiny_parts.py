@@ -47,6 +47,7 @@ HEADS = {
     "classifier": {"classes": ["yes", "no", "_unknown_"]},
     "ctc": {"units": ["a", "b", " "]},
     "frame_classifier": {"classes": ["none", "speech"]},
+    "relation": {"classes": ["yes", "no", "_unknown_"], "hidden_size": 7},
     "seq2seq": {"layers": 1, "size": 8, "num_heads": 2, "maximum_tokens": 12},
     "slots": {"slots": {"size": ["large", "small"], "drink": ["coffee"]}},
     "speaker": {"embedding_size": 6},

@@ -18,6 +18,7 @@ COMMANDS = {
     "align": "speechzoo.cli.align",
     "train": "speechzoo.cli.train",
     "transfer": "speechzoo.cli.transfer",
+    "meta": "speechzoo.cli.meta",
     "evaluate": "speechzoo.cli.evaluate",
     "recognize": "speechzoo.cli.recognize",
     "export": "speechzoo.cli.export",

@@ -5,6 +5,7 @@ from speechzoo.heads.ctc import CTCHead
 from speechzoo.heads.frame_classifier import FrameClassifierHead
 from speechzoo.heads.frame_phones import AlignmentHead
 from speechzoo.heads.head import Head
+from speechzoo.heads.relation import RelationHead
 from speechzoo.heads.seq2seq import Seq2SeqHead
 from speechzoo.heads.slots import SlotsHead
 from speechzoo.heads.speaker import SpeakerHead
@@ -14,7 +15,7 @@ from speechzoo.heads.svm import SVMHead
 # Name in a zoo config -> class.
 HEADS = {"ctc": CTCHead, "classifier": ClassifierHead, "slots": SlotsHead, "speaker": SpeakerHead, "svm": SVMHead,
          "alignment": AlignmentHead, "spotter": SpotterHead, "frame_classifier": FrameClassifierHead,
-         "seq2seq": Seq2SeqHead}
+         "seq2seq": Seq2SeqHead, "relation": RelationHead}
 
-__all__ = ["HEADS", "AlignmentHead", "CTCHead", "ClassifierHead", "FrameClassifierHead", "Head", "SVMHead",
-           "Seq2SeqHead", "SlotsHead", "SpeakerHead", "SpotterHead"]
+__all__ = ["HEADS", "AlignmentHead", "CTCHead", "ClassifierHead", "FrameClassifierHead", "Head", "RelationHead",
+           "SVMHead", "Seq2SeqHead", "SlotsHead", "SpeakerHead", "SpotterHead"]

@@ -85,8 +85,12 @@ class ClassifierHead(PooledHead):
         options = {"dtype": self.dtype_policy}
         self.hidden = Dense(hidden_size, activation="relu", name="hidden", **options) if hidden_size else None
         self.dropout = keras.layers.Dropout(dropout, name="dropout", **options)
-        self.logits = Dense(len(self.classes), name="logits", **options)
+        self.logits = self.make_logits()
         self.threshold = self.weak = self.wake_doubts = None
+
+    def make_logits(self):
+        """The layer from what the pooling gave, or from the hidden layer, to logits; it has a `kernel` and a `bias`."""
+        return Dense(len(self.classes), name="logits", dtype=self.dtype_policy)
 
     def build(self, frames_shape, *_):
         size = frames_shape[-1]

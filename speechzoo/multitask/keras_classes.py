@@ -66,6 +66,7 @@ CLASSES = {
     "heads.softmax_cross_entropy": ["SoftmaxCrossEntropy"],
     "heads.speaker": ["SpeakerHead"],
     "heads.spotter": ["SpotterHead"],
+    "heads.relation": ["RelationHead", "RelationLogits", "RelationScore"],
     "heads.svm": ["HingeLoss", "SVMHead"],
     "multitask.labelled_mean": ["LabelledMean"],
     "multitask.model": ["MultiTaskModel"],

@@ -56,6 +56,12 @@ CASES = {
         ({"classes": ["alexa", "_silence_"], "window": 1, "memory": 3.0, "hidden_size": 7},
          ["alexa", "_silence_", "alexa", "_silence_"], (4, 2)),
     ],
+    "relation": [
+        # The same number for all classes changes no posterior.
+        (tiny_parts.HEADS["relation"], ["yes", "maybe", "no", "_unknown_"], (4, 3), ("relation/score/bias",)),
+        ({"classes": ["yes", "no"], "hidden_size": 5, "label": "keyword"}, ["yes", "no", "no", "yes"], (4, 2),
+         ("relation/score/bias",)),
+    ],
     "svm": [
         ({"classes": ["yes", "no", "maybe"]}, ["yes", "no", "yes", "yes"], (4, 3)),
         ({"classes": ["yes", "no", "_unknown_"], "hinge": "one_vs_rest", "fourier_features": 9, "label": "keyword"},

@@ -79,6 +79,11 @@ COLUMNS: dict[str, tuple[int, dict[str, str]]] = {
         "": "{corpus}", "recordings": "{recordings}", "layer": "{layer}", "threshold": _at_both("threshold", ".2f"),
         "owner": _at_both("owner"), "others": _at_both("others"), "other words": _at_both("wrong"),
         "false alarms per hour": _at_both("alarms_per_hour", ".2f")}),
+    "meta_learning": (2, {
+        "": "`{model}`", "method": "{method}", "recordings": "{recordings}", "block": "{block}",
+        "right": "{accuracy:.1%}", "95 %": "{accuracy_low:.1%} to {accuracy_high:.1%}",
+        "right and accepted, 5 % of others accepted": "{hits:.1%}", "the same at the threshold set before": "{set_hits:.1%}",
+        "others accepted there": "{set_false_accepts:.1%}", "seconds": "{seconds:.0f}"}),
     "owner": (1, {
         "": "{corpus}", "sentences": "{sentences}", "speakers": "{speakers}",
         "own: phones wrong (`phones`)": _both("own_phones"), "letters wrong (`transcript`)": _both("own_letters"),
