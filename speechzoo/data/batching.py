@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,7 @@ class BatchPlan:
             labels, and utterances that have labels of heads that wait alone are left out.
         epochs: How many there will be, for what changes from the first to the last.
         read: Reads a manifest, see `Examples`.
+        fields: Fields that `examples` keeps the values of.
 
     Attributes:
         examples: The utterances and their labels.
@@ -76,7 +77,7 @@ class BatchPlan:
     def __init__(self, sources: Sequence[SourceConfig], config: DataConfig, heads: dict, seed: int = 0,
                  frame_seconds: float | None = None, training: bool = True, sort_first_epoch: bool = False,
                  sample_rate: int = 16000, labelled_only: bool = False, first_epochs: dict[str, int] | None = None,
-                 epochs: int = 1, read: Callable[[Path], list[dict]] = read_manifest):
+                 epochs: int = 1, read: Callable[[Path], list[dict]] = read_manifest, fields: Iterable[str] = ()):
         self.config, self.seed, self.sample_rate = config, seed, sample_rate
         self.sort_first_epoch = sort_first_epoch
         self._first_epochs, self._epochs = first_epochs or {}, epochs
@@ -88,7 +89,7 @@ class BatchPlan:
         fastest = max(1.0, self._speed.maximum) if self._speed else 1.0
         self.examples = Examples(sources, heads, config.root, config.minimum_seconds,
                                  np.inf if self._crop else float(self._edges[-1]), frame_seconds, fastest,
-                                 labelled_only, read)
+                                 labelled_only, read, fields)
         self._draws = self._plan_draws()
         self._label_lengths = {name: self._longest_labels(name, fastest) for name, head in heads.items()
                                if None in head.target_shape}
