@@ -18,6 +18,8 @@ COMMANDS = {
     "align": "speechzoo.cli.align",
     "train": "speechzoo.cli.train",
     "transfer": "speechzoo.cli.transfer",
+    "adapt-domain": "speechzoo.cli.adapt_domain",
+    "pseudo-label": "speechzoo.cli.pseudo_label",
     "evaluate": "speechzoo.cli.evaluate",
     "recognize": "speechzoo.cli.recognize",
     "export": "speechzoo.cli.export",

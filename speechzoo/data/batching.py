@@ -72,6 +72,7 @@ class BatchPlan:
 
     Attributes:
         examples: The utterances and their labels.
+        epochs: How many epochs there will be.
     """
 
     def __init__(self, sources: Sequence[SourceConfig], config: DataConfig, heads: dict, seed: int = 0,
@@ -80,7 +81,7 @@ class BatchPlan:
                  epochs: int = 1, read: Callable[[Path], list[dict]] = read_manifest, fields: Iterable[str] = ()):
         self.config, self.seed, self.sample_rate = config, seed, sample_rate
         self.sort_first_epoch = sort_first_epoch
-        self._first_epochs, self._epochs = first_epochs or {}, epochs
+        self._first_epochs, self.epochs = first_epochs or {}, epochs
         self._edges = np.asarray(sorted(config.bucket_seconds), np.float64)
         self._crop = config.crop_seconds if training else 0.0
         self._check_crop(heads)
@@ -158,7 +159,7 @@ class BatchPlan:
 
         Heads that wait count as joined, rows that fill batches don't count.
         """
-        amounts = np.mean([self._amounts(epoch) for epoch in range(self._epochs)], axis=0)
+        amounts = np.mean([self._amounts(epoch) for epoch in range(self.epochs)], axis=0)
         classes, examples = self.examples.heads[head].classes, self.examples
         counts = np.zeros(len(classes))
         for members, share, (place, _) in self._draws:
@@ -201,7 +202,7 @@ class BatchPlan:
         power = last = 1.0 / self.config.source_temperature
         if self.config.last_source_temperature is not None:
             last = 1.0 / self.config.last_source_temperature
-        power += (last - power) * min(epoch / max(self._epochs - 1, 1), 1.0)
+        power += (last - power) * min(epoch / max(self.epochs - 1, 1), 1.0)
         if power != 1.0:
             shares = np.asarray(amounts) ** power
             amounts = (sum(amounts) * shares / shares.sum()).tolist()

@@ -21,6 +21,9 @@ class DomainNumbers:
         domains: Its values; their places are the numbers.
         plan: Plan of the batches, whose examples keep the field.
         reader: Reads their audio.
+
+    Attributes:
+        mixed: Share of the batches of the last planned epoch that hold recordings of two domains or more.
     """
 
     def __init__(self, name: str, field: str, domains: list[str], plan: BatchPlan, reader: AudioReader):
@@ -28,6 +31,9 @@ class DomainNumbers:
         places = {domain: place for place, domain in enumerate(domains)}
         self._numbers = np.array([NO_DOMAIN if value is None else places[str(value)]
                                   for value in plan.examples.values[field]], np.int32)
+        found = [np.unique(self._numbers[batch.indices][self._numbers[batch.indices] >= 0])
+                 for batch in plan.epoch(plan.epochs - 1)]
+        self.mixed = float(np.mean([len(numbers) > 1 for numbers in found]))
 
     def add_to(self, batches: Iterable, plan: list[Batch]) -> Iterator[tuple]:
         """The batches `(inputs, targets, weights)` that a part of the plan makes, with one more input."""
@@ -37,6 +43,7 @@ class DomainNumbers:
             yield {**inputs, self._name: np.where(counts, self._numbers[batch.indices], NO_DOMAIN)}, targets, weights
 
     def report(self) -> dict:
-        """Domain -> its utterances, for `data.json`."""
+        """Counts of utterances by domain, and the share of mixed batches, for `data.json`."""
         counts = Counter(self._numbers.tolist())
-        return {domain: counts[place] for place, domain in enumerate(self._domains)}
+        return {"utterances": {domain: counts[place] for place, domain in enumerate(self._domains)},
+                "mixed_batches": round(self.mixed, 3)}

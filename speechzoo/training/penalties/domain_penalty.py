@@ -48,8 +48,13 @@ class DomainPenalty(Penalty):
         self.batch_inputs = {self.domain_input: ((None,), "int32")}
 
     def outputs_of(self, folder: Path, plan, reader, drawn):
-        """The `DomainNumbers` of a run's training utterances."""
-        return DomainNumbers(self.domain_input, self.label, self.domains, plan, reader)
+        """The `DomainNumbers` of a run's training utterances; ConfigError where no batch holds two domains."""
+        numbers = DomainNumbers(self.domain_input, self.label, self.domains, plan, reader)
+        if not numbers.mixed:
+            raise ConfigError(f"training.penalties: '{self.name}' compares recordings of one batch, and no batch has two "
+                              f"values of {self.label}: their recordings differ in length; give data.bucket_seconds one "
+                              "length for all, or raise data.seconds_per_batch")
+        return numbers
 
     def frames(self, inputs, outputs) -> tuple:
         """The block's frames, float32 (batch, frames, channels), and which are no padding, (batch, frames, 1)."""
