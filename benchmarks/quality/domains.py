@@ -1,6 +1,6 @@
 """A reader of LibriSpeech meets learners of English, a kitchen and a telephone, of which it gets unlabelled recordings only.
 
-    speechzoo import openai/whisper-tiny.en --encoder-only --out imported/whisper_tiny_en
+    speechzoo import WEIGHTS --encoder --out imported/whisper_tiny_en
     python -m benchmarks.quality.domains --data prepared --encoder imported/whisper_tiny_en --runs RUNS
 
 trains a recogniser of phones on a published encoder and on LibriSpeech alone, and takes it to each domain with each method; the
@@ -19,15 +19,16 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import yaml
 
 from benchmarks.quality.parts import Part, evenly, read_part
 from speechzoo.adaptation import AdaptingRecognizer, minimize_entropy, pseudo_label, recompute_statistics
-from speechzoo.config import ZooConfig, from_dict
+from speechzoo.config import DataConfig, PartConfig, SourceConfig, TrainingConfig, ZooConfig
 from speechzoo.data.manifest import read_manifest, with_absolute_paths, write_manifest
 from speechzoo.data.mixing import mix_somewhere, read_noises
 from speechzoo.evaluation import evaluate
 from speechzoo.files import write_atomically
-from speechzoo.registry import load
+from speechzoo.registry import load, read_config
 from speechzoo.training.trainer import train
 from tools.figures import add_figures_option, write_figures
 from tools.tables.plain import plain
@@ -36,10 +37,11 @@ RATE = 16000
 SNR = 5.0  # dB, of the kitchen
 TELEPHONE = (300.0, 3400.0)  # Hz, the band of ITU-T G.712
 LONGEST = 16.0  # seconds of a training sentence: one length for all, so that domains share batches
-# Heads of their own learn fast on frames that rest; what an encoder knows is lost at such rates.
+# A head learns fast on frames that rest; at such a rate an encoder would lose what it knows.
 SOURCE_RATE, RATE_BEHIND = 1e-3, 1e-4
-# Of the gradient that a domain has in the loss, where it has one.
 ENTROPY_RATE = 1e-4
+BATCHES = {"bucket_seconds": [LONGEST], "seconds_per_batch": 6 * LONGEST}
+SETTINGS = {"warmup_steps": 5, "weight_decay": 0.0, "evaluate_every": 100000, "sort_first_epoch": False}
 PENALTIES = {"adversarial": {"type": "adversarial", "strength": 0.3}, "coral": {"type": "coral", "strength": 100.0},
              "mmd": {"type": "mmd", "strength": 3.0}}
 # Method -> how the table calls it, in its order.
@@ -101,24 +103,25 @@ def make_domains(data: Path, folder: Path, count: int) -> dict[str, tuple[Path, 
     return made
 
 
-def make_config(encoder: str, sources: list[dict], changes: dict) -> ZooConfig:
-    """A recogniser of phones on the encoder, and how it trains."""
-    return from_dict(ZooConfig, {
-        "name": "reader", "summary": "Phones of readers.", "frontend": {"type": "whisper_log_mel"},
-        "backbone": {"type": "whisper", "weights": encoder},
+def write_config(path: Path, encoder: str, manifest: Path, epochs: int) -> Path:
+    """The source: a recogniser of phones whose head trains on the resting encoder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump({
+        "name": "reader", "summary": "Phones of readers.", "backbone": {"weights": str(encoder), "freeze": True},
         "heads": {"phones": {"type": "ctc", "units": "phones", "convolutions": 2}},
-        "data": {"root": "/", "train": sources, "bucket_seconds": [LONGEST], "seconds_per_batch": 6 * LONGEST},
-        "training": {"epochs": 1, "warmup_steps": 5, "weight_decay": 0.0, "evaluate_every": 100000,
-                     "sort_first_epoch": False, **changes}})
+        "data": {"train": [{"manifest": str(manifest.resolve())}], **BATCHES},
+        "training": {"epochs": epochs, "learning_rate": SOURCE_RATE, "cache_features": True, **SETTINGS}}), encoding="utf-8")
+    return path
 
 
-def train_source(encoder: str, manifest: Path, run: Path, epochs: int) -> bool:
-    """The head on the resting encoder; False when it was interrupted."""
-    config = make_config(encoder, [{"manifest": str(manifest.resolve())}], {
-        "epochs": epochs, "learning_rate": SOURCE_RATE, "freeze": ["frontend/*", "backbone/*"], "cache_features": True})
-    if not any(weight.path.startswith("frontend/") for weight in load(encoder).frontend.weights):
-        config.training.freeze.remove("frontend/*")  # a front end without weights
-    return train(config, run).ended != "interrupted"
+def trained_on(config: ZooConfig, sources: list[dict], penalties: list[dict]) -> ZooConfig:
+    """The source's config for one more pass, in which all of it trains."""
+    return dataclasses.replace(
+        config, backbone=dataclasses.replace(config.backbone, freeze=False),
+        data=DataConfig(root=config.data.root, train=[SourceConfig(**source) for source in sources], **BATCHES),
+        training=TrainingConfig(epochs=1, learning_rate=RATE_BEHIND, penalties=[
+            PartConfig(options["type"], {key: value for key, value in options.items() if key != "type"})
+            for options in penalties], **SETTINGS))
 
 
 def train_on(method: str, source: Path, made: dict, domain: str, run: Path, error: float) -> bool:
@@ -127,31 +130,28 @@ def train_on(method: str, source: Path, made: dict, domain: str, run: Path, erro
     sources = [{"manifest": str(made["source"].resolve())}]
     penalties = []
     if method == "pseudo":
-        heard = run / "heard.jsonl"
         # The threshold is set on readers, of whom there are labels: nobody has any of the domain.
-        plain_manifest = run / "unlabelled.jsonl"
+        folder = run.with_name(f"{run.name}_labels")
+        plain_manifest, heard = folder / "unlabelled.jsonl", folder / "heard.jsonl"
         lines = [{key: value for key, value in with_absolute_paths(line, unlabelled.parent.resolve()).items()
                   if key not in ("phones", "transcript", "alignment")} for line in read_manifest(unlabelled)]
         write_manifest(plain_manifest, lines)
-        report = pseudo_label(str(source), plain_manifest, heard, ["phones"], dev=made["source"], error=error)
+        report = pseudo_label(source, plain_manifest, heard, ["phones"], dev=made["source"], error=error)
         print(f"  {report.labelled['phones']} of {report.recordings} labelled", flush=True)
         sources.append({"manifest": str(heard.resolve()), "labels": ["phones"]})
     elif method != "longer":
         options = dict(PENALTIES[method])
-        block = load(str(source)).backbone.num_blocks
-        penalties = [{**options, "block": block, "label": "domain",
+        penalties = [{**options, "block": load(source).backbone.num_blocks, "label": "domain",
                       **({} if method == "adversarial" else {"target": domain})}]
         sources.append({"manifest": str(unlabelled.resolve()), "labels": []})
-    trained = load(str(source))
-    config = dataclasses.replace(trained.zoo_config, **{part: getattr(make_config("", sources, {
-        "learning_rate": RATE_BEHIND, "penalties": penalties}), part) for part in ("data", "training")})
+    config = trained_on(read_config(source), sources, penalties)
     return train(config, run, weights=str(source)).ended != "interrupted"
 
 
 def adapt(method: str, source: Path, made: dict, domain: str, runs: Path, error: float):
     """A model, or a recogniser, that a method has made of the source; None when it was interrupted, or doesn't apply."""
     unlabelled, _ = made[domain]
-    model = load(str(source))
+    model = load(source)
     if method == "episodic":
         return AdaptingRecognizer(model, ["phones"], learning_rate=ENTROPY_RATE)
     if method == "entropy":
@@ -162,7 +162,7 @@ def adapt(method: str, source: Path, made: dict, domain: str, runs: Path, error:
         run = runs / ("longer" if method == "longer" else f"{domain}_{method}")
         if not (run / "final.weights.h5").is_file() and not train_on(method, source, made, domain, run, error):
             return None
-        return load(str(run))
+        return load(run)
     return model
 
 
@@ -186,10 +186,11 @@ def main():
     source = arguments.runs / "source"
     if not (source / "final.weights.h5").is_file():
         print("the source ...", flush=True)
-        if not train_source(arguments.encoder, made["source"], source, arguments.epochs):
+        config = write_config(arguments.runs / "reader.yaml", arguments.encoder, made["source"], arguments.epochs)
+        if train(config, source).ended == "interrupted":
             return
     methods = [name for name in METHODS if name in arguments.methods]
-    if not keeps_statistics(load(str(source))):
+    if not keeps_statistics(load(source)):
         methods = [name for name in methods if name != "statistics"]
     rows = []
     for domain, title in DOMAINS.items():

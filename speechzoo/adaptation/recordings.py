@@ -108,7 +108,7 @@ def written_beside(recording: Recording, manifest: Path) -> dict:
     folder, values = manifest.resolve().parent, dict(recording.values)
 
     def shorten(path):
-        return str(Path(path).relative_to(folder)) if Path(path).is_relative_to(folder) else path
+        return str(Path(path).relative_to(folder)) if Path(path).is_relative_to(folder) else str(path)
 
     if "audio" in values:
         values["audio"] = shorten(audio_path(manifest, values))
