@@ -105,7 +105,8 @@ class _Moments:
         """Counts one batch: inputs and mask as the normalisation gets them."""
         inputs = ops.cast(inputs, "float32")
         valid = None if valid is None else ops.cast(valid, "float32")
-        mean, variance = (ops.convert_to_numpy(moment).astype(np.float64) for moment in self.norm.moments(inputs, valid))
+        moments = self.norm.moments(inputs, valid)
+        mean, variance = (ops.convert_to_numpy(moment).astype(np.float64) for moment in moments)
         # Frames, and not positions: bins are as many in each.
         count = float(np.prod(inputs.shape[:2]) if valid is None else ops.sum(valid))
         total, difference = self.count + count, mean - self.mean

@@ -162,8 +162,8 @@ class _Labeller:
         can = [name for name, spec in specs.items() if answer_kind(spec).labels_recordings]
         for name in heads or ():
             if name not in can:
-                raise ConfigError(f"head '{name}' is of type '{specs[name]['type']}', whose answers are no labels; heads "
-                                  "that write or choose for a whole recording are")
+                raise ConfigError(f"head '{name}' is of type '{specs[name]['type']}', whose answers are no labels; "
+                                  "those of heads that write or choose for a whole recording are")
         if not can:
             raise ConfigError(f"model '{model.spec['name']}' has no head that writes or chooses for a whole recording")
         self.heads, self.specs = can, {}
@@ -198,8 +198,8 @@ class _Labeller:
                         column.append(value)
         lacking = [label for label, (confidences, _, _) in trials.items() if not confidences]
         if len(lacking) == len(trials):
-            raise ConfigError(f"the recordings to calibrate on have no label {', '.join(lacking)} that can be compared; "
-                              "give labelled ones, or a confidence")
+            raise ConfigError(f"the recordings to calibrate on have no label {', '.join(lacking)} that can be "
+                              "compared; give labelled ones, or a confidence")
         return {label: choose_threshold(*columns, most) for label, columns in trials.items()}
 
     def _errors(self, label, answer, values):

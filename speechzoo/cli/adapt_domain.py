@@ -1,4 +1,4 @@
-"""`speechzoo adapt-domain`: a model and recordings of a domain that nobody labelled -> a model that is at home there."""
+"""`speechzoo adapt-domain`: a model and recordings of a domain that nobody labelled -> a model for it."""
 
 from speechzoo.cli.decoder_options import positive, split_names
 
@@ -14,8 +14,8 @@ def add_arguments(parser):
                         help="recordings, folders of them, or one manifest, whose labels aren't looked at")
     parser.add_argument("--split", metavar="SPLIT", help="only this split of the manifest")
     parser.add_argument("--method", choices=METHODS, required=True,
-                        help="statistics: mean and variance of batch normalisations and stored features; entropy: train "
-                             "scales, offsets and the first convolutions until the heads are surer")
+                        help="statistics: mean and variance of batch normalisations and stored features; entropy: "
+                             "train scales, offsets and the first convolutions until the heads are surer")
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the adapted model")
     parser.add_argument("--prior-seconds", type=float, metavar="S",
                         help="statistics: what the old ones count as, seconds of audio (0)")

@@ -44,7 +44,7 @@ def add_arguments(parser):
                         help="who speaks when: voices are told apart and numbered, those of --voices named")
     adapting = parser.add_argument_group("recordings unlike those of the training", "zoo models and runs only")
     adapting.add_argument("--test-time-adaptation", action="store_true",
-                          help="before each recording, train the model for some steps to be surer of it; then forget it")
+                          help="before each recording, train the model to be surer of it, and then forget it")
     adapting.add_argument("--adaptation-rate", type=positive, metavar="R", help="learning rate of these steps (2e-5)")
     many = parser.add_argument_group("many recordings")
     many.add_argument("--out", type=Path, metavar="DIR",

@@ -9,7 +9,7 @@ from speechzoo.data.audio_reader import AudioReader
 from speechzoo.data.batching import Batch, BatchPlan
 
 NO_DOMAIN = -1
-"""`NO_DOMAIN` is the number of recordings that count nowhere: without a domain, unreadable, or there to fill a batch."""
+"""`NO_DOMAIN` is the number of recordings that count nowhere: without a domain, unreadable, or filling a batch."""
 
 
 class DomainNumbers:

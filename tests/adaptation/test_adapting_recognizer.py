@@ -1,4 +1,4 @@
-"""Models that become surer: the objectives by hand, what trains, what is forgotten, and a problem with a known answer."""
+"""Models that become surer, as docs/domains.md has them: the objectives by hand, what trains and what is forgotten."""
 
 import keras
 import numpy as np

@@ -27,7 +27,7 @@ class Answer(abc.ABC):
         fields: Labels whose answers have a field of their own in a Recognition; those of others go into its `labels`.
         framewise: The output has one row per frame; `MultiTaskModel.spec` adds `frame_seconds` to the head's spec.
         stepwise: Its output is read by the steps of a decoder (`Recognizer.decode_steps`), under an `AttentionSearch`.
-        labels_recordings: Its answers are labels of whole recordings as manifests write them: a model can label with it.
+        labels_recordings: Its answers are labels of whole recordings as manifests write them.
         compares_recordings: It is scored by pairs of recordings, which must not be the same one twice.
         metric_units: Unit of each metric of `score` that is no rate; empty text where it has none.
     """

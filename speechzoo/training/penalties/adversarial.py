@@ -36,8 +36,8 @@ class Adversarial(DomainPenalty):
     def __init__(self, block: int, label: str = "corpus", strength: float = 1.0, hidden_size: int = 128, **kwargs):
         super().__init__(block, label, **kwargs)
         if not strength >= 0 or hidden_size < 1:
-            raise ValueError(f"adversarial: strength {strength:g} must be 0 or more, and hidden_size {hidden_size} 1 or "
-                             "more")
+            raise ValueError(f"adversarial: strength {strength:g} must be 0 or more, and hidden_size {hidden_size} 1 "
+                             "or more")
         self.strength, self.hidden_size = strength, hidden_size
 
     def start(self, model):

@@ -42,8 +42,8 @@ class DomainPenalty(Penalty):
         self.domains = list(self.values[self.label])
         if len(self.domains) < 2:
             found = f"only '{self.domains[0]}'" if self.domains else "none"
-            raise ConfigError(f"training.penalties: '{self.name}' needs two values of {self.label} or more in data.train, "
-                              f"which has {found}; give the recordings one each, or the sources "
+            raise ConfigError(f"training.penalties: '{self.name}' needs two values of {self.label} or more in "
+                              f"data.train, which has {found}; give the recordings one each, or the sources "
                               f"default_labels: {{{self.label}: ...}}")
         self.batch_inputs = {self.domain_input: ((None,), "int32")}
 
@@ -51,9 +51,9 @@ class DomainPenalty(Penalty):
         """The `DomainNumbers` of a run's training utterances; ConfigError where no batch holds two domains."""
         numbers = DomainNumbers(self.domain_input, self.label, self.domains, plan, reader)
         if not numbers.mixed:
-            raise ConfigError(f"training.penalties: '{self.name}' compares recordings of one batch, and no batch has two "
-                              f"values of {self.label}: their recordings differ in length; give data.bucket_seconds one "
-                              "length for all, or raise data.seconds_per_batch")
+            raise ConfigError(f"training.penalties: '{self.name}' compares recordings of one batch, and no batch has "
+                              f"two values of {self.label}: their recordings differ in length; give "
+                              "data.bucket_seconds one length for all, or raise data.seconds_per_batch")
         return numbers
 
     def frames(self, inputs, outputs) -> tuple:

@@ -32,7 +32,7 @@ class MMD(TwoDomains):
 
 
 def discrepancy(rows, source, target):
-    """Unbiased squared discrepancy of the rows (rows, channels) of two sides, each float32 (rows,) of ones and zeros."""
+    """Unbiased squared discrepancy of the rows (rows, channels) of two sides, each float32 (rows,) of 1 and 0."""
     place = ops.arange(ops.shape(rows)[0], dtype="int32")
     different = ops.cast(place[:, None] != place[None], "float32")
     squares = ops.sum(ops.square(rows), axis=-1)
@@ -42,7 +42,8 @@ def discrepancy(rows, source, target):
     mean = ops.stop_gradient(ops.sum(distances * pairs) / ops.maximum(ops.sum(pairs), 1.0))
     kernel = sum(ops.exp(-distances / ops.maximum(width * mean, 1e-12)) for width in WIDTHS) / len(WIDTHS)
     sides = ((source, source), (target, target), (source, target))
-    within_source, within_target, between = (_mean(kernel, one[:, None] * other[None] * different) for one, other in sides)
+    within_source, within_target, between = (_mean(kernel, one[:, None] * other[None] * different)
+                                             for one, other in sides)
     enough = ops.cast(ops.minimum(ops.sum(source), ops.sum(target)) > 1.5, "float32")
     return enough * (within_source + within_target - 2.0 * between)
 

@@ -76,7 +76,7 @@ class Penalty(keras.layers.Layer):
             drawn: Utterances that its batches hold, int (utterances,).
 
         Returns:
-            What has `add_to(batches, plan)` and, for `data.json`, `report()`; a `FrameStore` is filled before it is asked.
+            What has `add_to(batches, plan)` and, for `data.json`, `report()`; a `FrameStore` is filled before.
         """
 
     @property
