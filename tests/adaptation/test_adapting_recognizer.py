@@ -12,6 +12,16 @@ from speechzoo.weights import model_values
 from tests.helpers import tone, write_wav
 from tests.tiny_models import build, tiny
 
+@pytest.fixture(autouse=True)
+def eager():
+    """Without graphs, which take longer to make than a few steps; those of tests/cli/test_adapt_domain.py have them."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 SMALL = {"type": "log_mel", "hop_seconds": 0.03, "window_seconds": 0.03}
 
 
@@ -139,8 +149,7 @@ def test_entropy_finds_the_gap_between_two_classes():
 
 def test_a_model_for_a_folder_is_a_model_as_any_other(tmp_path):
     for number in range(4):
-        write_wav(tmp_path / "kitchen" / f"{number}.wav", tone(0.5 + 0.1 * number, 300 + 200 * number, seed=number)) \
-            if (tmp_path / "kitchen").mkdir(exist_ok=True) is None else None
+        write_wav(tmp_path / "kitchen" / f"{number}.wav", tone(0.5 + 0.1 * number, 300 + 200 * number, seed=number))
     (tmp_path / "kitchen" / "x.wav").write_bytes(b"nothing")
     model = build(tiny(frontend=SMALL, heads=("keyword",)))
     before = model_values(model)
