@@ -119,7 +119,7 @@ def two_domains(count, shift, seed):
 def test_entropy_finds_the_gap_between_two_classes():
     """A line between classes that the domain has moved: lowering entropy moves it back to where nothing lies."""
     gamma, beta = keras.Variable(3.0), keras.Variable(0.0)
-    values, classes = two_domains(400, 0.7, 1)
+    values, classes = two_domains(400, 0.9, 1)
 
     def logits():
         score = gamma * values + beta
