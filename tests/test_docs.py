@@ -50,6 +50,8 @@ FOREIGN = {"apt", "arecord", "brew", "cp", "curl", "dnf", "ffmpeg", "for", "git"
 NOT_RUN = {
     r"speechzoo .*--microphone\b|speechzoo listen \S+ - ":
         "somebody must speak; tests/cli/test_recognize.py has a microphone",
+    r"speechzoo (adapt-domain|pseudo-label) |speechzoo recognize .*--test-time":
+        "takes recordings of another domain; tests/cli/test_adapt_domain.py and tests/adaptation have some",
     r"speechzoo transfer ": "takes recordings and half an hour; tests/transfer/test_transfer.py has tones",
     r"speechzoo meta ": "takes recordings of many words; tests/meta/test_meta.py has tones",
     r"speechzoo train ": "takes hours and corpora; tests/training/test_trainer.py trains on tones",

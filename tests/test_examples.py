@@ -5,8 +5,6 @@ import json
 import sys
 from pathlib import Path
 
-import pytest
-
 from speechzoo.data.manifest import read_manifest, write_manifest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -32,29 +30,6 @@ def test_fragments_are_as_long_as_commands(tmp_path, monkeypatch, capsys):
     pieces = (tmp_path / "out.txt").read_text().splitlines()
     assert f"{len(pieces)} pieces" in capsys.readouterr().out
     assert len(pieces) > 3 and all(2 <= len(piece.split()) <= 11 and piece in sentences[0] for piece in pieces)
-
-
-def test_what_was_heard_becomes_labels_where_it_is_certain(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("pocketsphinx", reason="pocketsphinx comes with the extra [lexicon]")
-
-    def heard(name, text, confidence):
-        return json.dumps({"audio": str(tmp_path / name), "transcript": text,
-                           "words": [{"text": word, "confidence": confidence} for word in text.split()]})
-
-    utterances = [{"id": name, "audio": f"{name}.wav", "speaker": "anna"} for name in ("sure", "unsure", "unknown", "silent")]
-    write_manifest(tmp_path / "manifest.jsonl", [*utterances, {"id": "known", "audio": "known.wav", "transcript": "yes"}])
-    (tmp_path / "heard.jsonl").write_text("\n".join([
-        heard("sure.wav", "two bears", 0.7), heard("unsure.wav", "two bears", 0.5), heard("unknown.wav", "two xyzzyx", 0.9),
-        heard("silent.wav", "", 0.9), heard("known.wav", "two", 0.9)]))
-    module = example("pseudo_labels")
-    monkeypatch.setattr(sys, "argv", ["pseudo_labels.py", *(str(tmp_path / name) for name in (
-        "manifest.jsonl", "heard.jsonl", "out.jsonl"))])
-    module.main()
-    assert "2 of 5 utterances transcribed" in capsys.readouterr().out
-    sure, unsure, unknown, silent, known = read_manifest(tmp_path / "out.jsonl")
-    assert sure == {**utterances[0], "transcript": "two bears", "phones": "T UW B EH R Z"}
-    assert unsure == utterances[1] and silent == utterances[3] and known["transcript"] == "yes"
-    assert unknown["transcript"] == "two xyzzyx" and "phones" not in unknown
 
 
 def test_words_are_found_where_their_phones_are(tmp_path, monkeypatch, capsys):

@@ -19,6 +19,8 @@ COMMANDS = {
     "train": "speechzoo.cli.train",
     "transfer": "speechzoo.cli.transfer",
     "meta": "speechzoo.cli.meta",
+    "adapt-domain": "speechzoo.cli.adapt_domain",
+    "pseudo-label": "speechzoo.cli.pseudo_label",
     "evaluate": "speechzoo.cli.evaluate",
     "recognize": "speechzoo.cli.recognize",
     "export": "speechzoo.cli.export",

@@ -42,6 +42,10 @@ def add_arguments(parser):
                              "of this")
     parser.add_argument("--speakers", action="store_true",
                         help="who speaks when: voices are told apart and numbered, those of --voices named")
+    adapting = parser.add_argument_group("recordings unlike those of the training", "zoo models and runs only")
+    adapting.add_argument("--test-time-adaptation", action="store_true",
+                          help="before each recording, train the model to be surer of it, and then forget it")
+    adapting.add_argument("--adaptation-rate", type=positive, metavar="R", help="learning rate of these steps (2e-5)")
     many = parser.add_argument_group("many recordings")
     many.add_argument("--out", type=Path, metavar="DIR",
                       help="write a file per recording; those that are there already aren't recognised again")
@@ -144,6 +148,13 @@ class _Ears:
         self.arguments = arguments
         decoding = read_decoder_options(arguments)
         self.model = open_model(arguments.model)
+        if arguments.test_time_adaptation:
+            from speechzoo.adaptation import AdaptingRecognizer
+
+            rate = {"learning_rate": arguments.adaptation_rate} if arguments.adaptation_rate else {}
+            self.model = AdaptingRecognizer(self.model, **rate)
+        elif arguments.adaptation_rate:
+            raise ValueError("--adaptation-rate is for --test-time-adaptation; add it")
         self.learnt = Learnt.open(self.model, arguments.voices, arguments.keywords, arguments.owner)
         spec = self.model.spec
         select_heads(spec, arguments.heads)  # an unknown one is refused before anything is recorded

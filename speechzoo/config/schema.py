@@ -69,7 +69,7 @@ class SourceConfig:
         balance: Label whose classes are drawn evenly (`balance_power` 1) or in between (0 leaves them as they are).
         balance_power: Exponent of the balancing, 0 to 1: a class of n utterances is drawn as n ** (1 - balance_power)
             (Kang et al. 2020, https://arxiv.org/abs/1910.09217, equation 1).
-        labels: Labels to use of this source; all when absent.
+        labels: Labels to use of this source; all when absent, and none (`[]`) where nobody shall look at them.
         default_labels: Labels of its utterances that don't have them, such as `{intent: none}`.
         utterances: Keep only so many, at even distances in the manifest: a small set of what a model knew, which it
             rehearses while it learns something else (Robins 1995, https://doi.org/10.1080/09540099550039318). All when

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,18 +68,20 @@ class BatchPlan:
             labels, and utterances that have labels of heads that wait alone are left out.
         epochs: How many there will be, for what changes from the first to the last.
         read: Reads a manifest, see `Examples`.
+        fields: Fields that `examples` keeps the values of.
 
     Attributes:
         examples: The utterances and their labels.
+        epochs: How many epochs there will be.
     """
 
     def __init__(self, sources: Sequence[SourceConfig], config: DataConfig, heads: dict, seed: int = 0,
                  frame_seconds: float | None = None, training: bool = True, sort_first_epoch: bool = False,
                  sample_rate: int = 16000, labelled_only: bool = False, first_epochs: dict[str, int] | None = None,
-                 epochs: int = 1, read: Callable[[Path], list[dict]] = read_manifest):
+                 epochs: int = 1, read: Callable[[Path], list[dict]] = read_manifest, fields: Iterable[str] = ()):
         self.config, self.seed, self.sample_rate = config, seed, sample_rate
         self.sort_first_epoch = sort_first_epoch
-        self._first_epochs, self._epochs = first_epochs or {}, epochs
+        self._first_epochs, self.epochs = first_epochs or {}, epochs
         self._edges = np.asarray(sorted(config.bucket_seconds), np.float64)
         self._crop = config.crop_seconds if training else 0.0
         self._check_crop(heads)
@@ -88,7 +90,7 @@ class BatchPlan:
         fastest = max(1.0, self._speed.maximum) if self._speed else 1.0
         self.examples = Examples(sources, heads, config.root, config.minimum_seconds,
                                  np.inf if self._crop else float(self._edges[-1]), frame_seconds, fastest,
-                                 labelled_only, read)
+                                 labelled_only, read, fields)
         self._draws = self._plan_draws()
         self._label_lengths = {name: self._longest_labels(name, fastest) for name, head in heads.items()
                                if None in head.target_shape}
@@ -157,7 +159,7 @@ class BatchPlan:
 
         Heads that wait count as joined, rows that fill batches don't count.
         """
-        amounts = np.mean([self._amounts(epoch) for epoch in range(self._epochs)], axis=0)
+        amounts = np.mean([self._amounts(epoch) for epoch in range(self.epochs)], axis=0)
         classes, examples = self.examples.heads[head].classes, self.examples
         counts = np.zeros(len(classes))
         for members, share, (place, _) in self._draws:
@@ -200,7 +202,7 @@ class BatchPlan:
         power = last = 1.0 / self.config.source_temperature
         if self.config.last_source_temperature is not None:
             last = 1.0 / self.config.last_source_temperature
-        power += (last - power) * min(epoch / max(self._epochs - 1, 1), 1.0)
+        power += (last - power) * min(epoch / max(self.epochs - 1, 1), 1.0)
         if power != 1.0:
             shares = np.asarray(amounts) ** power
             amounts = (sum(amounts) * shares / shares.sum()).tolist()

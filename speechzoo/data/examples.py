@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,7 @@ class Examples:
         maximum_speed: Fastest playing speed of the augmentation, which shortens what CTC has to align to.
         labelled_only: Leave out utterances without a label of any head.
         read: Reads a manifest; `functools.cache(read_manifest)` of who needs them more than once.
+        fields: Fields whose values are kept as they are, whatever labels a source's heads use, such as `corpus`.
 
     Attributes:
         ids: Name of each utterance, for reports.
@@ -36,6 +37,7 @@ class Examples:
         seconds: float64 (utterances,), durations.
         sources: (config, int64 indices of its utterances, class of each or None) of each source.
         labelled: Head name -> bool (utterances,).
+        values: Field -> value of each utterance, that of the source's `default_labels` or None where it has none.
         left_out: Counter of reasons why utterances were left out.
         unused_labels: Head name -> Counter of reasons why labels were not used.
 
@@ -46,8 +48,9 @@ class Examples:
     def __init__(self, sources: list[SourceConfig], heads: dict, root: str | Path = "", minimum_seconds: float = 0.0,
                  maximum_seconds: float = float("inf"), frame_seconds: float | None = None,
                  maximum_speed: float = 1.0, labelled_only: bool = False,
-                 read: Callable[[Path], list[dict]] = read_manifest):
+                 read: Callable[[Path], list[dict]] = read_manifest, fields: Iterable[str] = ()):
         self.heads, self._read = heads, read
+        self.values = {field: [] for field in fields}
         self.ids, self.audio, self.sources = [], [], []
         self.left_out = Counter()
         self.unused_labels = {name: Counter() for name in heads}
@@ -118,6 +121,8 @@ class Examples:
             classes.append(utterance.get(source.balance) if source.balance else None)
             for name, label in labels.items():
                 self._encoded[name].append(label)
+            for field, values in self.values.items():
+                values.append(utterance.get(field, source.default_labels.get(field)))
         if not seconds and not unlabelled:
             chosen = f" of split '{source.split}'" if source.split is not None else ""
             raise ConfigError(f"{path}: no usable utterance{chosen}; left out: {dict(self.left_out) or 'none'}")

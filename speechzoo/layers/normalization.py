@@ -22,11 +22,14 @@ class FrameBatchNormalization(keras.layers.BatchNormalization):
 
     Attributes:
         statistics_rest: It uses its running mean and variance in training, too, and leaves them as they are.
+        observer: Called with inputs and mask before they are normalised, where it isn't None; for models that run
+            eagerly.
 
     Reference: Ioffe and Szegedy 2015, https://arxiv.org/abs/1502.03167, algorithm 1.
     """
 
     statistics_rest = False
+    observer = None
 
     def call(self, inputs, valid=None, training=False):
         """Inputs (batch, frames, [bins,] channels) -> the same shape."""
@@ -60,10 +63,11 @@ class SubSpectralNorm(keras.layers.Layer):
         valid: (batch, frames, 1, 1) of ones and zeros, or None.
 
     Attributes:
-        statistics_rest: As of `FrameBatchNormalization`.
+        statistics_rest, observer: As of `FrameBatchNormalization`.
     """
 
     statistics_rest = False
+    observer = None
 
     def __init__(self, bands: int, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs):
         super().__init__(**kwargs)
@@ -169,6 +173,8 @@ def utterance_mean(inputs, valid=None):
 
 def _scale_and_offset(norm, inputs, valid, training):
     """What a normalisation multiplies by and adds: from the batch's moments in training, else from the running ones."""
+    if norm.observer is not None:
+        norm.observer(inputs, valid)
     mean, variance = norm.moving_mean, norm.moving_variance
     if training and norm.trainable and not norm.statistics_rest:
         # Sums over a batch are too long for half precision.

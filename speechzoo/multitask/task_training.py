@@ -21,10 +21,17 @@ class TaskTraining:
     """
 
     def __call__(self, inputs, *arguments, **options):
-        # Batches of a run may hold more, for its penalties.
+        return super().__call__(self._own(inputs), *arguments, **options)
+
+    def call(self, inputs, training=None, mask=None, **options):
+        """As of a functional model. JAX calls it without `__call__`, and Keras takes inputs by the order of names."""
+        return super().call(self._own(inputs), training=training, mask=mask, **options)
+
+    def _own(self, inputs):
+        """The inputs of the model itself; batches of a run may hold more, for its penalties."""
         if isinstance(inputs, dict) and len(inputs) > len(self.input):
-            inputs = {name: inputs[name] for name in self.input}
-        return super().__call__(inputs, *arguments, **options)
+            return {name: inputs[name] for name in self.input}
+        return inputs
 
     def compile(self, optimizer="adamw", loss=None, loss_weights: dict | None = None, metrics=None, **kwargs):
         """Compiles with each head's own loss and metrics, and those given here.

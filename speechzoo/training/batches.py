@@ -16,6 +16,7 @@ from speechzoo.data.augment import Augmenter
 from speechzoo.data.batching import BatchPlan
 from speechzoo.data.manifest import read_manifest
 from speechzoo.heads import HEADS
+from speechzoo.training.domain_numbers import DomainNumbers
 from speechzoo.training.features import CachedFrames, FeatureCache
 from speechzoo.training.frame_store import FrameStore
 from speechzoo.training.penalties import Penalty
@@ -32,6 +33,7 @@ class TrainingData:
         model: The model that is trained; its heads encode the labels.
         read: Reads a manifest, see `speechzoo.data.examples.Examples`.
         unlabelled: Train on recordings without a label of any head, too, for a penalty that learns from them.
+        fields: Fields of the utterances that penalties learn from.
 
     Attributes:
         plan: `BatchPlan` of the training sources.
@@ -42,7 +44,8 @@ class TrainingData:
     """
 
     def __init__(self, config: ZooConfig, model: keras.Model,
-                 read: Callable[[Path], list[dict]] = read_manifest, unlabelled: bool = False):
+                 read: Callable[[Path], list[dict]] = read_manifest, unlabelled: bool = False,
+                 fields: Iterable[str] = ()):
         if not config.data.train:
             raise ConfigError(f"model '{config.name}': data.train names no manifest; add one, such as "
                               "data.train='[{manifest: train.jsonl}]'")
@@ -52,7 +55,7 @@ class TrainingData:
         self.plan = BatchPlan(config.data.train, config.data, model.heads, settings.seed, frame_seconds,
                               sort_first_epoch=settings.sort_first_epoch, sample_rate=config.sample_rate,
                               labelled_only=not unlabelled, first_epochs=self._first_epochs(),
-                              epochs=settings.epochs, read=read)
+                              epochs=settings.epochs, read=read, fields=fields)
         self.epoch_steps = [len(self.plan.epoch(epoch)) for epoch in range(settings.epochs)]
         if not all(self.epoch_steps):
             raise ConfigError(f"model '{config.name}': epoch {self.epoch_steps.index(0) + 1} has nothing to train on: "
@@ -98,11 +101,15 @@ class TrainingData:
             self._frames["dev"] = cache.add("dev", self._dev, self._dev_reader, np.arange(len(self._dev.examples)))
         self._frames["train"] = cache.add("train", self.plan, self._reader, self._drawn())
 
-    def add_inputs(self, penalty: Penalty, folder: Path) -> FrameStore:
+    def add_inputs(self, penalty: Penalty, folder: Path) -> FrameStore | DomainNumbers:
         """From now on training batches hold the inputs that `penalty` needs; what it keeps is in `folder`."""
         added = penalty.outputs_of(folder, plan=self.plan, reader=self._reader, drawn=self._drawn())
         self._added[penalty.name] = added
         return added
+
+    def values_of(self, field: str) -> list[str]:
+        """The values of one of the `fields` in the training data, as text, sorted."""
+        return sorted({str(value) for value in self.plan.examples.values[field] if value is not None})
 
     def _drawn(self):
         drawn = [batch.indices for epoch in range(len(self.epoch_steps)) for batch in self.plan.epoch(epoch)]

@@ -85,7 +85,8 @@ def prepare_run(config: ZooConfig, weights: str | Path | None = None, steps: int
     model.penalties = penalties
 
     # The data: the model's heads encode its labels, and losses may go by how many of each there are.
-    data = TrainingData(config, model, read, unlabelled=any(penalty.unlabelled for penalty in penalties))
+    fields = dict.fromkeys(field for penalty in penalties for field in penalty.fields)
+    data = TrainingData(config, model, read, any(penalty.unlabelled for penalty in penalties), fields)
     for name, head in model.heads.items():
         if head.needs_class_counts:
             head.adapt(class_counts=data.plan.class_counts(name))
@@ -98,6 +99,9 @@ def prepare_run(config: ZooConfig, weights: str | Path | None = None, steps: int
         raise ConfigError(f"training.lora: no kernel matches {', '.join(lora.layers)}")
     load_report = _load(model, weights, config)
     frozen = freeze(model, frozen_patterns(model, config))
+    for penalty in penalties:
+        penalty.total_steps = total_steps
+        penalty.values = {field: data.values_of(field) for field in penalty.fields}
     start_penalties(model, load_report)
 
     # Losses, metrics, and the optimizer of what trains, the penalties' own weights included.

@@ -41,3 +41,26 @@ def make_train_step(model: keras.Model) -> Callable:
 
     return lambda inputs, targets, weights: {name: float(value)
                                              for name, value in graph((inputs, targets, weights)).items()}
+
+
+def make_unlabelled_step(model: keras.Model) -> Callable:
+    """A function that takes one training step of a compiled model whose loss needs no labels.
+
+    Args:
+        model: Takes `{"audio": float32 (batch, samples), "audio_length": int32 (batch,)}`; its optimizer is built.
+
+    Returns:
+        `step(inputs) -> loss` of the batch, before the step. On TensorFlow one graph is for every shape.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return lambda inputs: float(model.train_on_batch(inputs, return_dict=True)["loss"])
+    import tensorflow as tf
+
+    inputs = {"audio": tf.TensorSpec([None, None], tf.float32), "audio_length": tf.TensorSpec([None], tf.int32)}
+
+    @functools.partial(tf.function, input_signature=[inputs], autograph=False)
+    def graph(batch):
+        model.reset_metrics()
+        return model.train_step((batch,))["loss"]
+
+    return lambda inputs: float(graph(inputs))

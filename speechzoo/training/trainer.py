@@ -25,6 +25,7 @@ from speechzoo.training.checkpoint import RunState, has_checkpoint, load_checkpo
 from speechzoo.training.core_hours import CoreHours
 from speechzoo.training.dev import evaluate_on_dev, is_better
 from speechzoo.training.features import FeatureCache
+from speechzoo.training.frame_store import FrameStore
 from speechzoo.training.freezing import frozen_patterns, frozen_weights
 from speechzoo.training.interruption import Interruption
 from speechzoo.training.meter import Meter
@@ -170,7 +171,8 @@ class _Run:
     def train(self):
         try:
             caches = {"features": self.cache} if self.cache is not None else {}
-            for name, cache in {**caches, **self.added}.items():
+            stores = {name: added for name, added in self.added.items() if isinstance(added, FrameStore)}
+            for name, cache in {**caches, **stores}.items():
                 if not self._fill(name, cache):
                     return self._result("interrupted")
             # The epochs may have been fewer when the checkpoint was written, or more.

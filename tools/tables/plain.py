@@ -75,6 +75,9 @@ COLUMNS: dict[str, tuple[int, dict[str, str]]] = {
         "at 0.70: strangers accepted": "{accepted:.1%}", "people refused": "{refused:.1%}",
         "chosen: accepted": "{chosen_accepted:.1%}", "refused": "{chosen_refused:.1%}",
         "threshold": "{first_threshold:.2f}, {second_threshold:.2f}"}),
+    "domains": (2, {
+        "": "{domain}", "recogniser": "{method}", "recordings": "{recordings}", "phones wrong": "{per:.1%}",
+        "95 %": "{low:.1%} to {high:.1%}"}),
     "few_shot": (1, {
         "": "{corpus}", "recordings": "{recordings}", "layer": "{layer}", "threshold": _at_both("threshold", ".2f"),
         "owner": _at_both("owner"), "others": _at_both("others"), "other words": _at_both("wrong"),

@@ -27,6 +27,7 @@ class Answer(abc.ABC):
         fields: Labels whose answers have a field of their own in a Recognition; those of others go into its `labels`.
         framewise: The output has one row per frame; `MultiTaskModel.spec` adds `frame_seconds` to the head's spec.
         stepwise: Its output is read by the steps of a decoder (`Recognizer.decode_steps`), under an `AttentionSearch`.
+        labels_recordings: Its answers are labels of whole recordings as manifests write them.
         compares_recordings: It is scored by pairs of recordings, which must not be the same one twice.
         metric_units: Unit of each metric of `score` that is no rate; empty text where it has none.
     """
@@ -34,6 +35,7 @@ class Answer(abc.ABC):
     fields: tuple[str, ...] = ()
     framewise = False
     stepwise = False
+    labels_recordings = False
     compares_recordings = False
     metric_units: dict[str, str] = {}
 
@@ -84,6 +86,11 @@ class Answer(abc.ABC):
         Raises:
             UnknownLabelError: The head has no class for it; such a label is counted and not measured.
         """
+
+    def errors(self, reference, answer) -> tuple[float, float]:
+        """Errors of an answer, as a Recognition has it, and of how many: words or phones of a text, one decision of all
+        else. Arguments: from `reference`; the answer."""
+        return float(reference != answer), 1.0
 
     @abc.abstractmethod
     def score(self, references: list, answers: list, confidences: list[float], groups: list, head_spec: dict,

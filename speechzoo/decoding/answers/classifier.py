@@ -12,6 +12,7 @@ class ClassifierAnswer(ChoiceAnswer):
     """The most likely class; output (classes,) logits."""
 
     fields = ("intent", "keyword", "gender", "age_group", "event")
+    labels_recordings = True
 
     def read(self, result, label, output, head_spec):
         """The answer, unless the head is less sure of it than its `threshold`, or the class is among its `weak`."""

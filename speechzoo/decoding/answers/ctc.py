@@ -21,6 +21,7 @@ class CTCAnswer(ChoiceAnswer):
 
     fields = ("transcript", "phones")
     framewise = True
+    labels_recordings = True
 
     def read(self, result, label, output, head_spec):
         hypothesis = _decoded(output, head_spec)
@@ -44,6 +45,12 @@ class CTCAnswer(ChoiceAnswer):
         if units_of(head_spec).spelt:
             return normalize_transcript(value, language)
         return " ".join(re.sub("[0-9]", "", phone) for phone in value.split())
+
+    def errors(self, reference, answer):
+        from speechzoo.metrics.error_rate import edit_counts
+
+        errors, units = edit_counts([reference], [answer])[0]
+        return float(errors), float(units)
 
     def score(self, references, answers, confidences, groups, head_spec, confusions=False):
         from speechzoo.metrics.scores import score_texts

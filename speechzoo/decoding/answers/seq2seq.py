@@ -16,6 +16,7 @@ class Seq2SeqAnswer(Answer):
     fields = ("transcript",)
     framewise = True
     stepwise = True
+    labels_recordings = True
 
     def read(self, result, label, output, head_spec):
         hypothesis = _decoded(output)
@@ -36,6 +37,12 @@ class Seq2SeqAnswer(Answer):
     def reference(self, value, head_spec, language="en", corpus=""):
         """Words in lower case letters, apostrophe and space."""
         return normalize_transcript(value, language)
+
+    def errors(self, reference, answer):
+        from speechzoo.metrics.error_rate import edit_counts
+
+        errors, units = edit_counts([reference], [normalize_transcript(answer)])[0]
+        return float(errors), float(units)
 
     def score(self, references, answers, confidences, groups, head_spec, confusions=False):
         from speechzoo.metrics.scores import score_texts

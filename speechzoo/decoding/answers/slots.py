@@ -10,6 +10,7 @@ class SlotsAnswer(ChoiceAnswer):
     """The filled slots; output (sum over slots of values + 1,) logits, a segment per slot, "none" first in each."""
 
     fields = ("slots",)
+    labels_recordings = True
 
     def read(self, result, label, output, head_spec):
         slots, confidence, together = read_slots(output, head_spec)

@@ -24,6 +24,9 @@ class Penalty(keras.layers.Layer):
             `frame_length`; None when it needs neither. Known before the model is built.
         batch_inputs: Name -> (shape, dtype) of what it needs among the inputs beside the model's own, which
             `outputs_of` adds. Known after `start`.
+        fields: Fields of the utterances that it learns from, such as `corpus`. Known before the data are read.
+        values: Field -> its values in the training data, sorted. Set before `start`.
+        total_steps: Steps of the whole run. Set before `start`.
         loaded: Paths of the model's weights that the file had which the run starts from; none in a run that goes on
             without it. Set before `start`.
     """
@@ -34,10 +37,13 @@ class Penalty(keras.layers.Layer):
     may_change: tuple[str, ...] = ()
     unlabelled = False
     taps: dict[str, int] | None = None
+    fields: tuple[str, ...] = ()
+    total_steps = 1
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.loaded = frozenset()
+        self.values = {}
         self.batch_inputs = {}
         self.built = True
 
@@ -70,7 +76,7 @@ class Penalty(keras.layers.Layer):
             drawn: Utterances that its batches hold, int (utterances,).
 
         Returns:
-            A `FrameStore` that has `add_to(batches, plan)`.
+            What has `add_to(batches, plan)` and, for `data.json`, `report()`; a `FrameStore` is filled before.
         """
 
     @property
