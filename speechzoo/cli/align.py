@@ -13,7 +13,8 @@ def add_arguments(parser):
     parser.add_argument("manifests", nargs="*", metavar="MANIFEST", help="JSONL files; their `alignment` is added")
     parser.add_argument("--lexicon", default="cmudict", metavar="NAME",
                         help="pronunciations of rare words: cmudict, or a lexicon's path (%(default)s)")
-    parser.add_argument("--words", type=int, metavar="N", help="then write when each of the N commonest words is spoken, too")
+    parser.add_argument("--words", type=int, metavar="N",
+                        help="then write when each of the N commonest words is spoken, too")
     parser.add_argument("--workers", "--jobs", type=int, default=available_cores(), metavar="N",
                         help="processes (%(default)s, the cores of this machine)")
 

@@ -29,5 +29,5 @@ def run(arguments):
     config = load_config(arguments.config, arguments.overrides, begun)
     code = train.show_training(pretraining_config(config, arguments.objective), arguments)
     if not code:
-        print(f"speechzoo train {arguments.config} --weights {arguments.out} starts from it")
+        print(f"speechzoo train {arguments.config} --weights {arguments.out} --out DIR starts from it")
     return code

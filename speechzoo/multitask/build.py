@@ -34,7 +34,8 @@ def build_model(config: ZooConfig, heads: list[str] | None = None,
                   if head.type not in types or not types[head.type].auxiliary}
         if config.heads and not chosen:
             raise ConfigError(f"model '{config.name}' has heads for training only ({', '.join(config.heads)}); what it "
-                              "has learnt is for a config with other heads: speechzoo train CONFIG --weights RUN")
+                              "has learnt is for a config with other heads: speechzoo train CONFIG --weights RUN "
+                              "--out DIR")
     if not chosen:
         raise ConfigError(f"model '{config.name}' has no heads; name some, heads={{...}}")
     try:

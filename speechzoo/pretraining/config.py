@@ -6,8 +6,8 @@ from speechzoo.config import ConfigError, HeadConfig, PartConfig, TrainingConfig
 from speechzoo.pretraining import OBJECTIVES
 
 # What a run of the model's own heads may say, and what would stand in the way here.
-_OF_THE_HEADS = ("early_stop_metric", "freeze", "unfreeze", "rates", "reinitialize", "lora", "penalties", "cache_features",
-                 "quantization_aware")
+_OF_THE_HEADS = ("early_stop_metric", "freeze", "unfreeze", "rates", "reinitialize", "lora", "penalties",
+                 "cache_features", "quantization_aware")
 
 
 def pretraining_config(config: ZooConfig, objective: str) -> ZooConfig:

@@ -1,4 +1,4 @@
-"""Runs that learn without labels: from the command line, resumed, and what starts from them."""
+"""Runs that learn without labels (docs/pretraining.md): from the command line, resumed, and what starts from them."""
 
 import dataclasses
 import json
