@@ -38,7 +38,8 @@ class WordsHead(FrameHead):
 
     @staticmethod
     def names_in(value) -> list[str]:
-        return [str(word) for word, _ in value if word != UNKNOWN_CLASS]
+        pairs = [pair for pair in value if isinstance(pair, list) and pair] if isinstance(value, list) else []
+        return [str(pair[0]) for pair in pairs if pair[0] != UNKNOWN_CLASS]
 
     def adapt(self, names=None, class_counts=None):
         if names is not None and len(self.classes) == 1:
@@ -51,7 +52,11 @@ class WordsHead(FrameHead):
 
     def encode(self, value) -> np.ndarray:
         known = set(self.classes)
-        value = [[word if word in known else UNKNOWN_CLASS, end] for word, end in value]
+        try:
+            value = [[word if word in known else UNKNOWN_CLASS, end] for word, end in value]
+        except (TypeError, ValueError):
+            raise ValueError(f"{self.label} of head '{self.name}': expected [word, end in seconds] pairs, got "
+                             f"{value!r}") from None
         if not self.names_in(value):
             raise ValueError(f"{self.label} of head '{self.name}': none of its {len(self.classes) - 1} words")
         return super().encode(value)
@@ -81,7 +86,8 @@ def word_logits(pairs, logits):
     """
     pairs, pair, valid = frame_pairs(pairs, logits)
     numbers = pairs[..., 0]
-    members = ops.one_hot(pair, ops.shape(numbers)[1], axis=1, dtype="float32") * valid[:, None, :]
+    places = ops.arange(ops.shape(numbers)[1], dtype="int32")
+    members = ops.cast(pair[:, None, :] == places[None, :, None], "float32") * valid[:, None, :]
     count = ops.sum(members, axis=-1)
     # Padding is too low for sums.
     means = ops.matmul(members, ops.where(valid[..., None] > 0, logits, 0.0)) / ops.maximum(count, 1.0)[..., None]

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from speechzoo.frontends.waveform import Waveform
 from speechzoo.heads.head import Head
 from speechzoo.pretraining.feature_mask import FeatureMask
 
@@ -44,9 +45,10 @@ class Objective(Head):
         """
         if self.built:  # in another model of the same parts
             return
-        if frontend.num_features < 2:
-            raise ValueError(f"head '{self.name}' guesses features, and this front end hands samples on; take one that "
-                             "makes features, such as log_mel")
+        if isinstance(frontend, Waveform):
+            # Its windows overlap, so that what is hidden of one is seen in the next.
+            raise ValueError(f"head '{self.name}' guesses features, and the front end 'waveform' hands samples on; take "
+                             "one that makes features, such as log_mel")
         self.number = backbone.subsampling
         self.num_features = frontend.num_features
         self.mask = self.make_mask(frontend, backbone)

@@ -53,3 +53,5 @@ def test_words_come_from_the_training_data(tmp_path):
     assert head.spec()["words"] == ["it", "was"]
     with pytest.raises(ValueError, match="words of head 'words': none of its 2 words"):
         head.encode([["_unknown_", 0.2], ["strange", 0.7]])
+    with pytest.raises(ValueError, match="expected .word, end in seconds. pairs, got 'it was'"):
+        head.encode("it was")
