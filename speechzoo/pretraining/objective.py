@@ -47,8 +47,8 @@ class Objective(Head):
             return
         if isinstance(frontend, Waveform):
             # Its windows overlap, so that what is hidden of one is seen in the next.
-            raise ValueError(f"head '{self.name}' guesses features, and the front end 'waveform' hands samples on; take "
-                             "one that makes features, such as log_mel")
+            raise ValueError(f"head '{self.name}' guesses features, and the front end 'waveform' hands samples on; "
+                             "take one that makes features, such as log_mel")
         self.number = backbone.subsampling
         self.num_features = frontend.num_features
         self.mask = self.make_mask(frontend, backbone)

@@ -3,7 +3,7 @@
 import pytest
 
 from speechzoo.cli import main
-from speechzoo.data.manifest import read_manifest, validate_manifest, write_manifest
+from speechzoo.data.manifest import ManifestError, read_manifest, validate_manifest, write_manifest
 from speechzoo.data.word_times import find_words
 
 LEXICON = {"turn": [["T", "ER", "N"]], "on": [["AA", "N"], ["AO", "N"]], "it": [["IH", "T"]], "off": [["AO", "F"]],
@@ -49,5 +49,7 @@ def test_the_commonest_words_are_written(tmp_path, capsys):
     assert first["words"] == [["_unknown_", 0.4], ["it", 0.6], ["_unknown_", 0.7], ["on", 0.9], ["_unknown_", 1.0]]
     assert second["words"] == [["on", 0.2], ["_unknown_", 0.4]]
     assert "words" not in third and not [problem for problem in validate_manifest(manifest) if problem.field == "words"]
-    write_manifest(manifest, [{**first, "words": [["on", 0.3], ["it", 0.2]]}])
-    assert ["ends before the one before it" in str(problem) for problem in validate_manifest(manifest) if problem.field == "words"] == [True]
+    for words, wrong in (([["on", 0.3], ["it", 0.2]], "ends before the one before it"), ("on", "expected a list of .word, end"),
+                         ([["", 0.3]], "expected .word, end in seconds.")):
+        with pytest.raises(ManifestError, match=f"words: .*{wrong}"):
+            write_manifest(manifest, [{**first, "words": words}])
