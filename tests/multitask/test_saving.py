@@ -174,7 +174,7 @@ def test_every_class_that_can_be_in_a_file_is_registered():
     classes = {}
     for path in sorted((REPOSITORY / "speechzoo").rglob("*.py")):
         room = path.relative_to(REPOSITORY / "speechzoo").parts[0]
-        rooms = ("layers", "frontends", "backbones", "heads", "multitask", "training")
+        rooms = ("layers", "frontends", "backbones", "heads", "pretraining", "multitask", "training")
         if room in rooms and "penalties" not in path.parts:
             module = ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
             for value in vars(importlib.import_module(module)).values():
