@@ -11,65 +11,13 @@ pieces. Where the phones of an alignment don't spell the word, it isn't taken.
 import argparse
 import os
 from collections.abc import Iterator
-from operator import itemgetter
 from pathlib import Path
 
-import jiwer
-
 from speechzoo.data.manifest import audio_path, read_manifest, write_manifest
+from speechzoo.data.word_times import find_words
 from speechzoo.text.lexicon import load_lexicon
 
 KEPT = ("corpus", "subset", "split", "speaker", "gender", "age", "age_group", "language")
-
-
-def find_words(utterance: dict, words: set[str], lexicon: dict) -> Iterator[tuple[str, float, float, str]]:
-    """Yields (word, start, end, phones) of the words in an aligned sentence, in seconds of the sentence.
-
-    The phones that the lexicon has for the sentence are laid beside those of the alignment with the fewest differences; a word
-    is where its phones are, if they are the same. Words with several pronunciations are looked for with each.
-    """
-    said, before = [], 0.0
-    for phone, end in utterance["alignment"]:
-        if phone != "SIL":
-            said.append((phone, before, end))
-        before = end
-    sentence = utterance["transcript"].split()
-    wanted = [word for word in sentence if word in words and word in lexicon]
-    if not said or not wanted:
-        return
-    found = {}
-    variants = range(max(len(lexicon[word]) for word in wanted))
-    matches = [match(spell(sentence, words, lexicon, variant), said) for variant in variants]
-    for _, spans in sorted(matches, key=itemgetter(0)):  # the one with the fewest differences first
-        for number, span in spans.items():
-            if sentence[number] in words:
-                found.setdefault(number, span)
-    for number, (first, last) in sorted(found.items()):
-        yield sentence[number], said[first][1], said[last][2], " ".join(phone for phone, _, _ in said[first:last + 1])
-
-
-def spell(sentence: list[str], words: set[str], lexicon: dict, variant: int) -> list[list[str]]:
-    """Phones of each word; `variant` is the number of the pronunciation of the words looked for."""
-    # A word that the lexicon lacks takes whatever phones are left between its neighbours.
-    pronunciations = [lexicon.get(word, [["?"]]) for word in sentence]
-    return [spellings[min(variant, len(spellings) - 1) if word in words else 0]
-            for word, spellings in zip(sentence, pronunciations)]
-
-
-def match(spelt: list[list[str]], said: list[tuple]) -> tuple[int, dict[int, tuple[int, int]]]:
-    """Number of differences, and word -> its first and last phone among those said, of words said as they are spelt."""
-    written = [phone for phones in spelt for phone in phones]
-    result = jiwer.process_words(" ".join(written), " ".join(phone for phone, _, _ in said))
-    partners = {chunk.ref_start_idx + place: chunk.hyp_start_idx + place for chunk in result.alignments[0]
-                if chunk.type == "equal" for place in range(chunk.ref_end_idx - chunk.ref_start_idx)}
-    spans, first = {}, 0
-    for number, phones in enumerate(spelt):
-        own = [partners.get(place) for place in range(first, first + len(phones))]
-        first += len(phones)
-        together = None not in own and own == list(range(own[0], own[-1] + 1))
-        if together and all(left[2] == right[1] for left, right in zip(said[own[0]:], said[own[0] + 1:own[-1] + 1])):
-            spans[number] = (own[0], own[-1])
-    return result.substitutions + result.insertions + result.deletions, spans
 
 
 def pieces(manifest: Path, words: set[str], lexicon: dict, margin: float, folder: Path) -> Iterator[dict]:
@@ -81,11 +29,15 @@ def pieces(manifest: Path, words: set[str], lexicon: dict, margin: float, folder
         audio = utterance["audio"]
         if not os.path.isabs(audio):
             audio = os.path.relpath(audio_path(manifest, utterance).resolve(), folder.resolve())
-        for word, start, end, phones in find_words(utterance, words, lexicon):
+        sentence = utterance["transcript"].split()
+        for number, start, end, phones in find_words(utterance["transcript"], utterance["alignment"], lexicon):
+            word = sentence[number]
+            if word not in words:
+                continue
             start, end = max(start - margin, 0.0), min(end + margin, seconds)
             yield {"id": f"{utterance['id']}/{word}@{start:.2f}", "audio": audio,
                    "start": round(utterance.get("start", 0.0) + start, 6), "duration": round(end - start, 6),
-                   "keyword": word, "transcript": word, "phones": phones,
+                   "keyword": word, "transcript": word, "phones": " ".join(phones),
                    **{field: utterance[field] for field in KEPT if field in utterance}}
 
 

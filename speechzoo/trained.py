@@ -6,9 +6,9 @@ from pathlib import Path
 
 from speechzoo.config import ZooConfig, create
 from speechzoo.decoding.answers import answer_kind
-from speechzoo.heads import HEADS
 from speechzoo.layers.quantizable import InputRange
 from speechzoo.multitask.resting import layers_of
+from speechzoo.pretraining import head_types
 from speechzoo.weights import LoadReport, assign_values, read_arrays
 
 _LOGGER = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ def _with_other_labels(model, config: ZooConfig, heads: dict) -> list[str]:
     """Those of the heads whose outputs stand for other labels than in the config."""
     found = []
     for name in heads.keys() & config.heads.keys():
-        own = create(HEADS, "head", config.heads[name], name=name, label=config.heads[name].label)
+        own = create(head_types(), "head", config.heads[name], name=name, label=config.heads[name].label)
         if not own.auxiliary:
             before, now = own.spec(), model.heads[name].spec()
             if answer_kind(before).labels(before) != answer_kind(now).labels(now):

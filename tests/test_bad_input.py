@@ -108,7 +108,7 @@ def test_a_bad_recording_in_a_corpus_is_listed_and_the_rest_prepared(tmp_path):
 
 def test_a_bad_recording_in_training_data_is_left_out_or_named(tmp_path):
     class Head:
-        label, target_shape, target_dtype = "keyword", (), "int32"
+        label, target_shape, target_dtype, unlabelled = "keyword", (), "int32", False
         encode = staticmethod(["yes", "no"].index)
 
     make_all(tmp_path)

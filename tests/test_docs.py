@@ -54,6 +54,8 @@ NOT_RUN = {
         "takes recordings of another domain; tests/cli/test_adapt_domain.py and tests/adaptation have some",
     r"speechzoo transfer ": "takes recordings and half an hour; tests/transfer/test_transfer.py has tones",
     r"speechzoo meta ": "takes recordings of many words; tests/meta/test_meta.py has tones",
+    r"speechzoo pretrain ": "takes hours and corpora; tests/pretraining/test_pretraining_runs.py learns from tones",
+    r"speechzoo align ": "takes corpora; tests/data/test_force_alignment.py and tests/data/test_word_times.py have small ones",
     r"speechzoo train ": "takes hours and corpora; tests/training/test_trainer.py trains on tones",
     r"speechzoo (evaluate|prepare) ":
         "takes corpora; tests/cli/test_evaluate.py and tests/cli/test_cli_prepare.py have small ones",

@@ -36,6 +36,7 @@ PACKAGES = {
     "frontends": {"keras", "numpy"},
     "backbones": {"keras", "numpy"},
     "heads": {"keras", "numpy"},
+    "pretraining": {"keras", "numpy"},
     "grammar": {"numpy", "yaml", "home_assistant_intents", "unicode_rbnf"},
     "decoding": {"numpy"},
     "text": {"numpy", "pocketsphinx"},

@@ -53,6 +53,7 @@ HEADS = {
     "speaker": {"embedding_size": 6},
     "spotter": {"classes": ["alexa", "computer", "_unknown_"], "window": 4},
     "svm": {"classes": ["yes", "no"], "fourier_features": 9},
+    "words": {"words": ["it", "was"]},
 }
 
 # Other than the defaults, where there is a choice.

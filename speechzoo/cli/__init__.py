@@ -16,6 +16,7 @@ COMMANDS = {
     "prepare": "speechzoo.cli.prepare",
     "synthesize": "speechzoo.cli.synthesize",
     "align": "speechzoo.cli.align",
+    "pretrain": "speechzoo.cli.pretrain",
     "train": "speechzoo.cli.train",
     "transfer": "speechzoo.cli.transfer",
     "meta": "speechzoo.cli.meta",

@@ -27,11 +27,21 @@ def add_arguments(parser):
 
 def run(arguments):
     """Trains, showing progress on a terminal and plain lines elsewhere; 130 when it was interrupted."""
+    return show_training(arguments.config, arguments, arguments.overrides, arguments.heads)
+
+
+def show_training(config, arguments, overrides: list[str] = (), heads: list[str] | None = None) -> int:
+    """Trains, and prints how it goes and what comes out; the exit code.
+
+    Args:
+        config, overrides, heads: As of `speechzoo.training.trainer.train`.
+        arguments: Those of the command line: `out`, `weights`, `restart`.
+    """
     from speechzoo.training.trainer import train
 
     with (_Bar() if sys.stdout.isatty() else _Lines()) as display:
-        result = train(arguments.config, arguments.out, not arguments.restart, arguments.overrides, arguments.weights,
-                       arguments.heads, display.show, display.show_data)
+        result = train(config, arguments.out, not arguments.restart, overrides, arguments.weights, heads, display.show,
+                       display.show_data)
     report = result.load_report
     if report is not None and not report.complete:
         source = arguments.weights or "backbone.weights"

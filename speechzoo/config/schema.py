@@ -41,7 +41,7 @@ class HeadConfig:
     """A head: its registered type, where it listens, what it learns from and its constructor's arguments.
 
     Attributes:
-        type: Name in `speechzoo.heads.HEADS`.
+        type: Name in `speechzoo.heads.HEADS`, or in `speechzoo.pretraining.OBJECTIVES`.
         label: Utterance field that holds its label; the head's own name when absent.
         block: Backbone block (1-based) whose frames it reads; the last when absent.
         loss_weight: Factor of its loss in the total.

@@ -19,8 +19,8 @@ class Examples:
 
     Args:
         sources: Manifests to read, in order.
-        heads: Head name -> head (`label`, `encode`, `target_shape`, `target_dtype`, `frame_per_unit`), as in
-            `MultiTaskModel.heads`.
+        heads: Head name -> head (`label`, `encode`, `target_shape`, `target_dtype`, `frame_per_unit`, `unlabelled`), as
+            in `MultiTaskModel.heads`.
         root: Folder that the manifests' paths are relative to.
         minimum_seconds: Shorter utterances are left out.
         maximum_seconds: Longer utterances are left out.
@@ -153,6 +153,8 @@ class Examples:
 
     def _label(self, name, utterance, source, duration):
         """The encoded label of head `name`, or None."""
+        if self.heads[name].unlabelled:
+            return self._encode(name, "", duration)
         value = label_of(source, utterance, self.heads[name].label)
         return None if value is None else self._encode(name, value, duration)
 

@@ -254,6 +254,13 @@ def _timed(pairs, names, expected) -> str | None:
     return None
 
 
+def _words(value) -> str | None:
+    if not isinstance(value, list):
+        return f"expected a list of [word, end in seconds], got {_shown(value)}"
+    names = [pair[0] for pair in value if isinstance(pair, list) and pair and _name(pair[0]) is None]
+    return _timed(value, names, "[word, end in seconds]")
+
+
 def _speech(value) -> str | None:
     if isinstance(value, str):
         return _one_of(SPEECH_CLASSES)(value)
@@ -315,6 +322,7 @@ FIELDS = {
     "transcript": _text,
     "phones": _phones,
     "alignment": _alignment,
+    "words": _words,
     "speech": _speech,
     "intent": _name,
     "slots": _slots,

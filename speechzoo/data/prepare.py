@@ -243,8 +243,9 @@ def _decode(task: tuple[dict, dict]) -> tuple[dict, bytes | None, str | None]:
         audio = audio[first:last]
         if first:
             line["start"] = round(start + first / SAMPLE_RATE, 6)
-        if "alignment" in line:
-            line["alignment"] = cut_alignment(line["alignment"], first / SAMPLE_RATE, last / SAMPLE_RATE)
+        for label in ("alignment", "words"):
+            if label in line:
+                line[label] = cut_alignment(line[label], first / SAMPLE_RATE, last / SAMPLE_RATE)
     if path and not os.path.isabs(line["audio"]):
         line["audio"] = os.path.relpath(path, settings["out"])
     line["duration"] = len(audio) / SAMPLE_RATE

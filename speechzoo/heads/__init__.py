@@ -11,11 +11,12 @@ from speechzoo.heads.slots import SlotsHead
 from speechzoo.heads.speaker import SpeakerHead
 from speechzoo.heads.spotter import SpotterHead
 from speechzoo.heads.svm import SVMHead
+from speechzoo.heads.words import WordsHead
 
 # Name in a zoo config -> class.
 HEADS = {"ctc": CTCHead, "classifier": ClassifierHead, "slots": SlotsHead, "speaker": SpeakerHead, "svm": SVMHead,
          "alignment": AlignmentHead, "spotter": SpotterHead, "frame_classifier": FrameClassifierHead,
-         "seq2seq": Seq2SeqHead, "relation": RelationHead}
+         "seq2seq": Seq2SeqHead, "relation": RelationHead, "words": WordsHead}
 
 __all__ = ["HEADS", "AlignmentHead", "CTCHead", "ClassifierHead", "FrameClassifierHead", "Head", "RelationHead",
-           "SVMHead", "Seq2SeqHead", "SlotsHead", "SpeakerHead", "SpotterHead"]
+           "SVMHead", "Seq2SeqHead", "SlotsHead", "SpeakerHead", "SpotterHead", "WordsHead"]

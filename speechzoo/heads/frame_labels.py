@@ -44,6 +44,18 @@ def frame_targets(pairs, logits):
             times are stretched to the frames that are not padding, so that a changed speed does no harm.
         logits: (batch, frames, classes), with padding as `mark_padding` marks it.
     """
+    pairs, pair, valid = frame_pairs(pairs, logits)
+    # Padded frames come after the last pair, and rows without a label have none: any class will do there.
+    return ops.maximum(ops.take_along_axis(pairs[..., 0], pair, axis=1) - 1, 0), valid
+
+
+def frame_pairs(pairs, logits):
+    """Which pair each frame belongs to; arguments as of `frame_targets`.
+
+    Returns:
+        The pairs and an empty one behind them, int32 (batch, pairs + 1, 2); the number of the one that the middle of
+        each frame lies in, int32 (batch, frames); which frames are not padding, float32 (batch, frames).
+    """
     # One more than there are, so that a batch without labels has something to take from.
     pairs = ops.pad(ops.cast(pairs, "int32"), ((0, 0), (0, 1), (0, 0)))
     numbers, ends = pairs[..., 0], ops.cast(pairs[..., 1], "float32")
@@ -51,9 +63,7 @@ def frame_targets(pairs, logits):
     middle = ops.cast(ops.arange(ops.shape(logits)[1], dtype="int32"), "float32")[None, :] + 0.5
     time = middle / ops.maximum(ops.sum(valid, axis=1, keepdims=True), 1.0) * ops.max(ends, axis=1, keepdims=True)
     ended = ops.logical_and(ends[:, None, :] <= time[:, :, None], numbers[:, None, :] > 0)
-    pair = ops.sum(ops.cast(ended, "int32"), axis=-1)
-    # Padded frames come after the last pair, and rows without a label have none: any class will do there.
-    return ops.maximum(ops.take_along_axis(numbers, pair, axis=1) - 1, 0), valid
+    return pairs, ops.sum(ops.cast(ended, "int32"), axis=-1), valid
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")

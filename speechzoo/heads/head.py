@@ -30,6 +30,8 @@ class Head(keras.layers.Layer):
         memory: Frames after which a frame's weight has fallen to 1 / e, for a head of utterances that answers in an
             endless stream; 0 remembers the whole utterance.
         auxiliary: It only teaches the backbone while training; a model for use is built without it.
+        unlabelled: It learns from the recordings alone, of which every one counts as labelled: see
+            `speechzoo.pretraining`.
         looks_ahead: It sees frames behind the one that it answers for, so that models for streams can't have it.
         open_classes: Its classes are the labels that the training data holds, which `adapt` tells it.
         needs_class_counts: Its loss goes by how frequent its classes are, which `adapt` has to tell it yet.
@@ -43,6 +45,7 @@ class Head(keras.layers.Layer):
     target_dtype = "int32"
     memory: float = 0.0
     auxiliary = False
+    unlabelled = False
     looks_ahead = False
     open_classes = False
     needs_class_counts = False
@@ -62,6 +65,11 @@ class Head(keras.layers.Layer):
             names: Labels that the training data holds, sorted, for a head of open classes; before it is built.
             class_counts: Class -> number of examples that an epoch draws, for a head that `needs_class_counts`.
         """
+
+    @staticmethod
+    def names_in(value) -> list[str]:
+        """The classes that a label as it stands in a manifest holds, of a head of open classes."""
+        return [str(value)]
 
     def training_loss(self) -> keras.losses.Loss:
         """The loss of training steps, where it isn't that of an evaluation: one with dropout in it."""

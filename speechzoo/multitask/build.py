@@ -5,10 +5,10 @@ import dataclasses
 from speechzoo.backbones import BACKBONES
 from speechzoo.config import ConfigError, ZooConfig, create
 from speechzoo.frontends import FRONTENDS
-from speechzoo.heads import HEADS
 from speechzoo.multitask.model import MultiTaskModel
 from speechzoo.multitask.sharing import SHARINGS
 from speechzoo.multitask.weighting import WEIGHTINGS
+from speechzoo.pretraining import head_types
 
 
 def build_model(config: ZooConfig, heads: list[str] | None = None,
@@ -28,10 +28,14 @@ def build_model(config: ZooConfig, heads: list[str] | None = None,
     Raises:
         ConfigError: A head that the config doesn't have, or a part or option that doesn't exist.
     """
-    chosen = config.heads if heads is None else config.select_heads(heads)
+    chosen, types = config.heads if heads is None else config.select_heads(heads), head_types()
     if heads is None and not training:
         chosen = {name: head for name, head in chosen.items()
-                  if head.type not in HEADS or not HEADS[head.type].auxiliary}
+                  if head.type not in types or not types[head.type].auxiliary}
+        if config.heads and not chosen:
+            raise ConfigError(f"model '{config.name}' has heads for training only ({', '.join(config.heads)}); what it "
+                              "has learnt is for a config with other heads: speechzoo train CONFIG --weights RUN "
+                              "--out DIR")
     if not chosen:
         raise ConfigError(f"model '{config.name}' has no heads; name some, heads={{...}}")
     try:
@@ -49,7 +53,7 @@ def _build(config, chosen, labels, taps):
     sharing = create(SHARINGS, "sharing", config.sharing, backbone=backbone, tasks=list(config.heads))
     layers = {}
     for name, head in chosen.items():
-        layers[name] = create(HEADS, "head", head, name=name, label=head.label)
+        layers[name] = create(head_types(), "head", head, name=name, label=head.label)
         layers[name].adapt(labels.get(name) or None)
     _check_causality(config, frontend, backbone, sharing, layers)
     weights = {name: head.loss_weight for name, head in chosen.items()}

@@ -32,7 +32,7 @@ class HeadsModel(TaskTraining, keras.Model):
     Inputs: what `make_frames_model` gives. It has neither front end nor backbone, so it can't listen.
 
     Args:
-        model: The whole MultiTaskModel.
+        model: The whole MultiTaskModel. What teaches its backbone without labels isn't among the heads.
     """
 
     def __init__(self, model: keras.Model):
@@ -40,17 +40,22 @@ class HeadsModel(TaskTraining, keras.Model):
         inputs = {_name_of(block): keras.Input(shapes[_name_of(block)].shape[1:], name=_name_of(block))
                   for block in _blocks_of(model)}
         length = keras.Input((), dtype="int32", name="frame_length")
-        outputs = {name: head(inputs[_name_of(model.blocks[name])], length) for name, head in model.heads.items()}
+        heads = _reading_heads(model)
+        outputs = {name: head(inputs[_name_of(model.blocks[name])], length) for name, head in heads.items()}
         super().__init__({**inputs, "frame_length": length}, outputs, name=f"{model.name}_heads")
-        self.heads = dict(model.heads)
+        self.heads = heads
         self.blocks = dict(model.blocks)
         self.penalties = list(model.penalties)
         self.weighting = model.weighting
         self.zoo_config = model.zoo_config
 
 
+def _reading_heads(model):
+    return {name: head for name, head in model.heads.items() if not head.unlabelled}
+
+
 def _blocks_of(model):
-    return sorted(set(model.blocks[name] for name in model.heads))
+    return sorted(set(model.blocks[name] for name in _reading_heads(model)))
 
 
 def _name_of(block):

@@ -18,6 +18,7 @@ from speechzoo.multitask.sharing import HardSharing, Sharing
 from speechzoo.multitask.task_training import TaskTraining
 from speechzoo.multitask.weighting import StaticWeighting
 from speechzoo.origin import Origin
+from speechzoo.pretraining.objective import WholeFeatures
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
@@ -32,7 +33,8 @@ class MultiTaskModel(Serializable, Recognizer, TaskTraining, keras.Model):
         frontend: Layer (audio, audio_length) -> (features, lengths).
         backbone: Layer (features, lengths) -> (list of frames by block, lengths), which all heads read; or a `Sharing`,
             which has several of them.
-        heads: Name -> head; the names are the output's keys and the layers' names.
+        heads: Name -> head; the names are the output's keys and the layers' names. Each one that is `unlabelled`, an
+            objective of `speechzoo.pretraining`, has a pass of the backbone of its own.
         blocks: Head -> 1-based block of the backbone that it reads; the last for those not named.
         weighting: A `Weighting`; the plain sum when None.
         config: The `ZooConfig` this model was made from, if any.
@@ -66,8 +68,11 @@ class MultiTaskModel(Serializable, Recognizer, TaskTraining, keras.Model):
         if taps and not sharing.one_network:
             raise ValueError("frames of a block are frames of one backbone that all heads read; sharing 'hard' has it")
         features, lengths = frontend(audio, audio_length)
-        frames, lengths = sharing(features, lengths, {**blocks, **(taps or {})})
-        outputs = {name: head(frames[name], lengths) for name, head in heads.items()}
+        readers = {name: blocks[name] for name, head in heads.items() if not head.unlabelled} | (taps or {})
+        frames, lengths = sharing(features, lengths, readers or blocks)
+        outputs = {name: head(frames[name], lengths) if name in readers else
+                   self._objective(name, head, frontend, sharing, blocks[name], audio, audio_length)
+                   for name, head in heads.items()}
         if taps is not None:
             outputs |= {**{name: frames[name] for name in taps}, "frame_length": lengths}
         super().__init__({"audio": audio, "audio_length": audio_length}, outputs, name=name)
@@ -86,6 +91,19 @@ class MultiTaskModel(Serializable, Recognizer, TaskTraining, keras.Model):
     def backbone(self):
         """The backbone that all heads share; where they share otherwise, the pattern of their networks."""
         return self.sharing.backbone
+
+    @staticmethod
+    def _objective(name, objective, frontend, sharing, block, audio, audio_length):
+        """The output of an objective that learns without labels, in a pass of its own."""
+        if not sharing.one_network:
+            raise ValueError(f"head '{name}' teaches one backbone that all heads read; sharing 'hard' has it")
+        objective.connect(frontend, sharing.backbone)
+        features, feature_lengths = WholeFeatures(frontend, name=f"{name}_features")(audio, audio_length)
+        seen, hidden = features, None
+        if objective.mask is not None:
+            seen, hidden = objective.mask(features, feature_lengths)
+        frames, lengths = sharing(seen, feature_lengths, {name: block})
+        return objective(frames[name], lengths, features, feature_lengths, hidden)
 
     def __call__(self, inputs, *arguments, **options):
         return super().__call__(complete_inputs(inputs), *arguments, **options)
@@ -117,7 +135,8 @@ class MultiTaskModel(Serializable, Recognizer, TaskTraining, keras.Model):
         """
         features, lengths = self.frontend(audio, None, training=False)
         frames, lengths = self.sharing(features, lengths, self.blocks, training=False)
-        return {name: head(frames[name], lengths, training=False) for name, head in self.heads.items()}
+        return {name: head(frames[name], lengths, training=False) for name, head in self.heads.items()
+                if not head.unlabelled}
 
     def to_frames(self) -> keras.Model:
         """The part before the heads: see `speechzoo.multitask.frames.make_frames_model`."""

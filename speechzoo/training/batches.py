@@ -194,8 +194,10 @@ def open_labels(config: ZooConfig, sources: list[SourceConfig],
         for utterance in read(path):
             if source.split is None or utterance.get("split") == source.split:
                 for name, labels in found.items():
-                    labels.add(source.label_of(utterance, config.heads[name].label or name))
-    return {name: sorted({str(label) for label in labels - {None}}) for name, labels in found.items()}
+                    value = source.label_of(utterance, config.heads[name].label or name)
+                    if value is not None:
+                        labels.update(HEADS[config.heads[name].type].names_in(value))
+    return {name: sorted(labels) for name, labels in found.items()}
 
 
 def make_augmenter(config: ZooConfig) -> Augmenter | None:

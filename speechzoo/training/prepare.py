@@ -99,6 +99,8 @@ def prepare_run(config: ZooConfig, weights: str | Path | None = None, steps: int
         raise ConfigError(f"training.lora: no kernel matches {', '.join(lora.layers)}")
     load_report = _load(model, weights, config)
     frozen = freeze(model, frozen_patterns(model, config))
+    if all(head.unlabelled for head in model.heads.values()):
+        model.frontend.trainable = False  # no gradient of an objective reaches it
     for penalty in penalties:
         penalty.total_steps = total_steps
         penalty.values = {field: data.values_of(field) for field in penalty.fields}

@@ -11,7 +11,7 @@ from tests.helpers import tone, write_wav
 class LabelIndex:
     """A head as the data rooms see it: one of a list of names."""
 
-    target_shape, target_dtype, frame_per_unit = (), "int32", False
+    target_shape, target_dtype, frame_per_unit, unlabelled = (), "int32", False, False
 
     def __init__(self, label, names):
         self.label, self.names = label, names
@@ -25,7 +25,7 @@ class LabelIndex:
 class Letters:
     """A head with sequences: letters as numbers."""
 
-    target_shape, target_dtype, frame_per_unit = (None,), "int32", True
+    target_shape, target_dtype, frame_per_unit, unlabelled = (None,), "int32", True, False
 
     def __init__(self, label):
         self.label = label

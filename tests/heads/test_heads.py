@@ -62,6 +62,12 @@ CASES = {
         ({"classes": ["yes", "no"], "hidden_size": 5, "label": "keyword"}, ["yes", "no", "no", "yes"], (4, 2),
          ("relation/score/bias",)),
     ],
+    "words": [
+        ({**tiny_parts.HEADS["words"], "dropout": 0.0}, [[["_unknown_", 0.5], ["it", 0.9], ["was", 1.2]], [["was", 0.2]],
+                                                         [["strange", 0.2], ["it", 0.3]], [["it", 3.0]]], (4, 12, 3)),
+        ({"words": ["a"], "label": "said"}, [[["a", 0.5]], [["a", 0.2], ["b", 0.4]], [["b", 0.5], ["a", 1.0]], [["a", 3.0]]],
+         (4, 12, 2)),
+    ],
     "svm": [
         ({"classes": ["yes", "no", "maybe"]}, ["yes", "no", "yes", "yes"], (4, 3)),
         ({"classes": ["yes", "no", "_unknown_"], "hinge": "one_vs_rest", "fourier_features": 9, "label": "keyword"},

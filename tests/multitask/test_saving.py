@@ -29,6 +29,7 @@ from speechzoo.multitask.sharing import SHARINGS, Sharing
 from speechzoo.multitask.sharing.cross_stitch import StitchedSharing
 from speechzoo.multitask.task_metrics import HeadMetric, TotalLoss
 from speechzoo.multitask.weighting import WEIGHTINGS, GradientWeighting, Weighting
+from speechzoo.pretraining import Objective
 from speechzoo.training.freezing import freeze
 from speechzoo.training.penalties.penalty import Penalty
 from speechzoo.training.rates import RatedAdamW
@@ -42,7 +43,7 @@ CONFIG = tiny("saved", backbone={"type": "ds_cnn", "dropout": 0.0}, heads={
 AUDIO = np.stack([tone(0.5, 300, seed=1), tone(0.5, 900, seed=2)])
 TARGETS = {"keyword": np.array([0, 1], np.int32), "phones": np.array([[3, 4], [5, 0]], np.int32)}
 # Bases, and what a compiled model makes by itself.
-NOT_IN_FILES = {Backbone, FrameHead, Frontend, Head, MelFrontend, PooledHead, Sharing, StitchedSharing, Weighting, GradientWeighting,
+NOT_IN_FILES = {Backbone, FrameHead, Frontend, Head, MelFrontend, Objective, PooledHead, Sharing, StitchedSharing, Weighting, GradientWeighting,
                 Penalty, Warmup, AngularMarginLoss, HeadMetric, HeadsModel, PrototypeAccuracy, Seq2SeqLoss, StepLayer, TokenAccuracy,
                 TotalLoss}
 
@@ -174,7 +175,7 @@ def test_every_class_that_can_be_in_a_file_is_registered():
     classes = {}
     for path in sorted((REPOSITORY / "speechzoo").rglob("*.py")):
         room = path.relative_to(REPOSITORY / "speechzoo").parts[0]
-        rooms = ("layers", "frontends", "backbones", "heads", "multitask", "training")
+        rooms = ("layers", "frontends", "backbones", "heads", "pretraining", "multitask", "training")
         if room in rooms and "penalties" not in path.parts:
             module = ".".join(path.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__")
             for value in vars(importlib.import_module(module)).values():
