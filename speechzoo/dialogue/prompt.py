@@ -50,4 +50,5 @@ class Prompt:
         for optional, text in _PART.findall(self.text):
             if text or all(slot in values for slot in _SLOT.findall(optional)):
                 said.append(_SLOT.sub(lambda match: values[match[1]], text or optional))
-        return "".join(said)
+        text = "".join(said)
+        return text[:1].upper() + text[1:]
