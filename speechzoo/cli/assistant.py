@@ -158,6 +158,7 @@ def _write(exchange, as_json):
         print(f"{exchange.time:7.2f} s  {who}{exchange.sentence or '(not understood)'}{sure}")
     if reply.action is not None:
         slots = "".join(f" {name}={value}" for name, value in reply.action.slots.items())
-        print(f"           do: {reply.action.name}{slots}" + ("  (instead of the last)" if reply.action.corrects else ""))
+        instead = "  (instead of the last)" if reply.action.corrects else ""
+        print(f"           do: {reply.action.name}{slots}{instead}")
     if reply.say is not None:
         print(f"           > {reply.say}", flush=True)

@@ -22,7 +22,8 @@ def add_arguments(parser):
     add_grammar_arguments(parser.add_argument_group("spoken commands", "transcripts and intents from a grammar"))
     dialogue = parser.add_argument_group("dialogue", "conversations of several turns in place of a grammar")
     dialogue.add_argument("--dialogue", metavar="FILE", help="the dialogue, a YAML file")
-    dialogue.add_argument("--state", metavar="FILE", help="keep its conversations in this JSON file, and go on with them")
+    dialogue.add_argument("--state", metavar="FILE",
+                          help="keep its conversations in this JSON file, and go on with them")
     add_decoder_arguments(parser)
 
 

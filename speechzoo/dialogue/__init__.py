@@ -1,1 +1,1 @@
-"""Conversations over several turns: a state machine in YAML, whose state is plain data; runs where exported files run."""
+"""Conversations over several turns: a state machine in YAML whose state is plain data; TensorFlow isn't needed."""

@@ -54,8 +54,8 @@ def _check_ways(dialogue, states):
         ending |= more
     for state in ways:
         if state not in ending:
-            raise states[state].error(f"a dialogue that can never end: no answer leads from '{state}' to '{END}'; leave "
-                                      "'next:' out of one of its answers")
+            raise states[state].error(f"a dialogue that can never end: no answer leads from '{state}' to '{END}'; "
+                                      "leave 'next:' out of one of its answers")
 
 
 def _certain(table, intent, answer):
@@ -92,5 +92,5 @@ def _check_prompt(prompt, filled, may, place, what=""):
         if slot not in may:
             raise place.error(f"{what}names the slot '{slot}', which nobody fills; {nearest(slot, may)}")
     for slot in sorted(prompt.required - set(filled)):
-        raise place.error(f"{what}names the slot '{slot}', which not every sentence fills; ask for it under 'needs:', or "
-                          f"write it in brackets, as in '[ in the {{{slot}}}]'")
+        raise place.error(f"{what}names the slot '{slot}', which not every sentence fills; ask for it under 'needs:', "
+                          f"or write it in brackets, as in '[ in the {{{slot}}}]'")

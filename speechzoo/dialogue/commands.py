@@ -12,8 +12,8 @@ from speechzoo.dialogue.openings import Opening
 from speechzoo.edge.voices import Voices
 
 STILL_THE_SAME = 0.5
-"""`STILL_THE_SAME` is the least cosine with somebody who was asked something: an answer is too short to know a voice by,
-and few others answer. Pieces of one recording are told apart at this cosine (`speechzoo.decoding.speakers`)."""
+"""`STILL_THE_SAME` is the least cosine with somebody who was asked something: an answer is too short to know a voice
+by, and few others answer. Voices in one recording are told apart at this cosine (`speechzoo.decoding.speakers`)."""
 
 
 class OpenCommands(CommandDecoder):

@@ -130,8 +130,8 @@ class _Reader:
                 raise state.error(f"'{END}' is where dialogues are over; give the state another name")
             answers = definition.get("answers") if isinstance(definition, dict) else None
             if not isinstance(answers, dict) or not answers:
-                raise state.error(f"the state '{state}' has no answers; write 'answers:' with the intents that are open "
-                                  "in it")
+                raise state.error(f"the state '{state}' has no answers; write 'answers:' with the intents that are "
+                                  "open in it")
             check_keys(definition, ("answers",), f"the state '{state}'")
             read[state] = {self._known(intent, [*self.grammar.intents, YES, NO], intent, "intent"):
                            (self._answer(intent, answer, states), answer if isinstance(answer, dict) else {})

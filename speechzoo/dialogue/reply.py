@@ -24,7 +24,7 @@ class Reply:
 
     Attributes:
         kind: "done", "ask" (for a slot), "confirm", "next" (another state's question), "sorry" (nothing was
-            understood), "repeat", "silence" (asked again because nobody answered), "cancelled", "gave_up", or "ignored".
+            understood), "repeat", "silence" (asked again because nobody answered), "cancelled", "gave_up", "ignored".
         say: What is said; None where nothing is.
         waiting: Whether an answer is awaited.
         action: What is to be done; None where nothing is.
