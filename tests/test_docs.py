@@ -40,7 +40,7 @@ FIXTURES = ROOT / "tests" / "compatibility" / "fixtures"
 BLOCK = re.compile(r"(?:^<!-- (not run|tested by|needs):? (.+?) -->\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SPAN = re.compile(r"`((?:speechzoo [a-z]|python -m )[^`]*)`")
 # Their blocks have a test of their own.
-GRAMMARS, FLOORS = "commands.md", "floors"
+GRAMMARS, FLOORS = ("commands.md", "dialogue.md"), "floors"
 LANGUAGES = ("sh", "console", "python", "yaml", "json", "text", FLOORS)
 # Pages whose Python a test of their own runs.
 RUN_ELSEWHERE = {"keras.md": "tests/test_keras_page.py"}
@@ -50,6 +50,8 @@ FOREIGN = {"apt", "arecord", "brew", "cp", "curl", "dnf", "ffmpeg", "for", "git"
 NOT_RUN = {
     r"speechzoo .*--microphone\b|speechzoo listen \S+ - ":
         "somebody must speak; tests/cli/test_recognize.py has a microphone",
+    r"speechzoo assistant ": "listens to a conversation of several sentences, or reads them from standard input; "
+                             "tests/dialogue/test_spoken.py and tests/cli/test_assistant.py do both",
     r"speechzoo transfer ": "takes recordings and half an hour; tests/transfer/test_transfer.py has tones",
     r"speechzoo train ": "takes hours and corpora; tests/training/test_trainer.py trains on tones",
     r"speechzoo (evaluate|prepare) ":
@@ -295,7 +297,7 @@ def test_commands_run(page, folder, capfd):
 # ---- configs and manifests
 
 
-@pytest.mark.parametrize("block", [case for case in of_language("yaml") if case.values[0].page.name != GRAMMARS])
+@pytest.mark.parametrize("block", [case for case in of_language("yaml") if case.values[0].page.name not in GRAMMARS])
 def test_configs_have_known_keys(block, tmp_path, monkeypatch):
     config = yaml.safe_load(block.text)
     if "weights" in config.get("backbone", {}):

@@ -88,7 +88,8 @@ class Machine:
         return conversation
 
     def _hear(self, conversation, parse, now, addressed) -> Reply:
-        if not parse.accepted:
+        opened = self.openings.grammar(self.openings.of(conversation, now)).intents
+        if not parse.accepted or parse.intent not in opened:  # the question may have been given up meanwhile
             if conversation.waiting:
                 return self._in_vain(conversation, "sorry", self.dialogue.replies["sorry"])
             return Reply("sorry", self.dialogue.replies["sorry"]) if addressed else Reply("ignored")
@@ -178,9 +179,10 @@ class Machine:
 
     def _forget(self, now):
         """Drops who has neither a question open nor a command that can be referred to."""
-        for person in [person for person, conversation in self.people.items() if not conversation.waiting and (
-                conversation.last is None or now - conversation.last.time > self.dialogue.memory)]:
-            del self.people[person]
+        memory = self.dialogue.memory
+        self.people = {person: conversation for person, conversation in self.people.items() if (
+            conversation.waiting and now <= conversation.deadline + memory
+            or conversation.last is not None and now - conversation.last.time <= memory)}
 
     def _fill(self, prompt: Prompt, values) -> str:
         said = self.openings.table.said
