@@ -61,3 +61,12 @@ def test_replies_say_whether_an_answer_is_awaited(home):
     replies = play(home, CONVERSATIONS["a silence, a wrong word, and no more patience"])
     assert [reply.waiting for reply in replies] == [True, True, True, False, False]
     assert [reply.kind for reply in replies] == ["ask", "silence", "sorry", "gave_up", "sorry"]
+
+
+def test_the_program_of_the_page(home):
+    """As docs/dialogue.md shows it."""
+    assistant = TextDialogue(Machine(home))
+    reply = assistant.answer("turn on the light", now=0.0)
+    assert (reply.say, reply.waiting) == ("In which room?", True)
+    reply = assistant.answer("the kitchen", now=3.0)
+    assert (reply.action.name, reply.action.slots) == ("lightsOn", {"room": "kitchen"})
