@@ -94,7 +94,7 @@ class Voices:
         return (name if score >= self.threshold else None), score
 
     def nearest(self, embedding: np.ndarray) -> tuple[str | None, float]:
-        """Whose voice is the nearest to an embedding, and their cosine, however small; None where nobody is enrolled."""
+        """Whose voice is nearest to an embedding, and the cosine, however small; None where nobody is enrolled."""
         if not self._voices:
             return None, 0.0
         scores = {name: float(voice @ embedding) for name, voice in self._voices.items()}
