@@ -45,7 +45,7 @@ LANGUAGES = ("sh", "console", "python", "yaml", "json", "text", FLOORS)
 # Pages whose Python a test of their own runs.
 RUN_ELSEWHERE = {"keras.md": "tests/test_keras_page.py"}
 # Programs of others, and a word of the shell: what follows them is not looked at.
-FOREIGN = {"apt", "arecord", "brew", "cp", "curl", "dnf", "ffmpeg", "for", "git"}
+FOREIGN = {"apt", "arecord", "brew", "cp", "curl", "dnf", "ffmpeg", "for", "git", "printf"}
 # Commands of ours that no test runs as the pages show them: what they look like, and why.
 NOT_RUN = {
     r"speechzoo .*--microphone\b|speechzoo listen \S+ - ":
