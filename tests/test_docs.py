@@ -40,7 +40,7 @@ FIXTURES = ROOT / "tests" / "compatibility" / "fixtures"
 BLOCK = re.compile(r"(?:^<!-- (not run|tested by|needs):? (.+?) -->\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SPAN = re.compile(r"`((?:speechzoo [a-z]|python -m )[^`]*)`")
 # Their blocks have a test of their own.
-GRAMMARS, FLOORS = ("commands.md", "dialogue.md"), "floors"
+GRAMMARS, DIALOGUES, FLOORS = "commands.md", "dialogue.md", "floors"
 LANGUAGES = ("sh", "console", "python", "yaml", "json", "text", FLOORS)
 # Pages whose Python a test of their own runs.
 RUN_ELSEWHERE = {"keras.md": "tests/test_keras_page.py"}
@@ -297,7 +297,7 @@ def test_commands_run(page, folder, capfd):
 # ---- configs and manifests
 
 
-@pytest.mark.parametrize("block", [case for case in of_language("yaml") if case.values[0].page.name not in GRAMMARS])
+@pytest.mark.parametrize("block", [case for case in of_language("yaml") if case.values[0].page.name not in (GRAMMARS, DIALOGUES)])
 def test_configs_have_known_keys(block, tmp_path, monkeypatch):
     config = yaml.safe_load(block.text)
     if "weights" in config.get("backbone", {}):

@@ -10,6 +10,8 @@ from speechzoo.decoding.heads import find_head, find_heads
 from speechzoo.dialogue.machine import SOMEBODY, Machine
 from speechzoo.dialogue.openings import Opening
 from speechzoo.edge.voices import Voices
+from speechzoo.text.letter_to_sound import default_lexicon
+from speechzoo.text.lexicon import load_lexicon
 
 STILL_THE_SAME = 0.5
 """`STILL_THE_SAME` is the least cosine with somebody who was asked something: an answer is too short to know a voice
@@ -40,7 +42,17 @@ class OpenCommands(CommandDecoder):
                  voices: Voices | None = None):
         self.machine, self.voices = machine, voices
         self.now, self.person, self.parse = 0.0, SOMEBODY, Parse()
-        self._spec, self._lexicon, self._threshold = spec, lexicon, threshold
+        self._spec, self._threshold = spec, threshold
+        # One lexicon for all openings: reading CMUdict takes a second.
+        spoken = find_head(spec, type="ctc", kind="phones")
+        if isinstance(lexicon, (str, Path)):
+            self._lexicon = load_lexicon(lexicon)
+        else:
+            self._lexicon = default_lexicon() if lexicon is None and spoken else lexicon
+        # As a `CommandDecoder` does: without a lexicon of its own, words that it can't pronounce are read from letters.
+        written = {name: head for name, head in spec["heads"].items() if head.get("kind") != "phones"}
+        spelt = lexicon is None and find_head({"heads": written}, type="ctc") is not None
+        self._spelt = {**spec, "heads": written} if spelt else None
         self._decoders: dict[Opening, CommandDecoder] = {}
         first = self.decoder(machine.opening(self.now))
         self.head, self.speech, self.compiled = first.head, first.speech, first.compiled
@@ -61,7 +73,12 @@ class OpenCommands(CommandDecoder):
         """The decoder of one point of the dialogue."""
         if opening not in self._decoders:
             grammar = self.machine.openings.grammar(opening)
-            self._decoders[opening] = CommandDecoder(grammar, self._spec, self._lexicon, self._threshold)
+            try:
+                self._decoders[opening] = CommandDecoder(grammar, self._spec, self._lexicon, self._threshold)
+            except ValueError:
+                if self._spelt is None:
+                    raise
+                self._decoders[opening] = CommandDecoder(grammar, self._spelt, None, self._threshold)
         return self._decoders[opening]
 
     def prepare(self, person: str):

@@ -13,6 +13,7 @@ from tests.listening.test_listener import silence, sound
 
 # The fake model hears "go up", "stop", "go left now", "yes" in sounds 0 to 3; 0 and 3 are its wake word "yes".
 UP, STOP, LEFT, YES = range(4)
+HEADS = {name: head for name, head in FakeModel.spec["heads"].items() if name != "phones"}  # its phones say four words
 DIALOGUE = parse_dialogue("""
 grammar: {intents: {go: "go [{way} now]", halt: stop}, slots: {way: [left, right]}}
 slots: {way: {ask: "Which way?", answers: "go {way} now"}}
@@ -43,7 +44,7 @@ def assistant(seconds=None, model=None, voices=None, **options):
     """With replies of so many seconds each; without, it is mute."""
     model = model or FakeModel()
     machine = Machine(DIALOGUE)
-    commands = OpenCommands(machine, model.spec, voices=voices)
+    commands = OpenCommands(machine, {**model.spec, "heads": HEADS}, voices=voices)
     speech = None if seconds is None else lambda text: (np.zeros(round(seconds * 8000), np.float32), 8000)
     return Assistant(machine, commands, listener_of(model), speech=speech, loudspeaker=Loudspeaker(), **options)
 
