@@ -134,7 +134,7 @@ def test_two_voices_have_dialogues_of_their_own():
     exchanges = talk(two, silence(1), sound(STOP), PAUSE, sound(LEFT), PAUSE, sound(YES), PAUSE)
     # Anna is asked; ben's command is a command, and his "yes" doesn't answer for her.
     assert [(exchange.person, exchange.reply.kind) for exchange in exchanges] == [
-        ("anna", "next"), ("ben", "done"), ("ben", "ignored")]
+        ("anna", "next"), ("ben", "done"), ("ben", "ignored"), ("anna", "silence")]
     assert two.machine.waiting == ["anna"]
     assert two.commands._who({"speaker": np.array([1.0, -1.5])}) == "anna"  # 0.55: enough for somebody who was asked
     assert two.commands._who({"speaker": np.array([-1.5, 1.0])}) == SOMEBODY  # as near to ben, who wasn't
