@@ -40,18 +40,20 @@ FIXTURES = ROOT / "tests" / "compatibility" / "fixtures"
 BLOCK = re.compile(r"(?:^<!-- (not run|tested by|needs):? (.+?) -->\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SPAN = re.compile(r"`((?:speechzoo [a-z]|python -m )[^`]*)`")
 # Their blocks have a test of their own.
-GRAMMARS, FLOORS = "commands.md", "floors"
+GRAMMARS, DIALOGUES, FLOORS = "commands.md", "dialogue.md", "floors"
 LANGUAGES = ("sh", "console", "python", "yaml", "json", "text", FLOORS)
 # Pages whose Python a test of their own runs.
 RUN_ELSEWHERE = {"keras.md": "tests/test_keras_page.py"}
 # Programs of others, and a word of the shell: what follows them is not looked at.
-FOREIGN = {"apt", "arecord", "brew", "cp", "curl", "dnf", "ffmpeg", "for", "git"}
+FOREIGN = {"apt", "arecord", "brew", "cp", "curl", "dnf", "ffmpeg", "for", "git", "printf"}
 # Commands of ours that no test runs as the pages show them: what they look like, and why.
 NOT_RUN = {
     r"speechzoo .*--microphone\b|speechzoo listen \S+ - ":
         "somebody must speak; tests/cli/test_recognize.py has a microphone",
     r"speechzoo (adapt-domain|pseudo-label) |speechzoo recognize .*--test-time":
         "takes recordings of another domain; tests/cli/test_adapt_domain.py and tests/adaptation have some",
+    r"speechzoo assistant ": "listens to a conversation of several sentences, or reads them from standard input; "
+                             "tests/dialogue/test_spoken.py and tests/cli/test_assistant.py do both",
     r"speechzoo transfer ": "takes recordings and half an hour; tests/transfer/test_transfer.py has tones",
     r"speechzoo meta ": "takes recordings of many words; tests/meta/test_meta.py has tones",
     r"speechzoo pretrain ": "takes hours and corpora; tests/pretraining/test_pretraining_runs.py learns from tones",
@@ -301,7 +303,7 @@ def test_commands_run(page, folder, capfd):
 # ---- configs and manifests
 
 
-@pytest.mark.parametrize("block", [case for case in of_language("yaml") if case.values[0].page.name != GRAMMARS])
+@pytest.mark.parametrize("block", [case for case in of_language("yaml") if case.values[0].page.name not in (GRAMMARS, DIALOGUES)])
 def test_configs_have_known_keys(block, tmp_path, monkeypatch):
     config = yaml.safe_load(block.text)
     if "weights" in config.get("backbone", {}):

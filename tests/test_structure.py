@@ -27,7 +27,8 @@ NEIGHBOURS = {("data", "corpora"), ("corpora", "data")}
 NARROW = {"edge": {"audio", "decoding", "files", "remarks", "text"}, "serving": {"audio", "decoding"},
           "decoding": {"audio", "files", "grammar", "metrics", "text"}, "metrics": set(), "text": {"files"},
           "listening": {"decoding", "edge"},
-          "published": {"files", "hub", "origin", "text", "weights"}, "wyoming": {"audio", "decoding", "listening"}}
+          "dialogue": {"corpora", "decoding", "edge", "files", "grammar", "listening", "names", "text"},
+          "published": {"files", "hub", "origin", "text", "weights"}, "wyoming": {"audio", "decoding", "dialogue", "listening"}}
 # Rooms that import these packages and no others (besides the standard library).
 PACKAGES = {
     "audio": {"numpy", "soundfile", "soxr"},
@@ -42,6 +43,7 @@ PACKAGES = {
     "text": {"numpy", "pocketsphinx"},
     "metrics": {"numpy", "jiwer"},
     "listening": {"numpy"},
+    "dialogue": {"numpy", "sounddevice", "yaml"},
     "edge": {"numpy", "soundfile", "soxr", "ai_edge_litert"},
     "wyoming": {"numpy", "wyoming"},
     "published": {"h5py", "numpy", "safetensors", "yaml"},

@@ -32,6 +32,7 @@ COMMANDS = {
     "ngram": "speechzoo.cli.ngram",
     "grammar": "speechzoo.cli.grammar",
     "listen": "speechzoo.cli.listen",
+    "assistant": "speechzoo.cli.assistant",
     "enroll": "speechzoo.cli.enroll",
     "learn": "speechzoo.cli.learn",
     "adapt": "speechzoo.cli.adapt",

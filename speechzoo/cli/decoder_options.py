@@ -66,9 +66,10 @@ def _check_decoder(arguments):
 
 
 def _check_lexicon(arguments, dictation=False):
-    if arguments.lexicon and not (arguments.grammar or dictation):
+    commands = arguments.grammar or getattr(arguments, "dialogue", None)
+    if arguments.lexicon and not (commands or dictation):
         raise ValueError("--lexicon says how words sound: add --grammar FILE or --dictation")
-    if arguments.command_threshold is not None and not arguments.grammar:
+    if arguments.command_threshold is not None and not commands:
         raise ValueError("--command-threshold is for commands: add --grammar FILE")
 
 

@@ -20,6 +20,10 @@ def add_arguments(parser):
     parser.add_argument("--language", default="en", metavar="CODE", help="of model and grammar (%(default)s)")
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="of the model (%(default)d)")
     add_grammar_arguments(parser.add_argument_group("spoken commands", "transcripts and intents from a grammar"))
+    dialogue = parser.add_argument_group("dialogue", "conversations of several turns in place of a grammar")
+    dialogue.add_argument("--dialogue", metavar="FILE", help="the dialogue, a YAML file")
+    dialogue.add_argument("--state", metavar="FILE",
+                          help="keep its conversations in this JSON file, and go on with them")
     add_decoder_arguments(parser)
 
 
@@ -28,9 +32,11 @@ def run(arguments):
     import asyncio
     import logging
 
+    from speechzoo.decoding.commands.decoder import CommandDecoder
     from speechzoo.edge.edge_model import EdgeModel
 
     try:
+        from speechzoo.wyoming.conversing import Conversing
         from speechzoo.wyoming.server import serve
         from speechzoo.wyoming.voice import Voice
     except ModuleNotFoundError as error:
@@ -38,9 +44,27 @@ def run(arguments):
             raise
         raise ImportError("the server needs the package wyoming: pip install wyoming") from None
     logging.basicConfig(format="speechzoo: %(message)s")
+    if arguments.dialogue and arguments.grammar:
+        raise ValueError("--dialogue brings its grammar: leave --grammar out")
+    if arguments.state and not arguments.dialogue:
+        raise ValueError("--state keeps conversations of a dialogue: add --dialogue FILE")
+    machine = _machine(arguments) if arguments.dialogue else None
     decoding = read_decoder_options(arguments)
     model = EdgeModel(arguments.model, threads=arguments.threads)
-    voice = Voice(model, decoding.commands(model.spec), decoding.transcripts(model.spec), arguments.wake_word,
-                  arguments.threshold, arguments.language)
+    commands = decoding.commands(model.spec)
+    if machine is not None:
+        commands = CommandDecoder(machine.openings.everything(), model.spec, arguments.lexicon,
+                                  arguments.command_threshold)
+    voice = Voice(model, commands, decoding.transcripts(model.spec), arguments.wake_word, arguments.threshold,
+                  arguments.language, None if machine is None else Conversing(machine, arguments.state))
     print(f"speechzoo: {arguments.model} on {arguments.uri}", file=sys.stderr, flush=True)
     asyncio.run(serve(voice, arguments.uri))
+
+
+def _machine(arguments):
+    from speechzoo.dialogue.conversation import load_conversations
+    from speechzoo.dialogue.machine import Machine
+    from speechzoo.dialogue.reading import load_dialogue
+
+    dialogue = load_dialogue(arguments.dialogue)
+    return Machine(dialogue, load_conversations(arguments.state, dialogue) if arguments.state else None)

@@ -90,11 +90,16 @@ class Voices:
 
     def name_of(self, embedding: np.ndarray) -> tuple[str | None, float]:
         """As `identify`, of a voice that is embedded already, as `Recognition.speaker` is."""
+        name, score = self.nearest(embedding)
+        return (name if score >= self.threshold else None), score
+
+    def nearest(self, embedding: np.ndarray) -> tuple[str | None, float]:
+        """Whose voice is nearest to an embedding, and the cosine, however small; None where nobody is enrolled."""
         if not self._voices:
             return None, 0.0
         scores = {name: float(voice @ embedding) for name, voice in self._voices.items()}
         name = max(scores, key=scores.get)
-        return (name if scores[name] >= self.threshold else None), scores[name]
+        return name, scores[name]
 
     def save(self, path: str | Path):
         """Writes the voices, whole or not at all.

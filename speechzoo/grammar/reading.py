@@ -80,7 +80,22 @@ def parse_grammar(text: str, name: str = "grammar", source: str = "grammar") -> 
         GrammarError: As `load_grammar`.
     """
     problems: list[GrammarError] = []
-    document = read_located(text, source, problems)
+    return grammar_of(read_located(text, source, problems), name, source, problems)
+
+
+def grammar_of(document, name: str, source: str, problems: list[GrammarError] | None = None) -> Grammar:
+    """The grammar of a document that `read_located` has read, such as a part of a larger file.
+
+    Args:
+        document: The mapping with the keys of a grammar.
+        name: The grammar's name.
+        source: What messages call the file.
+        problems: Mistakes that were found in it already.
+
+    Raises:
+        GrammarError: As `load_grammar`.
+    """
+    problems = [] if problems is None else problems
     if not isinstance(document, dict):
         raise GrammarError(f"{source}: expected keys such as 'intents'")
     intents, language = (_read_rhino if "context" in document else _read_own)(document, problems)

@@ -82,6 +82,11 @@ class Listener:
         self._asked = 0
         self._awake_until = None
 
+    @property
+    def speaking(self) -> bool:
+        """Whether somebody speaks now, as far as loudness tells: an utterance is under way."""
+        return self._begin is not None
+
     def feed(self, samples: np.ndarray) -> Iterator[StreamEvent]:
         """Hears more of the stream.
 

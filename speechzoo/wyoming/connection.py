@@ -133,6 +133,10 @@ class Connection(AsyncEventHandler):
                 await self.write_event(told)
 
     async def _understand(self, asked):
+        if self._voice.conversing is not None:
+            answer = await self._ask(self._voice.conversing.answer, str(asked.text), asked.context)
+            await self.write_event(answer)
+            return
         parse = await self._ask(self._voice.understand, str(asked.text))
         if parse.accepted:
             entities = [Entity(name, value) for name, value in parse.slots.items()]

@@ -12,6 +12,7 @@ from speechzoo.decoding.heads import find_head
 from speechzoo.decoding.recognition import recognize_outputs
 from speechzoo.decoding.recognizer import MAXIMUM_SECONDS, Recognizer
 from speechzoo.decoding.streams.wake_words import check_wake_words, wake_thresholds
+from speechzoo.wyoming.conversing import Conversing
 
 
 class Voice:
@@ -24,6 +25,8 @@ class Voice:
         wake_words: Those that it answers to; all that the model offers when None.
         threshold: Mean posterior of a wake word that counts, above 0 and at most 1; the measured ones when None.
         language: ISO 639-1.
+        conversing: Answers transcripts with dialogues of several turns in place of the grammar's intents; `commands`
+            are then all its sentences, for what is spoken.
 
     Attributes:
         wake_words: Names of the wake words.
@@ -36,7 +39,9 @@ class Voice:
     """
 
     def __init__(self, model: Recognizer, commands: CommandDecoder | None = None, decoder=None,
-                 wake_words: list[str] | None = None, threshold: float | None = None, language: str = "en"):
+                 wake_words: list[str] | None = None, threshold: float | None = None, language: str = "en",
+                 conversing: Conversing | None = None):
+        self.conversing = conversing
         self.model, self.commands, self.decoder, self.threshold, self.language = (model, commands, decoder, threshold,
                                                                                   language)
         self.spec = model.spec
@@ -101,8 +106,9 @@ class Voice:
         if self.wake_words:
             words = [WakeModel(**about(word, word, phrase=word, **languages)) for word in self.wake_words]
             info.wake = [WakeProgram(**about("speechzoo", "Wake words on this device"), models=words)]
-        if self.commands is not None:
-            grammar = IntentModel(**about(self.commands.compiled.name, "Commands of a grammar", **languages))
-            info.intent = [IntentProgram(**about("speechzoo", "Commands of a grammar, on this device"),
-                                         models=[grammar])]
+        if self.commands is not None or self.conversing is not None:
+            what = "Commands of a grammar" if self.conversing is None else "A dialogue"
+            name = self.commands.compiled.name if self.conversing is None else self.conversing.machine.dialogue.name
+            info.intent = [IntentProgram(**about("speechzoo", f"{what}, on this device"),
+                                         models=[IntentModel(**about(name, what, **languages))])]
         return info

@@ -132,6 +132,12 @@ COLUMNS: dict[str, tuple[int, dict[str, str]]] = {
         "model": "`{model}`", "grammar": "{grammar}", "noise": "{noise}", "threshold": "{threshold:.2f}",
         "commands kept": "{kept:.1%} of {true_commands}", "recordings": "{recordings}", "hours": "{hours:.2f}",
         "taken for commands": "{commands}", "per hour": "{commands_per_hour:.1f}"}),
+    "dialogue": (1, {
+        "heard": "{condition}", "not heard": "{silence:.1%}", "rejected": "{rejected:.1%}", "wrong": "{wrong:.1%}",
+        "of it unsure": "{doubted:.0%}", "users": "{users:,}", "by one sentence": "{single:.1%}",
+        "something else done": "{single_wrong:.1%}", "by dialogue": "{success:.1%}",
+        "something else done on the way": "{something_else:.1%}", "turns": "{turns:.2f}",
+        "90 % need at most": "{turns_90}"}),
     "diarization": (1, {
         "model": "`{model}`", "least cosine": "{same_voice:.2f}", "people": "{people}", "recordings": "{recordings}",
         "minutes": "{minutes:.1f}", "diarisation error rate": "{der:.1%}", "missed": "{missed:.1%}",
