@@ -26,7 +26,7 @@ NEIGHBOURS = {("data", "corpora"), ("corpora", "data")}
 # Rooms that see less than what lies below them: they run where TensorFlow is not installed.
 NARROW = {"edge": {"audio", "decoding", "files", "remarks", "text"}, "serving": {"audio", "decoding"},
           "decoding": {"audio", "files", "grammar", "metrics", "text"}, "metrics": set(), "text": {"files"},
-          "listening": {"decoding", "edge"},
+          "listening": {"decoding", "edge"}, "enhancement": {"audio", "decoding"},
           "published": {"files", "hub", "origin", "text", "weights"}, "wyoming": {"audio", "decoding", "listening"}}
 # Rooms that import these packages and no others (besides the standard library).
 PACKAGES = {
@@ -40,6 +40,7 @@ PACKAGES = {
     "decoding": {"numpy"},
     "text": {"numpy", "pocketsphinx"},
     "metrics": {"numpy", "jiwer"},
+    "enhancement": {"numpy"},
     "listening": {"numpy"},
     "edge": {"numpy", "soundfile", "soxr", "ai_edge_litert"},
     "wyoming": {"numpy", "wyoming"},

@@ -20,6 +20,7 @@ COMMANDS = {
     "transfer": "speechzoo.cli.transfer",
     "evaluate": "speechzoo.cli.evaluate",
     "recognize": "speechzoo.cli.recognize",
+    "enhance": "speechzoo.cli.enhance",
     "export": "speechzoo.cli.export",
     "publish": "speechzoo.cli.publish",
     "benchmark": "speechzoo.cli.benchmark",

@@ -34,6 +34,9 @@ def check_cacheable(config: ZooConfig, model: keras.Model, frozen: set[str]):
     for name, number in (("frequency_masks", masks.frequency_masks), ("time_masks", masks.time_masks)):
         if number:
             raise ConfigError(f"{key}: frontend.{name} changes the features each time; set it to 0")
+    for name, head in model.heads.items():
+        if head.clean_target:
+            raise ConfigError(f"{key}: head '{name}' learns from the audio; leave one of the two out")
     for penalty in model.penalties:
         if penalty.teacher is not None:
             raise ConfigError(f"{key}: the teacher of penalty '{penalty.name}' needs the audio; leave one of the two "
