@@ -97,6 +97,9 @@ COLUMNS: dict[str, tuple[int, dict[str, str]]] = {
         "keywords missed behind": "{front_end}", "as recorded": "{as_it_is:.1%}", "20 dB quieter": "{quieter:.1%}",
         "20 dB louder": "{louder:.1%}", "in a room": "{room:.1%}", "kitchen noise, 5 dB": "{noise:.1%}",
         "all three, quieter": "{all:.1%}"}),
+    "enhancement": (2, {
+        "": "{measure}", "model": "`{model}`", "dB": "{ratio:g}", "recordings": "{recordings}",
+        "as it is": "{before:.3f}", "enhanced": "{after:.3f}"}),
     # Figures that pages only mention in a sentence.
     "grammar": (2, {
         "grammar": "{grammar}", "units": "{units}", "compile, s": "{compile_seconds:.2f}", "nodes": "{nodes:,}",
