@@ -65,6 +65,7 @@ NOT_RUN = {
     r"speechzoo import ": "takes weights of others; tests/published writes such a file",
     r"speechzoo publish ": "takes runs and a hub; tests/publishing has a model, and tests/test_hub.py a hub",
     r"speechzoo export ": "takes minutes; tests/exporters and tests/cli/test_export.py export small models",
+    r"speechzoo enhance ": "takes a run; tests/cli/test_enhance.py has a model that lets half through",
     r"speechzoo benchmark ": "measures for half a minute; tests/cli/test_benchmark.py measures for less",
     r"speechzoo serve ": "serves until it is stopped; tests/server/test_streams.py starts and stops it",
     r"speechzoo recognize .*--dictation": "searches 130,000 words; tests/decoding/dictation searches a few",

@@ -29,7 +29,7 @@ def test_every_model_has_what_a_page_about_it_needs(name):
     assert (model.metrics is not None) == has_checkpoint(name)
     assert model.card or not has_checkpoint(name)
     assert set(model.labels) <= set(model.config.heads) and all(
-        values or model.config.heads[head].type in ("speaker", "seq2seq") for head, values in model.labels.items())
+        values or model.config.heads[head].type in ("speaker", "seq2seq", "enhancement") for head, values in model.labels.items())
     if model.pretrained:
         entry = summarize(name)
         assert (entry.parameters, entry.macs_per_second) == (model.parameters, model.macs_per_second)

@@ -28,7 +28,8 @@ NARROW = {"edge": {"audio", "decoding", "files", "remarks", "text"}, "serving": 
           "decoding": {"audio", "files", "grammar", "metrics", "text"}, "metrics": set(), "text": {"files"},
           "listening": {"decoding", "edge"},
           "dialogue": {"corpora", "decoding", "edge", "files", "grammar", "listening", "names", "text"},
-          "published": {"files", "hub", "origin", "text", "weights"}, "wyoming": {"audio", "decoding", "dialogue", "listening"}}
+          "enhancement": {"audio", "decoding"}, "published": {"files", "hub", "origin", "text", "weights"},
+          "wyoming": {"audio", "decoding", "dialogue", "listening"}}
 # Rooms that import these packages and no others (besides the standard library).
 PACKAGES = {
     "audio": {"numpy", "soundfile", "soxr"},
@@ -42,6 +43,7 @@ PACKAGES = {
     "decoding": {"numpy"},
     "text": {"numpy", "pocketsphinx"},
     "metrics": {"numpy", "jiwer"},
+    "enhancement": {"numpy"},
     "listening": {"numpy"},
     "dialogue": {"numpy", "sounddevice", "yaml"},
     "edge": {"numpy", "soundfile", "soxr", "ai_edge_litert"},

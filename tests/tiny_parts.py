@@ -25,6 +25,7 @@ BACKBONES = {
     "ecapa_tdnn": {"size": 8, "num_blocks": 2, "scale": 2, "squeeze_size": 4, "aggregation_size": 10},
     "espnet_conformer": {"size": 8, "num_blocks": 2, "num_heads": 2, "feed_forward_size": 12, "kernel_size": 5},
     "ge2e_lstm": {"size": 6, "num_blocks": 2, "window_frames": 6, "step_frames": 3, "minimum_frames": 1},
+    "grouped_gru": {"size": 6, "num_blocks": 2, "groups": 2, "channels": 3},
     "lstm": {"size": 6, "num_blocks": 2, "bidirectional": True},
     "moonshine": {"size": 8, "num_blocks": 2, "num_heads": 2, "rotary_size": 2},
     "tc_resnet": {"channels": [4, 5, 6]},
@@ -39,6 +40,7 @@ STREAMING = {
     "conformer": {"size": 16, "feed_forward_size": 64, "normalization": "layer", "chunk": 2, "left_context": 5},
     "crdnn": {},
     "ds_cnn": {},
+    "grouped_gru": {},
     "lstm": {"num_blocks": 1, "bidirectional": False, "context": 2},
 }
 
@@ -46,6 +48,7 @@ HEADS = {
     "alignment": {},
     "classifier": {"classes": ["yes", "no", "_unknown_"]},
     "ctc": {"units": ["a", "b", " "]},
+    "enhancement": {"bands": 8},
     "frame_classifier": {"classes": ["none", "speech"]},
     "relation": {"classes": ["yes", "no", "_unknown_"], "hidden_size": 7},
     "seq2seq": {"layers": 1, "size": 8, "num_heads": 2, "maximum_tokens": 12},

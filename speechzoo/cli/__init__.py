@@ -24,6 +24,7 @@ COMMANDS = {
     "pseudo-label": "speechzoo.cli.pseudo_label",
     "evaluate": "speechzoo.cli.evaluate",
     "recognize": "speechzoo.cli.recognize",
+    "enhance": "speechzoo.cli.enhance",
     "export": "speechzoo.cli.export",
     "publish": "speechzoo.cli.publish",
     "benchmark": "speechzoo.cli.benchmark",

@@ -117,6 +117,10 @@ class AugmentConfig:
             behind one.
         shift: Time shift, seconds; what leaves at one end is dropped, the other end is silent.
         band_limit: Upper edge of the telephone or codec band, Hz.
+        playback: Ratio of the recording, with its noise, to what the device's own loudspeaker plays meanwhile, dB; that
+            comes from `playback_manifest`, through simulated rooms.
+        playback_manifest: Manifest of what it plays, or a list of them: music, and its own voice. What they hold of the
+            split `dev` is not used.
         device: Unevenness of a loudspeaker's or microphone's response, dB; devices are simulated.
     """
 
@@ -129,6 +133,8 @@ class AugmentConfig:
     shift: RangeConfig = field(default_factory=RangeConfig)
     band_limit: RangeConfig = field(default_factory=RangeConfig)
     device: RangeConfig = field(default_factory=RangeConfig)
+    playback: RangeConfig = field(default_factory=RangeConfig)
+    playback_manifest: str | list[str] | None = None
 
 
 @dataclass

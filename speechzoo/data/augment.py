@@ -5,6 +5,7 @@ audio, the numbers, the noises and the rooms. It exists twice: here for feeds wi
 inside the graph of tf.data. Both give the same samples to 1e-4.
 """
 
+import dataclasses
 import logging
 from pathlib import Path
 
@@ -21,11 +22,16 @@ from speechzoo.data.utterance_audio import read_utterance_audio
 
 LOGGER = logging.getLogger(__name__)
 
-# Columns of the numbers. Neutral: speed 1, room -1, noise place -1, gain 0 dB, band 0, shift 0, device -1, silence 0 s.
-SPEED, ROOM, NOISE_PLACE, NOISE_SNR, GAIN, BAND, SHIFT, DEVICE, SILENCE = range(9)
-NEUTRAL = np.array([1, -1, -1, 0, 0, 0, 0, -1, 0], np.float32)
+# Columns of the numbers. Neutral: speed 1, rooms and places -1, gain 0 dB, band 0, shift 0, device -1, silence 0 s.
+(SPEED, ROOM, NOISE_PLACE, NOISE_SNR, GAIN, BAND, SHIFT, DEVICE, SILENCE, PLAYBACK_PLACE, PLAYBACK_RATIO,
+ PLAYBACK_ROOM) = range(12)
+NEUTRAL = np.array([1, -1, -1, 0, 0, 0, 0, -1, 0, -1, 0, -1], np.float32)
+# Columns of what is added to the recording.
+ADDED = np.isin(np.arange(len(NEUTRAL)), [NOISE_PLACE, NOISE_SNR, PLAYBACK_PLACE, PLAYBACK_RATIO, PLAYBACK_ROOM])
 NUM_ROOMS = 48
 NUM_DEVICES = 256
+# Reverberation times of the rooms in which loudspeakers play, seconds.
+PLAYBACK_ROOMS = (0.1, 0.6)
 # A place in the noises is a number of milliseconds, exact in float32; two hours of 16-bit samples take 230 MB.
 MAXIMUM_NOISE_SECONDS = 7200
 # Telephone channels also lack what lies below 300 Hz (ITU-T G.712); wider codecs keep it.
@@ -57,31 +63,45 @@ class Augmenter:
         seed: Seed of the rooms and of every draw.
         root: Folder that `config.noise_manifest` is relative to.
         sample_rate: Hz.
+        dev: For recordings that are measured, of models that take noise out: only noise is added, of the split `dev` of
+            `noise_manifest`, to every recording and each time the same. (They would be clean otherwise, and nothing
+            would be left to do.)
 
     Attributes:
         noises: int16 (samples,), all noises end to end.
         rooms: float32 (rooms, samples), impulse responses.
+        playbacks: int16 (samples,), all that loudspeakers play end to end.
+        playback_rooms: float32 (rooms, samples), impulse responses.
         devices: float32 (devices, samples), impulse responses.
 
     Raises:
         ConfigError: Noise without a manifest, or a bound that makes no sense.
     """
 
-    def __init__(self, config: AugmentConfig, seed: int, root: str | Path = "", sample_rate: int = 16000):
-        self.config, self.seed, self.sample_rate = config, seed, sample_rate
+    def __init__(self, config: AugmentConfig, seed: int, root: str | Path = "", sample_rate: int = 16000,
+                 dev: bool = False):
+        if dev:
+            config = AugmentConfig(noise=dataclasses.replace(config.noise, probability=1.0),
+                                   noise_manifest=config.noise_manifest)
+        self.config, self.seed, self.sample_rate, self.dev = config, seed, sample_rate, dev
         for name, positive in (("speed", True), ("reverberation", True), ("band_limit", True), ("gain", False),
-                               ("noise", False), ("shift", False), ("device", True), ("silence", True)):
+                               ("noise", False), ("shift", False), ("device", True), ("silence", True),
+                               ("playback", False)):
             bounds = getattr(config, name)
             if bounds.probability > 0 and (bounds.minimum > bounds.maximum or positive and bounds.minimum <= 0):
                 raise ConfigError(f"augment.{name}: bounds {bounds.minimum:g} to {bounds.maximum:g} can't be used; "
                                   f"minimum must {'be above 0 and ' if positive else ''}not exceed maximum")
-        self.noises = np.zeros(1, np.int16)
-        self.rooms = self.devices = np.zeros((1, 1), np.float32)
+        self.noises = self.playbacks = np.zeros(1, np.int16)
+        self.rooms = self.devices = self.playback_rooms = np.zeros((1, 1), np.float32)
         if config.noise.probability > 0:
             if not config.noise_manifest:
                 raise ConfigError("augment.noise needs noise_manifest, a manifest of noises")
-            names = config.noise_manifest if isinstance(config.noise_manifest, list) else [config.noise_manifest]
-            self.noises = load_noises([Path(root) / name for name in names], sample_rate)
+            self.noises = load_noises(_paths(root, config.noise_manifest), sample_rate, dev)
+        if config.playback.probability > 0:
+            if not config.playback_manifest:
+                raise ConfigError("augment.playback needs playback_manifest, a manifest of what loudspeakers play")
+            self.playbacks = load_noises(_paths(root, config.playback_manifest), sample_rate)
+            self.playback_rooms = make_rooms(NUM_ROOMS, PLAYBACK_ROOMS, seed + 1, sample_rate)
         if config.reverberation.probability > 0:
             bounds = config.reverberation
             self.rooms = make_rooms(NUM_ROOMS, (bounds.minimum, bounds.maximum), seed, sample_rate)
@@ -90,8 +110,12 @@ class Augmenter:
             self.devices = make_devices(NUM_DEVICES, (bounds.minimum, bounds.maximum), seed, sample_rate)
 
     def neutral(self, rows: int) -> np.ndarray:
-        """Numbers that change nothing, float32 (rows, 9)."""
+        """Numbers that change nothing, float32 (rows, 12)."""
         return np.tile(NEUTRAL, (rows, 1))
+
+    def applies_to(self, plan, epoch: int | None) -> bool:
+        """Whether the recordings of an epoch of `plan` are augmented; None is the pass of an evaluation."""
+        return self.dev if epoch is None else plan.augmented(epoch)
 
     def draw(self, epoch: int, step: int, speeds: np.ndarray, silences: np.ndarray) -> np.ndarray:
         """The numbers of one batch, a pure function of seed, epoch and step.
@@ -103,7 +127,7 @@ class Augmenter:
             silences: Seconds of silence behind each row, which the batch plan has drawn, float (rows,).
 
         Returns:
-            float32 (rows, 9), the columns as named above.
+            float32 (rows, 12), the columns as named above.
         """
         random = np.random.default_rng([self.seed, 100, epoch, step])
         rows = len(speeds)
@@ -117,23 +141,25 @@ class Augmenter:
         chosen, _ = uniform(self.config.reverberation)
         numbers[:, ROOM] = np.where(chosen, random.integers(len(self.rooms), size=rows), -1)
         chosen, numbers[:, NOISE_SNR] = uniform(self.config.noise)
-        milliseconds = len(self.noises) * 1000 // self.sample_rate
-        numbers[:, NOISE_PLACE] = np.where(chosen, random.integers(max(1, milliseconds), size=rows), -1)
+        numbers[:, NOISE_PLACE] = np.where(chosen, random.integers(self._places(self.noises), size=rows), -1)
         for column, bounds in ((GAIN, self.config.gain), (BAND, self.config.band_limit), (SHIFT, self.config.shift)):
             numbers[:, column] = np.where(*uniform(bounds), 0)
         chosen, _ = uniform(self.config.device)
         numbers[:, DEVICE] = np.where(chosen, random.integers(len(self.devices), size=rows), -1)
+        chosen, numbers[:, PLAYBACK_RATIO] = uniform(self.config.playback)
+        numbers[:, PLAYBACK_PLACE] = np.where(chosen, random.integers(self._places(self.playbacks), size=rows), -1)
+        numbers[:, PLAYBACK_ROOM] = np.where(chosen, random.integers(len(self.playback_rooms), size=rows), -1)
         return numbers
 
     def __call__(self, audio: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Augments one utterance.
 
-        The order is that of the world: the talker speaks and falls silent, the room answers, noise joins, the device
-        colours, amplifies, limits the band and cuts.
+        The order is that of the world: the talker speaks and falls silent, the room answers, noise joins and what a
+        loudspeaker plays, the device colours, amplifies, limits the band and cuts.
 
         Args:
             audio: float32 (samples,).
-            numbers: float32 (9,), one row of `draw`.
+            numbers: float32 (12,), one row of `draw`.
 
         Returns:
             float32 (samples,) in [-1, 1]; another number of samples when the speed changes or silence follows.
@@ -146,9 +172,11 @@ class Augmenter:
         if numbers[SPEED] != 1 or room is not None:
             audio = change_speed(audio, numbers[SPEED], room)
         if numbers[NOISE_PLACE] >= 0:
-            first = int(numbers[NOISE_PLACE]) * self.sample_rate // 1000
-            noise = np.take(self.noises, np.arange(first, first + len(audio)), mode="wrap")
-            audio = add_noise(audio, noise.astype(np.float32), numbers[NOISE_SNR])
+            audio = add_noise(audio, self._piece(self.noises, numbers[NOISE_PLACE], len(audio)), numbers[NOISE_SNR])
+        if numbers[PLAYBACK_PLACE] >= 0:
+            played = self._piece(self.playbacks, numbers[PLAYBACK_PLACE], len(audio))
+            played = reverberate(played, self.playback_rooms[int(numbers[PLAYBACK_ROOM])])
+            audio = add_noise(audio, played, numbers[PLAYBACK_RATIO])
         if numbers[DEVICE] >= 0:
             audio = reverberate(audio, self.devices[int(numbers[DEVICE])])
         if numbers[GAIN] != 0:
@@ -160,10 +188,32 @@ class Augmenter:
         return np.clip(audio, -1.0, 1.0).astype(np.float32)
 
 
-def load_noises(manifests: list[Path], sample_rate: int) -> np.ndarray:
+    def _places(self, sounds):
+        """Number of places, a millisecond apart, at which a piece of `sounds` can begin."""
+        return max(1, len(sounds) * 1000 // self.sample_rate)
+
+    def _piece(self, sounds, place, count):
+        """`count` samples from a place on, float32, and again from the beginning behind the end."""
+        first = int(place) * self.sample_rate // 1000
+        return np.take(sounds, np.arange(first, first + count), mode="wrap").astype(np.float32)
+
+
+def _paths(root, manifests) -> list[Path]:
+    return [Path(root) / name for name in (manifests if isinstance(manifests, list) else [manifests])]
+
+
+def without_noise(numbers: np.ndarray) -> np.ndarray:
+    """The numbers of one row (12,) but for what adds other sounds: what a model that takes noise out shall give."""
+    return np.where(ADDED, NEUTRAL, numbers)
+
+
+def load_noises(manifests: list[Path], sample_rate: int, dev: bool = False) -> np.ndarray:
     """All recordings of some manifests end to end, int16 (samples,); two hours at most.
 
-    Those of the split `dev` are left out: models are measured in them.
+    Args:
+        manifests: JSONL files.
+        sample_rate: Hz.
+        dev: Those of the split `dev` alone, in which models are measured; otherwise they are left out.
 
     Raises:
         ConfigError: A manifest is missing, or none of their recordings can be read.
@@ -175,7 +225,7 @@ def load_noises(manifests: list[Path], sample_rate: int) -> np.ndarray:
         for utterance in read_manifest(manifest):
             if remaining <= 0:
                 break
-            if utterance.get("split") == DEV:
+            if (utterance.get("split") == DEV) != dev:
                 continue
             try:
                 audio = read_utterance_audio(utterance, manifest.parent, sample_rate)[:remaining]
@@ -185,7 +235,11 @@ def load_noises(manifests: list[Path], sample_rate: int) -> np.ndarray:
             parts.append(np.rint(audio * 32767).astype(np.int16))
             remaining -= len(audio)
     if not parts:
-        raise ConfigError(f"{', '.join(map(str, manifests))}: none of the noises can be read")
+        which = "none of the noises can be read"
+        if dev:
+            which = (f"no noise of split '{DEV}' can be read, to measure enhancement in; prepare some with --hold-out, "
+                     "or leave data.dev out")
+        raise ConfigError(f"{', '.join(map(str, manifests))}: {which}")
     return np.concatenate(parts)
 
 

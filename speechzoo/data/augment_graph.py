@@ -5,8 +5,9 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from speechzoo.data.augment import (BAND, DEVICE, FFT_SIZES, GAIN, NOISE_PLACE, NOISE_SNR, RINGING, ROOM, SHIFT,
-                                    SILENCE, SPEED, TELEPHONE_LOWER, TELEPHONE_UPPER, TRANSITION, Augmenter)
+from speechzoo.data.augment import (ADDED, BAND, DEVICE, FFT_SIZES, GAIN, NEUTRAL, NOISE_PLACE, NOISE_SNR,
+                                    PLAYBACK_PLACE, PLAYBACK_RATIO, PLAYBACK_ROOM, RINGING, ROOM, SHIFT, SILENCE, SPEED,
+                                    TELEPHONE_LOWER, TELEPHONE_UPPER, TRANSITION, Augmenter)
 
 
 class GraphAugmenter:
@@ -20,16 +21,23 @@ class GraphAugmenter:
         self.config, self.sample_rate = augmenter.config, augmenter.sample_rate
         self.noises = tf.constant(augmenter.noises)
         self.rooms, self.devices = tf.constant(augmenter.rooms), tf.constant(augmenter.devices)
+        self.playbacks, self.playback_rooms = tf.constant(augmenter.playbacks), tf.constant(augmenter.playback_rooms)
 
     def __call__(self, audio: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
-        """Augments one utterance: float32 (samples,) and (9,) -> float32 (samples,)."""
+        """Augments one utterance: float32 (samples,) and (12,) -> float32 (samples,)."""
         return tf.cond(tf.size(audio) > 0, lambda: self._augment(audio, numbers), lambda: audio)
+
+    @staticmethod
+    def without_noise(numbers: tf.Tensor) -> tf.Tensor:
+        """See `augment.without_noise`."""
+        return tf.where(tf.constant(ADDED), tf.constant(NEUTRAL), numbers)
 
     def _augment(self, audio, numbers):
         stages = [
             ((self.config.silence,), numbers[SILENCE] > 0, self._add_silence),
             ((self.config.speed, self.config.reverberation), (numbers[SPEED] != 1) | (numbers[ROOM] >= 0), self._play),
             ((self.config.noise,), numbers[NOISE_PLACE] >= 0, self._add_noise),
+            ((self.config.playback,), numbers[PLAYBACK_PLACE] >= 0, self._add_playback),
             ((self.config.device,), numbers[DEVICE] >= 0,
              lambda audio, _: reverberate(audio, self.devices[tf.cast(numbers[DEVICE], tf.int32)])),
             ((self.config.gain,), numbers[GAIN] != 0, lambda audio, _: change_gain(audio, numbers[GAIN])),
@@ -54,13 +62,21 @@ class GraphAugmenter:
                        lambda: change_speed(audio, numbers[SPEED]))
 
     def _add_noise(self, audio, numbers):
+        return add_noise(audio, self._piece(self.noises, numbers[NOISE_PLACE], tf.size(audio)), numbers[NOISE_SNR])
+
+    def _add_playback(self, audio, numbers):
+        played = self._piece(self.playbacks, numbers[PLAYBACK_PLACE], tf.size(audio))
+        played = reverberate(played, self.playback_rooms[tf.cast(numbers[PLAYBACK_ROOM], tf.int32)])
+        return add_noise(audio, played[:tf.size(audio)], numbers[PLAYBACK_RATIO])
+
+    def _piece(self, sounds, place, count):
         # In 64 bits: in 32, milliseconds times the rate overflow after two minutes.
-        first = tf.cast(tf.cast(numbers[NOISE_PLACE], tf.int64) * self.sample_rate // 1000, tf.int32)
-        noise = self.noises[first:first + tf.size(audio)]
-        missing = tf.size(audio) - tf.size(noise)
-        size = tf.size(self.noises)
-        around = tf.tile(self.noises, [(missing + size - 1) // size])[:missing]  # tiles nothing when nothing is missing
-        return add_noise(audio, tf.cast(tf.concat([noise, around], 0), tf.float32), numbers[NOISE_SNR])
+        first = tf.cast(tf.cast(place, tf.int64) * self.sample_rate // 1000, tf.int32)
+        piece = sounds[first:first + count]
+        missing = count - tf.size(piece)
+        size = tf.size(sounds)
+        around = tf.tile(sounds, [(missing + size - 1) // size])[:missing]  # tiles nothing when nothing is missing
+        return tf.cast(tf.concat([piece, around], 0), tf.float32)
 
     def _shift(self, audio, numbers):
         return shift(audio, tf.cast(tf.round(numbers[SHIFT] * self.sample_rate), tf.int32))

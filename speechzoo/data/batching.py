@@ -93,7 +93,7 @@ class BatchPlan:
                                  labelled_only, read, fields)
         self._draws = self._plan_draws()
         self._label_lengths = {name: self._longest_labels(name, fastest) for name, head in heads.items()
-                               if None in head.target_shape}
+                               if None in head.target_shape and not head.clean_target}
         self._latest = (None, None)
 
     def epoch(self, number: int) -> list[Batch]:
@@ -126,6 +126,8 @@ class BatchPlan:
     def targets(self, batch: Batch, shifts: np.ndarray | None = None) -> tuple[dict, dict]:
         """Labels and weights of a batch: ({head: int32 (rows, ...)}, {head: float32 (rows,)}).
 
+        Of a head with `clean_target` the waveforms are still empty, (rows, 2, 0): who reads the audio has them.
+
         Args:
             batch: The batch; labels with times follow its speeds and silences.
             shifts: Seconds by which the augmenter moves each row, which such labels follow too; not at all when None.
@@ -138,6 +140,10 @@ class BatchPlan:
                 self._retime(targets[name], batch, shifts)
             weights[name] = self.examples.labelled[name][batch.indices] * batch.weights * (name not in batch.waiting)
         return targets, weights
+
+    def clean_targets(self) -> list[str]:
+        """Names of the heads whose targets are waveforms."""
+        return [name for name, head in self.examples.heads.items() if head.clean_target]
 
     def ids(self, batch: Batch) -> list[str]:
         """Names of a batch's utterances, for reports."""
@@ -177,7 +183,8 @@ class BatchPlan:
         if self._crop > self._edges[-1]:
             raise ConfigError(f"data.crop_seconds: {self._crop:g} is longer than the last of data.bucket_seconds, "
                               f"{self._edges[-1]:g}")
-        sequences = [name for name, head in heads.items() if None in head.target_shape] if self._crop else []
+        sequences = [name for name, head in heads.items()
+                     if self._crop and None in head.target_shape and not head.clean_target]
         if sequences:
             raise ConfigError(f"data.crop_seconds: head '{sequences[0]}' learns what is said in a whole recording; "
                               "leave crop_seconds out, or the head")

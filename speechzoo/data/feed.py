@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from speechzoo.data.audio_reader import AudioReader
-from speechzoo.data.augment import SHIFT, Augmenter
+from speechzoo.data.augment import SHIFT, Augmenter, without_noise
 from speechzoo.data.batching import Batch, BatchPlan
 from speechzoo.data.workers import available_cores
 
@@ -38,11 +38,11 @@ def make_feed(plan: BatchPlan, epoch: int | None = None, step: int = 0, augmente
 
 def _feed(plan, epoch, step, augmenter, reader, threads, prefetch):
     batches = plan.sequential() if epoch is None else plan.epoch(epoch)
-    augmented = augmenter is not None and epoch is not None and plan.augmented(epoch)
+    augmented = augmenter is not None and augmenter.applies_to(plan, epoch)
 
     def prepare(number):
         batch = batches[number]
-        numbers = augmenter.draw(epoch, number, batch.speeds, batch.silences) if augmented else None
+        numbers = augmenter.draw(epoch or 0, number, batch.speeds, batch.silences) if augmented else None
         return _prepare(plan, batch, reader, augmenter, numbers)
 
     yield from in_order(prepare, range(step, len(batches)), threads, prefetch)
@@ -68,13 +68,18 @@ def _prepare(plan: BatchPlan, batch: Batch, reader, augmenter, numbers):
     rows = len(batch.indices)
     audio, lengths = np.zeros((rows, batch.num_samples), np.float32), np.zeros(rows, np.int32)
     readable = np.zeros(rows, np.float32)
+    clean = audio.copy() if plan.clean_targets() else None
     for row, (index, (first, count)) in enumerate(zip(batch.indices, batch.crops)):
         samples = reader.read(index)[first:][:count]
         readable[row] = len(samples) > 0
+        if clean is not None:
+            alone = samples if numbers is None else augmenter(samples, without_noise(numbers[row]))
+            clean[row, :len(alone)] = alone[:batch.num_samples]
         if numbers is not None:
             samples = augmenter(samples, numbers[row])
         lengths[row] = min(len(samples), batch.num_samples)
         audio[row, :lengths[row]] = samples[:batch.num_samples]
     targets, weights = plan.targets(batch, None if numbers is None else numbers[:, SHIFT])
+    targets |= dict.fromkeys(plan.clean_targets(), None if clean is None else np.stack([clean, audio], axis=1))
     weights = {head: weight * readable for head, weight in weights.items()}
     return {"audio": audio, "audio_length": lengths}, targets, weights

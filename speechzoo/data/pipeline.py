@@ -104,27 +104,36 @@ def _dataset(plan, batches: Callable[[], Iterator], augmenter, reader=None, deco
         for epoch, step, batch in batches():
             numbers, shifts = np.zeros((len(batch.indices), 0), np.float32), None
             if augmenter is not None:
-                on = epoch is not None and plan.augmented(epoch)
-                numbers = (augmenter.draw(epoch, step, batch.speeds, batch.silences) if on
+                on = augmenter.applies_to(plan, epoch)
+                numbers = (augmenter.draw(epoch or 0, step, batch.speeds, batch.silences) if on
                            else augmenter.neutral(len(batch.indices)))
                 shifts = numbers[:, SHIFT]
             targets, weights = plan.targets(batch, shifts)
             yield batch.indices, batch.crops, numbers, batch.num_samples, targets, weights
 
+    clean_targets = plan.clean_targets()
+
     def load(index, crop, numbers, num_samples):
-        """One row: (float32 (num_samples,), its length, whether it could be read)."""
+        """One row: (float32 (num_samples,), its length, whether it could be read, and where a head needs it the same
+        without noise)."""
         audio = read_with_soundfile(reader, index) if decoder == "soundfile" else read_in_graph(reader, index)
         audio = audio[crop[0]:][:crop[1]]
         readable = tf.cast(tf.size(audio) > 0, tf.float32)
+        clean = audio if clean_targets else audio[:0]
         if graph_augmenter is not None:
+            clean = graph_augmenter(clean, graph_augmenter.without_noise(numbers)) if clean_targets else clean
             audio = graph_augmenter(audio, numbers)
-        audio = audio[:num_samples]
-        return tf.pad(audio, [[0, num_samples - tf.size(audio)]]), tf.size(audio), readable
+        audio, clean = audio[:num_samples], clean[:num_samples]
+        clean = tf.pad(clean, [[0, num_samples - tf.size(clean)]]) if clean_targets else clean
+        return tf.pad(audio, [[0, num_samples - tf.size(audio)]]), tf.size(audio), readable, clean
 
     def load_batch(indices, crops, numbers, num_samples, targets, weights):
-        row = tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32)
-        audio, lengths, readable = tf.map_fn(lambda inputs: load(*inputs, num_samples), (indices, crops, numbers),
-                                             fn_output_signature=row)
+        row = (tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32),
+               tf.TensorSpec([None], tf.float32))
+        audio, lengths, readable, clean = tf.map_fn(
+            lambda inputs: load(*inputs, num_samples), (indices, crops, numbers), fn_output_signature=row)
+        if clean_targets:
+            targets = targets | dict.fromkeys(clean_targets, tf.stack([clean, audio], axis=1))
         return ({"audio": audio, "audio_length": lengths}, targets,
                 {head: weight * readable for head, weight in weights.items()})
 

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from speechzoo.audio.mel_scale import hertz_to_mel, mel_to_hertz
 from speechzoo.frontends.log_mel import LogMel
-from speechzoo.frontends.mel import hertz_to_mel, mel_to_hertz
 from speechzoo.frontends.mel_frontend import MelFrontend
 from speechzoo.layers.masking import sequence_mask
 

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from speechzoo.frontends.mel import hertz_to_mel, mel_to_hertz
+from speechzoo.audio.mel_scale import hertz_to_mel, mel_to_hertz
 from speechzoo.frontends.mel_frontend import MelFrontend
 from speechzoo.layers.masking import sequence_mask
 from speechzoo.layers.normalization import utterance_mean

@@ -2,6 +2,7 @@
 
 from speechzoo.heads.classifier import ClassifierHead
 from speechzoo.heads.ctc import CTCHead
+from speechzoo.heads.enhancement import EnhancementHead
 from speechzoo.heads.frame_classifier import FrameClassifierHead
 from speechzoo.heads.frame_phones import AlignmentHead
 from speechzoo.heads.head import Head
@@ -16,7 +17,7 @@ from speechzoo.heads.words import WordsHead
 # Name in a zoo config -> class.
 HEADS = {"ctc": CTCHead, "classifier": ClassifierHead, "slots": SlotsHead, "speaker": SpeakerHead, "svm": SVMHead,
          "alignment": AlignmentHead, "spotter": SpotterHead, "frame_classifier": FrameClassifierHead,
-         "seq2seq": Seq2SeqHead, "relation": RelationHead, "words": WordsHead}
+         "seq2seq": Seq2SeqHead, "relation": RelationHead, "words": WordsHead, "enhancement": EnhancementHead}
 
-__all__ = ["HEADS", "AlignmentHead", "CTCHead", "ClassifierHead", "FrameClassifierHead", "Head", "RelationHead",
-           "SVMHead", "Seq2SeqHead", "SlotsHead", "SpeakerHead", "SpotterHead", "WordsHead"]
+__all__ = ["HEADS", "AlignmentHead", "CTCHead", "ClassifierHead", "EnhancementHead", "FrameClassifierHead", "Head",
+           "RelationHead", "SVMHead", "Seq2SeqHead", "SlotsHead", "SpeakerHead", "SpotterHead", "WordsHead"]

@@ -37,6 +37,8 @@ class Head(keras.layers.Layer):
         needs_class_counts: Its loss goes by how frequent its classes are, which `adapt` has to tell it yet.
         has_loss: It can be trained; False for a head of open classes that was told none.
         zero_padding: Its output by frame is zero in the padding, where those of classes say that nothing is there.
+        clean_target: Its target are two waveforms, float32 (2, samples), which the pipeline fills in where the head has
+            a label: the recording as the augmentation leaves it without noise, and as the model hears it.
         frame_per_unit: Its label can't have more units than there are frames, see `speechzoo.data.examples`.
         metrics_in_training: Its metrics are cheap enough for every training step; otherwise evaluation alone has them.
     """
@@ -51,6 +53,7 @@ class Head(keras.layers.Layer):
     needs_class_counts = False
     has_loss = True
     zero_padding = False
+    clean_target = False
     frame_per_unit = False
     metrics_in_training = True
 
@@ -70,6 +73,15 @@ class Head(keras.layers.Layer):
     def names_in(value) -> list[str]:
         """The classes that a label as it stands in a manifest holds, of a head of open classes."""
         return [str(value)]
+
+    def set_timing(self, sample_rate: int, hop_length: int, subsampling: int):
+        """Tells the head how its frames lie in time; most heads need not know. The model calls it.
+
+        Args:
+            sample_rate: Hz.
+            hop_length: Samples of a frame of the front end.
+            subsampling: Frames of the front end for one of the backbone's.
+        """
 
     def training_loss(self) -> keras.losses.Loss:
         """The loss of training steps, where it isn't that of an evaluation: one with dropout in it."""

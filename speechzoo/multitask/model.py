@@ -67,6 +67,8 @@ class MultiTaskModel(Serializable, Recognizer, TaskTraining, keras.Model):
                                      f"{num_blocks}")
         if taps and not sharing.one_network:
             raise ValueError("frames of a block are frames of one backbone that all heads read; sharing 'hard' has it")
+        for head in heads.values():
+            head.set_timing(frontend.sample_rate, frontend.hop_length, sharing.backbone.subsampling)
         features, lengths = frontend(audio, audio_length)
         readers = {name: blocks[name] for name, head in heads.items() if not head.unlabelled} | (taps or {})
         frames, lengths = sharing(features, lengths, readers or blocks)

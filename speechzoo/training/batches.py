@@ -62,7 +62,7 @@ class TrainingData:
                               "no head has labels in it; lower a head's first_epoch, or raise data.train's repeat")
         self._augmenter = make_augmenter(config)
         self._reader = AudioReader(self.plan.examples, config.sample_rate)
-        self._dev = self._dev_reader = None
+        self._dev = self._dev_reader = self._dev_augmenter = None
         self.dev_steps, self.loss_weights = 0, {}
         self._frames: dict[str, CachedFrames] = {}
         self._added = {}  # name of a penalty -> what it adds to the inputs
@@ -71,6 +71,9 @@ class TrainingData:
                                   training=False, sample_rate=config.sample_rate, labelled_only=True, read=read)
             self.dev_steps = len(self._dev.sequential())
             self._dev_reader = AudioReader(self._dev.examples, config.sample_rate)
+            if self._dev.clean_targets() and config.data.augment.noise.probability > 0:
+                self._dev_augmenter = Augmenter(config.data.augment, settings.seed, config.data.root,
+                                                config.sample_rate, dev=True)
             self.loss_weights = {name: head.loss_weight for name, head in config.heads.items()
                                  if name in model.heads and self._dev.examples.labelled[name].any()}
 
@@ -90,10 +93,10 @@ class TrainingData:
             yield keras.ops.convert_to_numpy(inputs["audio"]), keras.ops.convert_to_numpy(inputs["audio_length"])
 
     def dev_batches(self) -> Iterable:
-        """Every dev utterance once."""
+        """Every dev utterance once; in noise, where a head learns to take it out."""
         if self._frames:
             return self._frames["dev"].batches(self._dev.sequential())
-        return _batches(self._dev, None, 0, None, self._dev_reader)
+        return _batches(self._dev, None, 0, self._dev_augmenter, self._dev_reader)
 
     def use_frames(self, cache: FeatureCache):
         """From now on batches hold frames, which `cache` keeps, in place of audio."""
@@ -136,6 +139,9 @@ class TrainingData:
         for name in ("device", "silence"):
             if not settings["augment"][name]["probability"]:
                 settings["augment"].pop(name)
+        if not settings["augment"]["playback"]["probability"]:
+            settings["augment"].pop("playback")
+            settings["augment"].pop("playback_manifest")
         for name, off in (("source_temperature", 1.0), ("last_source_temperature", None), ("crop_seconds", 0.0)):
             if settings[name] == off:
                 settings.pop(name)

@@ -38,6 +38,8 @@ def check_cacheable(config: ZooConfig, model: keras.Model, frozen: set[str]):
         if head.unlabelled:
             raise ConfigError(f"{key}: the backbone doesn't train, and head '{name}' teaches it; leave one of the two "
                               "out")
+        if head.clean_target:
+            raise ConfigError(f"{key}: head '{name}' learns from the audio; leave one of the two out")
     for penalty in model.penalties:
         if penalty.teacher is not None:
             raise ConfigError(f"{key}: the teacher of penalty '{penalty.name}' needs the audio; leave one of the two "

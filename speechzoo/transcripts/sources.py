@@ -46,9 +46,14 @@ def output_paths(recordings: list[str], folder: Path, format: str) -> dict[str, 
         folder: Where the files go.
         format: Key of `ENDINGS`.
     """
+    return paths_below(recordings, folder, ENDINGS[format])
+
+
+def paths_below(recordings: list[str], folder: Path, ending: str) -> dict[str, Path]:
+    """As `output_paths`, for files of any ending."""
     absolute = [os.path.abspath(path) for path in recordings]
     if not absolute:
         return {}
     common = os.path.commonpath([os.path.dirname(path) for path in absolute])
-    return {recording: folder / (os.path.relpath(path, common) + ENDINGS[format])
+    return {recording: folder / (os.path.relpath(path, common) + ending)
             for recording, path in zip(recordings, absolute)}

@@ -59,6 +59,10 @@ CASES = {
     "espnet_conformer": [
         (tiny_parts.BACKBONES["espnet_conformer"], 2, 4, 8, NO_EFFECT),
     ],
+    "grouped_gru": [
+        (tiny_parts.BACKBONES["grouped_gru"], 2, 1, 6, ()),
+        ({"size": 4, "num_blocks": 1, "groups": 1, "channels": 2, "dropout": 0.1, "causal": True}, 1, 1, 4, ()),
+    ],
     "lstm": [
         ({"size": 6, "num_blocks": 2, "bidirectional": True, "context": 1, "subsampling": 2}, 2, 2, [12, 6], ()),
         ({"size": 5, "num_blocks": 1, "subsampling": 3, "dropout": 0.0}, 1, 3, 5, ()),

@@ -4,7 +4,8 @@ import tensorflow as tf
 
 from speechzoo.config import AugmentConfig, ConfigError, RangeConfig, from_dict
 from speechzoo.data import augment, augment_graph
-from speechzoo.data.augment import BAND, DEVICE, GAIN, NOISE_PLACE, NOISE_SNR, ROOM, SHIFT, SILENCE, SPEED, Augmenter
+from speechzoo.data.augment import (BAND, DEVICE, GAIN, NOISE_PLACE, NOISE_SNR, PLAYBACK_PLACE, PLAYBACK_RATIO,
+                                    PLAYBACK_ROOM, ROOM, SHIFT, SILENCE, SPEED, Augmenter)
 from speechzoo.data.augment_graph import GraphAugmenter
 from speechzoo.data.manifest import write_manifest
 from speechzoo.data.rooms import impulse_response, make_rooms
@@ -30,7 +31,8 @@ def full(tmp_path):
                            noise=RangeConfig(0.7, 0, 20), noise_manifest="noises.jsonl",
                            reverberation=RangeConfig(0.7, 0.15, 0.4), shift=RangeConfig(0.7, -0.1, 0.1),
                            band_limit=RangeConfig(0.7, 3000, 7000), device=RangeConfig(0.7, 1, 4),
-                           silence=RangeConfig(0.7, 0.1, 1))
+                           silence=RangeConfig(0.7, 0.1, 1), playback=RangeConfig(0.7, -10, 10),
+                           playback_manifest=["noises.jsonl"])
     return Augmenter(config, seed=4, root=tmp_path)
 
 
@@ -53,7 +55,7 @@ def test_graph_and_numpy_agree(white, name, arguments):
 
 
 def test_whole_chain_agrees(full, white):
-    in_graph = tf.function(GraphAugmenter(full), input_signature=[tf.TensorSpec([None]), tf.TensorSpec([9])])
+    in_graph = tf.function(GraphAugmenter(full), input_signature=[tf.TensorSpec([None]), tf.TensorSpec([12])])
     lengths = [16000, 12345, 7001, 1, 0]
     changed = 0
     for row, numbers in enumerate(full.draw(2, 9, np.linspace(0.8, 1.2, 20, dtype=np.float32), np.tile([0, 0.3], 10))):
@@ -136,6 +138,17 @@ def test_noise_comes_from_its_place(full, white):
     assert np.corrcoef(added, expected[:len(added)])[0, 1] > 0.999
 
 
+def test_playback_comes_through_a_room_at_its_ratio(full, white):
+    numbers = full.neutral(1)[0]
+    numbers[[PLAYBACK_PLACE, PLAYBACK_RATIO, PLAYBACK_ROOM]] = 100, -7, 5
+    quiet = 0.1 * white  # which nothing clips
+    added = full(quiet, numbers) - quiet
+    assert decibels(power(quiet) / power(added)) == pytest.approx(-7, abs=0.01)
+    expected = np.convolve(full.playbacks[1600:17600].astype(float), full.playback_rooms[5])[:16000]
+    assert np.corrcoef(added, expected)[0, 1] > 0.999
+    np.testing.assert_array_equal(full(quiet, augment.without_noise(numbers)), quiet)
+
+
 def test_gain_in_decibels(white):
     assert decibels(power(augment.change_gain(white, np.float32(-6))) / power(white)) == pytest.approx(-6, abs=1e-3)
 
@@ -194,6 +207,7 @@ def test_reflections_arrive_when_geometry_says():
 
 @pytest.mark.parametrize("settings, message", [
     ({"noise": RangeConfig(0.5, 0, 10)}, "needs noise_manifest"),
+    ({"playback": RangeConfig(0.5, 0, 10)}, "needs playback_manifest"),
     ({"noise": RangeConfig(0.5, 0, 10), "noise_manifest": "none.jsonl"}, "no such manifest"),
     ({"speed": RangeConfig(0.5, 0.0, 1.1)}, "augment.speed: bounds 0 to 1.1"),
     ({"gain": RangeConfig(0.5, 3, -3)}, "augment.gain: bounds 3 to -3")])

@@ -22,7 +22,8 @@ FRAMES = {"type": "frame_classifier", "label": "speech", "classes": ["none", "sp
 
 def test_the_tiny_model_has_a_head_of_every_kind():
     # A server has no steps, which a text of this kind takes; `tests/multitask/test_decode_step.py` has models with it.
-    assert {head["type"] for head in tiny_model().spec["heads"].values()} == set(ANSWERS) - {"seq2seq"}
+    # Gains have no label; tests/exporters/test_stream_tflite.py exports them.
+    assert {head["type"] for head in tiny_model().spec["heads"].values()} == set(ANSWERS) - {"seq2seq", "enhancement"}
     # Of the types of heads in configs, the others give outputs of one of these kinds, or are for training only.
     kinds = {"svm": "classifier", "spotter": "classifier"}
     assert {kinds.get(name, name) for name, head in HEADS.items() if not head.auxiliary} == set(ANSWERS)
@@ -35,6 +36,20 @@ def test_of_a_decoder_its_memory_is_served():
     served = decode_outputs({"text": memory}, spec)
     assert list(served) == output_names(spec) == ["text_memory"] and served["text_memory"] is memory
     assert set(GRAPH_ANSWERS) == set(ANSWERS)
+
+
+def test_of_gains_no_answer_is_read():
+    spec = {"type": "enhancement", "label": "enhancement", "bands": 3, "hop_length": 160, "subsampling": 1}
+    kind, gains = answer_kind(spec), np.full((4, 3), 0.25)
+    recognition = recognize_outputs({"gains": gains}, {"heads": {"gains": spec}})
+    assert recognition.labels == {} and kind.answer(gains, spec) == (0.25, 0.0)
+    assert kind.score(["clean"], [0.25], [0.0], ["ann"], spec) is None
+    assert decode_outputs({"gains": gains[None]}, {"heads": {"gains": spec}}).keys() == {"gains_gains"}
+    pair = [(gains, gains + np.array([0, 0.05, 0.2]))]
+    assert kind.distance(pair, spec) == ("gain", pytest.approx(0.25 / 3)) and kind.changed(pair, spec) == pytest.approx(1 / 3)
+    for wrong in (gains[:, :2], gains + np.nan):
+        with pytest.raises(ValueError, match=r"expected finite gains \(frames, 3\)"):
+            kind.answer(wrong, spec)
 
 
 def test_reading_needs_numpy_only():

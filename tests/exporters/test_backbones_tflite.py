@@ -32,6 +32,7 @@ OPTIONS = {
     "ecapa_tdnn": {"size": 8, "num_blocks": 1, "scale": 2, "squeeze_size": 4, "aggregation_size": 12,
                    "stride_frames": 2},
     "ge2e_lstm": {"size": 20, "num_blocks": 2, "window_frames": 20, "step_frames": 10, "minimum_frames": 1},
+    "grouped_gru": {"size": 40, "num_blocks": 1, "groups": 2, "channels": 4},
     "lstm": {"size": 20},
     "crdnn": {"channels": [4], "lstm_size": 20, "num_blocks": 1, "dense_size": 8, "dense_layers": 1, "subsampling": 2},
     "moonshine": {"size": 16, "num_blocks": 1, "num_heads": 2, "rotary_size": 6},
@@ -40,7 +41,7 @@ OPTIONS = {
                  "position_groups": 2},
     "whisper": {"size": 16, "num_blocks": 1, "num_heads": 2},
 }
-RECURRENT = ("ge2e_lstm", "lstm", "crdnn")  # whose loop over time the converter can't calibrate
+RECURRENT = ("ge2e_lstm", "grouped_gru", "lstm", "crdnn")  # whose loop over time the converter can't calibrate
 ELSEWHERE = ("conformer", "ds_cnn", "espnet_conformer")  # test_tflite.py, the models of the zoo, tests/published
 
 

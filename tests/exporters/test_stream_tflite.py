@@ -19,7 +19,7 @@ from speechzoo.exporters.network.macs import count_tflite_macs
 from speechzoo.exporters.network.quantization import quantize_weights
 from speechzoo.exporters.tflite import export_tflite
 from speechzoo.frontends import FRONTENDS
-from speechzoo.heads import CTCHead, ClassifierHead
+from speechzoo.heads import CTCHead, ClassifierHead, EnhancementHead
 from speechzoo.multitask.model import MultiTaskModel
 from tests.edge.test_edge_model import BLOCKER
 from tests.exporters.side_by_side import SideBySide
@@ -34,6 +34,7 @@ OTHERS = {
     "ds_cnn": {"channels": 6, "num_blocks": 1},
     "bc_resnet": {"width": 4, "stage_blocks": [1, 1, 1, 1], "bands": 2},
     "crdnn": {"channels": [4], "lstm_size": 6, "num_blocks": 1, "dense_size": 8, "dense_layers": 1, "subsampling": 2},
+    "grouped_gru": {"size": 8, "num_blocks": 1, "groups": 2},
     "lstm": {"size": 6},
 }
 
@@ -47,6 +48,8 @@ def several():
         heads[f"{name}_letters"], heads[f"{name}_class"] = CTCHead(["a", "b"], name=f"{name}_letters"), ClassifierHead(
             ["a", "b", "c"], memory=10, name=f"{name}_class")
         blocks.update({f"{name}_letters": number, f"{name}_class": number})
+    heads["gains"] = EnhancementHead(bands=5, name="gains")
+    blocks["gains"] = 1 + list(OTHERS).index("grouped_gru")
     frontend = FRONTENDS["log_mel"](num_mel_bins=16, causal=True, name="frontend")
     backbones = SideBySide(OTHERS, causal=True, name="backbone")
     model = MultiTaskModel(frontend, backbones, heads, blocks, name="several_streaming")

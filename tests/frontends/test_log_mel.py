@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from speechzoo.audio.mel_scale import hertz_to_mel, mel_to_hertz
 from speechzoo.frontends import LogMel, SpecAugment
-from speechzoo.frontends.mel import hertz_to_mel, mel_filterbank, mel_to_hertz
+from speechzoo.frontends.mel import mel_filterbank
 from tests.helpers import run_layer, tone
 
 RATE = 16000

@@ -1,11 +1,14 @@
 """What holds for every registered head."""
 
+import numpy as np
 import pytest
 
 from speechzoo.heads import HEADS
 from tests import tiny_parts
 from tests.helpers import check_head
 
+# Clean and noisy samples, (2, 192) each.
+PAIRS = np.random.default_rng(0).standard_normal((4, 2, 192)).astype(np.float32)
 # Name in a zoo config -> (options, four labels, output shape for 4 rows of 12 frames), at least one each.
 CASES = {
     "ctc": [
@@ -45,6 +48,11 @@ CASES = {
     "alignment": [
         (tiny_parts.HEADS["alignment"], [[["SIL", 0.5], ["B", 0.6]], [["AH", 0.2]], [["ZH", 0.1], ["SIL", 0.2], ["ZH", 0.3]], [["M", 3.0]]], (4, 12, 40)),
         ({"dropout": 0.0, "label": "phone_times"}, [[], [["AH", 0.2]], [], [["M", 3.0]]], (4, 12, 40)),
+    ],
+    # Two hops of eight samples for each of 12 frames; what stands in a manifest, `clean`, has no samples yet.
+    "enhancement": [
+        ({"bands": 8, "hop_length": 8, "subsampling": 2}, list(PAIRS), (4, 12, 8)),
+        ({"bands": 3, "hop_length": 16, "loss": "si_sdr", "dropout": 0.1, "label": "denoising"}, list(PAIRS), (4, 12, 3)),
     ],
     "frame_classifier": [
         (tiny_parts.HEADS["frame_classifier"], [[["none", 0.5], ["speech", 0.6]], "none", "speech", [["speech", 0.2], ["none", 0.3]]],

@@ -56,7 +56,7 @@ def test_every_config_of_the_zoo_names_parts_that_exist(name):
              "conformer": {"size": 8, "num_heads": 2, "subsampling_channels": 2, "feed_forward_size": 8, "num_blocks": 1},
              "crdnn": {"channels": [2], "lstm_size": 2, "dense_size": 4, "num_blocks": 1},
              "ds_cnn": {"channels": 4, "num_blocks": 1}, "ecapa_tdnn": {"size": 8, "num_blocks": 1},
-             "ge2e_lstm": {"size": 4, "num_blocks": 1}, "lstm": {"size": 4, "num_blocks": 1}, "tc_resnet": {"channels": [4, 6]},
+             "grouped_gru": {"size": 8}, "ge2e_lstm": {"size": 4, "num_blocks": 1}, "lstm": {"size": 4, "num_blocks": 1}, "tc_resnet": {"channels": [4, 6]},
              "whisper": {"size": 8, "num_heads": 2, "num_blocks": 1}}
     num_blocks = config.backbone.options.get("num_blocks", 4)
     for head in config.heads.values():

@@ -108,6 +108,9 @@ COLUMNS: dict[str, tuple[int, dict[str, str]]] = {
     "pretraining": (2, {
         "first": "{method}", "labels": "{share:.0%}", "core hours before the labels": "{first_core_hours:.2f}",
         "on them": "{core_hours:.2f}", "steps": "{steps:,}", "phones wrong": "{phones_wrong:.1%}"}),
+    "enhancement": (2, {
+        "": "{measure}", "model": "`{model}`", "dB": "{ratio:g}", "recordings": "{recordings}",
+        "as it is": "{before:.3f}", "enhanced": "{after:.3f}"}),
     # Figures that pages only mention in a sentence.
     "grammar": (2, {
         "grammar": "{grammar}", "units": "{units}", "compile, s": "{compile_seconds:.2f}", "nodes": "{nodes:,}",

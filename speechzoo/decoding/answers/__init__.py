@@ -6,6 +6,7 @@ NumPy only, for devices: what measures answers is imported when it is called.
 from speechzoo.decoding.answers.answer import Answer, UnknownLabelError
 from speechzoo.decoding.answers.classifier import ClassifierAnswer
 from speechzoo.decoding.answers.ctc import CTCAnswer
+from speechzoo.decoding.answers.enhancement import EnhancementAnswer
 from speechzoo.decoding.answers.frame_classifier import FrameClassifierAnswer
 from speechzoo.decoding.answers.seq2seq import Seq2SeqAnswer
 from speechzoo.decoding.answers.slots import SlotsAnswer
@@ -14,7 +15,7 @@ from speechzoo.decoding.answers.speaker import SpeakerAnswer
 # Type in a head's spec -> how its answers are handled. TensorFlow's twins are in `exporters.served.graph_decoding`.
 ANSWERS: dict[str, Answer] = {"ctc": CTCAnswer(), "classifier": ClassifierAnswer(), "slots": SlotsAnswer(),
                               "speaker": SpeakerAnswer(), "frame_classifier": FrameClassifierAnswer(),
-                              "seq2seq": Seq2SeqAnswer()}
+                              "seq2seq": Seq2SeqAnswer(), "enhancement": EnhancementAnswer()}
 
 
 def answer_kind(head_spec: dict) -> Answer:

@@ -179,6 +179,10 @@ def _seq2seq(head, memory, head_spec):
     return {}  # the memory is the answer: who asks runs the decoder's steps
 
 
+def _enhancement(head, gains, head_spec):
+    return {}  # the gains are the answer: who asks applies them
+
+
 def _frame_classifier(head, logits, head_spec):
     probability, score = decode_frames(logits)
     return {head: probability, f"{head}_score": score}
@@ -187,4 +191,4 @@ def _frame_classifier(head, logits, head_spec):
 # Type in a head's spec -> (name, output, spec of a head) -> what is served beside its raw output; each the twin of a
 # kind in `speechzoo.decoding.answers.ANSWERS`.
 GRAPH_ANSWERS = {"ctc": _ctc, "classifier": _classifier, "slots": _slots, "speaker": _speaker,
-                 "frame_classifier": _frame_classifier, "seq2seq": _seq2seq}
+                 "frame_classifier": _frame_classifier, "seq2seq": _seq2seq, "enhancement": _enhancement}
