@@ -112,8 +112,10 @@ def test_a_head_has_the_answers_of_the_method(setting, experiment, name):
     answers = np.asarray(head(inputs["frames_2"], inputs["frame_length"]))
     expected = np.asarray(method.scores(values, task))
     assert answers.shape == (7, 2) and np.ptp(expected) > 1e-4
-    # Pooled frames were float32 before they were pooled, stored ones are float16.
-    np.testing.assert_allclose(softmax(answers), softmax(expected), atol=0.02)
+    # Equal but for a number that all classes share. Pooled frames were float32 before they were pooled, stored ones are
+    # float16.
+    centred = [logits - logits.mean(axis=1, keepdims=True) for logits in (answers, expected)]
+    np.testing.assert_allclose(*centred, atol=0.03 * np.ptp(centred[1]))
 
 
 def softmax(logits):

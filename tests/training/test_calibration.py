@@ -4,6 +4,7 @@ import json
 
 import keras
 import numpy as np
+import pytest
 
 from speechzoo.config import ZooConfig, from_dict
 from speechzoo.decoding.answers import answer_kind
