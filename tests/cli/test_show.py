@@ -17,7 +17,8 @@ def show(capsys, *arguments):
 def test_the_list_has_every_name_whole_and_trained_models_first(columns, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", columns)
     code, shown, _ = show(capsys)
-    names = [line.split()[0] for line in shown.splitlines() if line.startswith(("mtl_", "speaker_", "wake_", "whisper_"))]
+    families = ("enhance_", "mtl_", "speaker_", "wake_", "whisper_")
+    names = [line.split()[0] for line in shown.splitlines() if line.startswith(families)]
     assert code == 0 and names == list_models(pretrained=True) + list_models(pretrained=False)
     assert shown.index("model with weights") < shown.index("mtl_whisper_tiny") < shown.index("recipe without weights")
     assert "MIT" in next(line for line in shown.splitlines() if line.startswith("mtl_whisper_tiny"))

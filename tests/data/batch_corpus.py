@@ -26,7 +26,7 @@ class LabelIndex:
 class Letters:
     """A head with sequences: letters as numbers."""
 
-    target_shape, target_dtype, frame_per_unit = (), "int32", False
+    target_shape, target_dtype, frame_per_unit = (None,), "int32", True
     unlabelled = clean_target = False
 
     def __init__(self, label):
@@ -39,7 +39,8 @@ class Letters:
 class Clean:
     """A head that learns to give recordings without noise, of those of a keyword."""
 
-    label, target_shape, target_dtype, frame_per_unit, clean_target = "keyword", (2, None), "float32", False, True
+    label, target_shape, target_dtype, frame_per_unit = "keyword", (2, None), "float32", False
+    unlabelled, clean_target = False, True
 
     def encode(self, value):
         return np.zeros((2, 0), np.float32)

@@ -25,7 +25,7 @@ def test_the_tiny_model_has_a_head_of_every_kind():
     # Gains have no label; tests/exporters/test_stream_tflite.py exports them.
     assert {head["type"] for head in tiny_model().spec["heads"].values()} == set(ANSWERS) - {"seq2seq", "enhancement"}
     # Of the types of heads in configs, the others give outputs of one of these kinds, or are for training only.
-    kinds = {"svm": "classifier", "spotter": "classifier"}
+    kinds = {"svm": "classifier", "spotter": "classifier", "relation": "classifier"}
     assert {kinds.get(name, name) for name, head in HEADS.items() if not head.auxiliary} == set(ANSWERS)
     assert set(EXPORTED["heads"]) == set(tiny_model().spec["heads"])
 
