@@ -62,6 +62,9 @@ class Objective(Head):
     def loss(self):
         return RowLoss(name=f"{self.name}_loss")
 
+    def get_build_config(self):
+        """None: it is built where it is connected, and a shape doesn't say to what."""
+
     def metrics_for_fit(self):
         return [RowMeasure(column, name=f"{self.name}_{name}") for column, name in enumerate(self.measures, 1)]
 

@@ -227,7 +227,7 @@ def test_adam_of_fine_tuning_is_that_of_keras():
 @pytest.mark.jax
 def test_gradients_on_jax_are_the_same():
     pytest.importorskip("jax")
-    result = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k",
+    result = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider", __file__, "-k",
                              "second_order or numpy"], cwd=Path(__file__).parents[2], capture_output=True, text=True,
                             check=False, env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"})
     assert result.returncode == 0 and "4 passed" in result.stdout, result.stdout
