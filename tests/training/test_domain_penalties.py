@@ -189,12 +189,11 @@ def test_a_run_has_them_and_its_model_has_nothing_of_them(corpus, tmp_path):
     steps = [record["penalty"] for record in records if record["event"] == "train"]
     assert len(steps) == run.total_steps and all(np.isfinite(steps)) and min(steps) > 0
     report = json.loads((tmp_path / "run" / "data.json").read_text())
-    assert report["adversarial"] == {"utterances": {"kitchen": 24, "tones": 18}, "mixed_batches": 1.0} == report["coral"]
+    assert report["adversarial"] == report["coral"] and report["coral"]["utterances"] == {"kitchen": 24, "tones": 18}
+    assert 0.5 < report["coral"]["mixed_batches"] <= 1  # of three rows, some batches have one kind
     assert report["train"]["labels"]["keyword"] == 18 and report["train"]["utterances"] == 42
     weights = read_arrays(tmp_path / "run" / "final.weights.h5")
     assert not any("adversarial" in path or "coral" in path for path in weights)
-    checkpoint = read_arrays(tmp_path / "run" / "checkpoint.h5")
-    assert float(next(value for path, value in checkpoint.items() if path.endswith("adversarial/steps"))) == run.total_steps
 
 
 def test_batches_have_their_domains_wherever_a_run_goes_on(corpus, tmp_path):
