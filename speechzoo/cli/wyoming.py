@@ -36,7 +36,6 @@ def run(arguments):
     from speechzoo.edge.edge_model import EdgeModel
 
     try:
-        from speechzoo.wyoming.conversing import Conversing
         from speechzoo.wyoming.server import serve
         from speechzoo.wyoming.voice import Voice
     except ModuleNotFoundError as error:
@@ -48,23 +47,26 @@ def run(arguments):
         raise ValueError("--dialogue brings its grammar: leave --grammar out")
     if arguments.state and not arguments.dialogue:
         raise ValueError("--state keeps conversations of a dialogue: add --dialogue FILE")
-    machine = _machine(arguments) if arguments.dialogue else None
+    conversing = _conversing(arguments) if arguments.dialogue else None
     decoding = read_decoder_options(arguments)
     model = EdgeModel(arguments.model, threads=arguments.threads)
     commands = decoding.commands(model.spec)
-    if machine is not None:
-        commands = CommandDecoder(machine.openings.everything(), model.spec, arguments.lexicon,
+    if conversing is not None:
+        commands = CommandDecoder(conversing.machine.openings.everything(), model.spec, arguments.lexicon,
                                   arguments.command_threshold)
     voice = Voice(model, commands, decoding.transcripts(model.spec), arguments.wake_word, arguments.threshold,
-                  arguments.language, None if machine is None else Conversing(machine, arguments.state))
+                  arguments.language, conversing)
     print(f"speechzoo: {arguments.model} on {arguments.uri}", file=sys.stderr, flush=True)
     asyncio.run(serve(voice, arguments.uri))
 
 
-def _machine(arguments):
+def _conversing(arguments):
+    # A device without PyYAML has no dialogues, and needs none.
     from speechzoo.dialogue.conversation import load_conversations
     from speechzoo.dialogue.machine import Machine
     from speechzoo.dialogue.reading import load_dialogue
+    from speechzoo.wyoming.conversing import Conversing
 
     dialogue = load_dialogue(arguments.dialogue)
-    return Machine(dialogue, load_conversations(arguments.state, dialogue) if arguments.state else None)
+    people = load_conversations(arguments.state, dialogue) if arguments.state else None
+    return Conversing(Machine(dialogue, people), arguments.state)

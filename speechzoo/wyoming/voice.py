@@ -12,7 +12,6 @@ from speechzoo.decoding.heads import find_head
 from speechzoo.decoding.recognition import recognize_outputs
 from speechzoo.decoding.recognizer import MAXIMUM_SECONDS, Recognizer
 from speechzoo.decoding.streams.wake_words import check_wake_words, wake_thresholds
-from speechzoo.wyoming.conversing import Conversing
 
 
 class Voice:
@@ -25,8 +24,9 @@ class Voice:
         wake_words: Those that it answers to; all that the model offers when None.
         threshold: Mean posterior of a wake word that counts, above 0 and at most 1; the measured ones when None.
         language: ISO 639-1.
-        conversing: Answers transcripts with dialogues of several turns in place of the grammar's intents; `commands`
-            are then all its sentences, for what is spoken.
+        conversing: A `speechzoo.wyoming.conversing.Conversing`, which takes PyYAML to import: it answers transcripts
+            with dialogues of several turns in place of the grammar's intents. `commands` are then all its sentences,
+            for what is spoken.
 
     Attributes:
         wake_words: Names of the wake words.
@@ -40,7 +40,7 @@ class Voice:
 
     def __init__(self, model: Recognizer, commands: CommandDecoder | None = None, decoder=None,
                  wake_words: list[str] | None = None, threshold: float | None = None, language: str = "en",
-                 conversing: Conversing | None = None):
+                 conversing=None):
         self.conversing = conversing
         self.model, self.commands, self.decoder, self.threshold, self.language = (model, commands, decoder, threshold,
                                                                                   language)
