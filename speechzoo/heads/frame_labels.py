@@ -81,8 +81,13 @@ class FrameCrossEntropy(keras.losses.Loss):
     def call(self, y_true, y_pred):
         """Targets int32 (batch, pairs, 2), logits (batch, frames, classes) -> float32 (batch,), nats per frame."""
         target, valid = frame_targets(y_true, y_pred)
-        log_probabilities = ops.take_along_axis(ops.log_softmax(y_pred), target[..., None], axis=-1)[..., 0]
-        return -ops.sum(log_probabilities * valid, axis=-1) / ops.maximum(ops.sum(valid, axis=-1), 1.0)
+        return mean_cross_entropy(y_pred, target, valid)
+
+
+def mean_cross_entropy(logits, target, counts):
+    """Logits (batch, places, classes), classes int32 and weights float32 (batch, places) -> means (batch,), nats."""
+    log_probabilities = ops.take_along_axis(ops.log_softmax(logits), target[..., None], axis=-1)[..., 0]
+    return -ops.sum(log_probabilities * counts, axis=-1) / ops.maximum(ops.sum(counts, axis=-1), 1.0)
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
@@ -94,11 +99,15 @@ class FrameAccuracy(keras.metrics.Metric):
         self.right = self.add_variable(shape=(), initializer="zeros", name="right")
         self.frames = self.add_variable(shape=(), initializer="zeros", name="frames")
 
+    def places(self, y_true, y_pred):
+        """Logits (batch, places, classes), the class of each place, and which places count."""
+        return y_pred, *frame_targets(y_true, y_pred)
+
     def update_state(self, y_true, y_pred, sample_weight=None):
-        target, valid = frame_targets(y_true, y_pred)
+        logits, target, valid = self.places(y_true, y_pred)
         if sample_weight is not None:
             valid = valid * ops.cast(sample_weight, "float32")[:, None]
-        right = ops.cast(ops.cast(ops.argmax(y_pred, axis=-1), "int32") == target, "float32")
+        right = ops.cast(ops.cast(ops.argmax(logits, axis=-1), "int32") == target, "float32")
         self.right.assign(self.right + ops.sum(right * valid))
         self.frames.assign(self.frames + ops.sum(valid))
 

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from speechzoo.heads.frame_head import FrameHead
-from speechzoo.heads.frame_labels import frame_pairs
+from speechzoo.heads.frame_labels import FrameAccuracy, frame_pairs, mean_cross_entropy
 from speechzoo.text.units import UNKNOWN_CLASS
 
 
@@ -109,27 +109,15 @@ class WordCrossEntropy(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         """Targets int32 (batch, pairs, 2), logits (batch, frames, classes) -> float32 (batch,), nats per word."""
-        logits, target, words = word_logits(y_true, y_pred)
-        log_probabilities = ops.take_along_axis(ops.log_softmax(logits), target[..., None], axis=-1)[..., 0]
-        return -ops.sum(log_probabilities * words, axis=-1) / ops.maximum(ops.sum(words, axis=-1), 1.0)
+        return mean_cross_entropy(*word_logits(y_true, y_pred))
 
 
 @keras.saving.register_keras_serializable(package="speechzoo")
-class WordAccuracy(keras.metrics.Metric):
+class WordAccuracy(FrameAccuracy):
     """Share of the words that are the most likely one; arguments as `WordCrossEntropy`."""
 
     def __init__(self, name="word_accuracy", **kwargs):
-        super().__init__(name=name, **{"dtype": "float32", **kwargs})
-        self.right = self.add_variable(shape=(), initializer="zeros", name="right")
-        self.words = self.add_variable(shape=(), initializer="zeros", name="words")
+        super().__init__(name=name, **kwargs)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        logits, target, words = word_logits(y_true, y_pred)
-        if sample_weight is not None:
-            words = words * ops.cast(sample_weight, "float32")[:, None]
-        right = ops.cast(ops.cast(ops.argmax(logits, axis=-1), "int32") == target, "float32")
-        self.right.assign(self.right + ops.sum(right * words))
-        self.words.assign(self.words + ops.sum(words))
-
-    def result(self):
-        return self.right / ops.maximum(self.words, 1.0)
+    def places(self, y_true, y_pred):
+        return word_logits(y_true, y_pred)

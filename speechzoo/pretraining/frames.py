@@ -3,6 +3,7 @@
 from keras import ops
 
 from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.normalization import utterance_mean
 
 
 def normalize(features, lengths):
@@ -16,9 +17,8 @@ def normalize(features, lengths):
         float32 (batch, frames, bins), zero in the padding.
     """
     valid = sequence_mask(lengths, features)
-    count = ops.maximum(ops.sum(valid, axis=1, keepdims=True), 1.0)
-    centred = (features - ops.sum(features * valid, axis=1, keepdims=True) / count) * valid
-    return centred * ops.rsqrt(ops.sum(ops.square(centred), axis=1, keepdims=True) / count + 1e-5)
+    centred = (features - utterance_mean(features, valid)) * valid
+    return centred * ops.rsqrt(utterance_mean(ops.square(centred), valid) + 1e-5)
 
 
 def stack_frames(values, number: int, num_frames):

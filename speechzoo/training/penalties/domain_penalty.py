@@ -6,6 +6,7 @@ from keras import ops
 
 from speechzoo.config import ConfigError
 from speechzoo.layers.masking import sequence_mask
+from speechzoo.layers.normalization import utterance_mean
 from speechzoo.names import nearest
 from speechzoo.training.domain_numbers import DomainNumbers
 from speechzoo.training.penalties.penalty import Penalty
@@ -63,8 +64,7 @@ class DomainPenalty(Penalty):
 
     def means(self, inputs, outputs):
         """Mean of each recording's frames, float32 (batch, channels)."""
-        frames, mask = self.frames(inputs, outputs)
-        return ops.sum(frames * mask, axis=1) / ops.maximum(ops.sum(mask, axis=1), 1.0)
+        return utterance_mean(*self.frames(inputs, outputs))[:, 0]
 
 
 class TwoDomains(DomainPenalty):
