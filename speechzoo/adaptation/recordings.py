@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from speechzoo.audio import AudioError, audio_info, pad_batch
-from speechzoo.data.manifest import audio_path, read_manifest, with_absolute_paths
+from speechzoo.data.manifest import audio_path, manifest_of, read_manifest, with_absolute_paths
 from speechzoo.data.records import RecordError
 from speechzoo.data.utterance_audio import read_utterance_audio
 from speechzoo.evaluation import make_batches
@@ -60,7 +60,7 @@ def read_recordings(source: str | Path | list, split: str | None = None) -> list
     """
     if isinstance(source, (str, Path)):
         path = Path(source)
-        manifest = path / "manifest.jsonl" if path.is_dir() else path
+        manifest = manifest_of(path)
         if manifest.suffix == ".jsonl" and manifest.is_file():
             folder = manifest.parent.resolve()
             found = [Recording(with_absolute_paths(utterance, folder)) for utterance in read_manifest(manifest)

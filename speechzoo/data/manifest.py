@@ -15,6 +15,7 @@ from speechzoo.config import nearest
 from speechzoo.files import open_atomically
 from speechzoo.text.units import PHONES, SILENCE_PHONE
 
+MANIFEST = "manifest.jsonl"
 GENDERS = ("female", "male")
 AGE_GROUPS = ("adult", "child")
 SPEECH_CLASSES = ("none", "speech")
@@ -53,6 +54,12 @@ class ManifestError(ValueError):
         self.problems = problems
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         super().__init__(f"{problems[0]}{more}")
+
+
+def manifest_of(path: str | Path) -> Path:
+    """The manifest that a path names: the file itself, or the one that a prepared folder holds."""
+    path = Path(path)
+    return path / MANIFEST if path.is_dir() else path
 
 
 def read_manifest(path: str | Path) -> list[dict]:

@@ -18,9 +18,9 @@ from speechzoo.audio import SAMPLE_RATE, AudioError, encode_flac, load_audio
 from speechzoo.corpora import CorpusError, audio_root, make_reader
 from speechzoo.data.force_alignment import cut_alignment
 from speechzoo.data.hold_out import DEV, TRAIN, hold_out_names, hold_out_of_stream, hold_out_part
-from speechzoo.data.manifest import check_utterance, read_manifest
+from speechzoo.data.manifest import MANIFEST, check_utterance, read_manifest
 from speechzoo.data.reasons import count_reasons
-from speechzoo.data.shards import MANIFEST, ShardFolder
+from speechzoo.data.shards import ShardFolder
 from speechzoo.data.trimming import speech_bounds
 from speechzoo.data.workers import Workers
 from speechzoo.text.letter_to_sound import guessing_lexicon

@@ -6,11 +6,10 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from speechzoo.data.manifest import write_manifest
+from speechzoo.data.manifest import MANIFEST, write_manifest
 from speechzoo.data.records import RecordWriter, encode_example, read_record
 from speechzoo.files import write_atomically
 
-MANIFEST = "manifest.jsonl"
 SKIPPED = "skipped.jsonl"
 _PARTIAL = ".partial"
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from speechzoo.corpora import make_reader
-from speechzoo.data.manifest import read_manifest, with_absolute_paths
+from speechzoo.corpora.labelled import read_labelled
 from speechzoo.text.units import SILENCE_CLASS
 
 # Part of classes and speakers that is held out.
@@ -42,8 +41,8 @@ class Recordings:
         return sorted({self.labels[number] for number in members})
 
 
-def read_labelled(data: str | Path, label: str) -> list[dict]:
-    """The utterances of a manifest, a prepared folder, or a folder with one folder per class, with absolute paths.
+def read_named(data: str | Path, label: str) -> list[dict]:
+    """The utterances that `read_labelled` reads, all of whose labels are names.
 
     Args:
         data: Manifest (JSONL), folder that holds `manifest.jsonl`, or folder whose folders are called as what is heard.
@@ -53,15 +52,7 @@ def read_labelled(data: str | Path, label: str) -> list[dict]:
         CorpusError, ManifestError: The data can't be read.
         ValueError: No recording has the label.
     """
-    path = Path(data)
-    manifest = path / "manifest.jsonl" if path.is_dir() else path
-    if manifest.is_file() or not path.is_dir():
-        found, folder = read_manifest(manifest), manifest.parent
-    else:
-        found, folder = list(make_reader("folder", label=label).read(path)), path
-    utterances = [with_absolute_paths({key: value for key, value in utterance.items() if key[0] != "_"},
-                                      folder.resolve())
-                  for utterance in found if label in utterance and "_skip" not in utterance]
+    utterances, _ = read_labelled(data, label)
     if not utterances:
         raise ValueError(f"{data}: no usable recording has a label {label}")
     values = [value for value in (utterance[label] for utterance in utterances) if not isinstance(value, str)]
@@ -79,7 +70,7 @@ def divide_recordings(train: str | Path, test: str | Path | None, label: str, pe
     of classes and speakers that teach are not used. Labels that begin with an underscore are no classes.
 
     Args:
-        train, test: As `read_labelled` takes them.
+        train, test: As `read_named` takes them.
         label: Field with the classes.
         per_class: Recordings of each class at most, drawn at random.
         seed: Of what is drawn; which classes and speakers are held out follows from their names.
@@ -88,10 +79,10 @@ def divide_recordings(train: str | Path, test: str | Path | None, label: str, pe
         CorpusError, ManifestError: The data can't be read.
         ValueError: No recordings with the label, or nothing that isn't in training to measure on.
     """
-    utterances = read_labelled(train, label)
+    utterances = read_named(train, label)
     first = len(utterances)
     if test is not None:
-        utterances += read_labelled(test, label)
+        utterances += read_named(test, label)
     labels = [utterance[label] for utterance in utterances]
     speakers = [_speaker(utterance, train if number < first else test) for number, utterance in enumerate(utterances)]
     classes = {name for name in labels[:first] if name[0] != "_"}

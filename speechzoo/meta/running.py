@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from keras import ops
 
+from speechzoo.data.manifest import manifest_of
 from speechzoo.files import write_atomically
 from speechzoo.meta.building import assemble, check_head_name
 from speechzoo.meta.card import write_card
@@ -137,11 +138,11 @@ def _digests(settings):
     digests = []
     for source in (settings.train, settings.test):
         path = Path(source) if source else None
-        if path is not None and path.is_dir() and not (path / "manifest.jsonl").is_file():
+        if path is not None and path.is_dir() and not manifest_of(path).is_file():
             names = sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
             digests.append(hashlib.sha256("\n".join(names).encode()).hexdigest())
         elif path is not None and path.exists():
-            digests.append(sha256_of(path / "manifest.jsonl" if path.is_dir() else path))
+            digests.append(sha256_of(manifest_of(path)))
     return digests
 
 

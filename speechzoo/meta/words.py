@@ -8,7 +8,7 @@ from keras import ops
 from speechzoo.meta.building import assemble, block_of, build_method
 from speechzoo.meta.features import compute_features, read_all_audio
 from speechzoo.meta.methods import METHODS
-from speechzoo.meta.recordings import read_labelled
+from speechzoo.meta.recordings import read_named
 from speechzoo.meta.running import read_learnt, read_run
 from speechzoo.meta.settings import MetaSettings
 from speechzoo.registry import load, save
@@ -34,7 +34,7 @@ def learn_words(run: str | Path, words: str | Path, out: str | Path):
     """
     settings, learnt = read_run(run), read_learnt(run)
     # Labels that begin with an underscore, such as _unknown_, are no words.
-    utterances = [utterance for utterance in read_labelled(words, settings.label)
+    utterances = [utterance for utterance in read_named(words, settings.label)
                   if utterance[settings.label][0] != "_"]
     names = sorted({utterance[settings.label] for utterance in utterances})
     if len(names) < 2:

@@ -10,8 +10,7 @@ import numpy as np
 
 from speechzoo.audio import AudioError, audio_info
 from speechzoo.config import ConfigError, HeadConfig, ZooConfig
-from speechzoo.corpora import make_reader
-from speechzoo.data.manifest import read_manifest, with_absolute_paths
+from speechzoo.corpora.labelled import read_labelled
 
 FOLDS = 5
 # Of as many speakers each is left out once.
@@ -78,21 +77,14 @@ def read_recordings(data: str | Path, label: str) -> Recordings:
         ConfigError: Too few recordings with the label.
         CorpusError, ManifestError: The data can't be read.
     """
-    path = Path(data)
-    manifest = path / "manifest.jsonl" if path.is_dir() else path
-    if manifest.is_file():
-        found, folder = read_manifest(manifest), manifest.parent
-    else:
-        found, folder = list(make_reader("folder", label=label).read(path)), path
-    utterances = [utterance for utterance in found if label in utterance and "_skip" not in utterance]
-    utterances = [utterance for utterance in (_absolute(utterance, folder.resolve()) for utterance in utterances)
-                  if utterance is not None]
+    found, without = read_labelled(data, label)
+    utterances = [utterance for utterance in map(_timed, found) if utterance is not None]
     if len(utterances) < 4:
         raise ConfigError(f"{data}: {len(utterances)} usable recordings with a label {label}; four are the least that "
                           "something can be learnt and measured on")
     folds, by_speaker = make_folds(utterances, label)
     digest = hashlib.sha256(json.dumps([utterances, [fold.tolist() for fold in folds]], sort_keys=True).encode())
-    return Recordings(utterances, label, len(found) - len(utterances), by_speaker, folds, digest.hexdigest())
+    return Recordings(utterances, label, without + len(found) - len(utterances), by_speaker, folds, digest.hexdigest())
 
 
 def make_folds(utterances: list[dict], label: str) -> tuple[list[np.ndarray], bool]:
@@ -121,10 +113,8 @@ def make_folds(utterances: list[dict], label: str) -> tuple[list[np.ndarray], bo
     return folds, False
 
 
-def _absolute(utterance, folder):
-    """An utterance with absolute paths and its duration; None when its audio can't be read."""
-    utterance = with_absolute_paths(
-        {key: value for key, value in utterance.items() if not key.startswith("_")}, folder)
+def _timed(utterance):
+    """An utterance with its duration; None when its audio can't be read."""
     if utterance.get("duration") is None:
         try:
             utterance["duration"] = audio_info(utterance["audio"]).duration - utterance.get("start", 0.0)

@@ -20,7 +20,7 @@ from speechzoo.meta.episodes import EpisodeSampler
 from speechzoo.meta.experiment import Experiment
 from speechzoo.meta.features import compute_features
 from speechzoo.meta.methods import METHODS
-from speechzoo.meta.recordings import read_labelled
+from speechzoo.meta.recordings import read_named
 from speechzoo.meta.running import read_learnt
 from speechzoo.meta.words import ways_of
 from speechzoo.registry import save
@@ -73,7 +73,7 @@ def test_words_that_are_learnt_are_a_model_of_the_zoo(setting, tmp_path):
     assert model.heads["few_shot"].classes == WORDS[2:4]
     assert float(model.heads["few_shot"].threshold) == pytest.approx(float(learnt["threshold"]), rel=1e-5)
     # What the model says is what the method says after learning from the same recordings.
-    utterances = read_labelled(setting / "mine.jsonl", "keyword")
+    utterances = read_named(setting / "mine.jsonl", "keyword")
     inputs = compute_features(start, 2, utterances, None)[0].inputs(np.arange(len(utterances)))
     targets = np.array([WORDS[2:4].index(utterance["keyword"]) for utterance in utterances], np.int32)
     taught = build_method(chosen, start, 2, (learnt["mean"], learnt["deviation"]))
