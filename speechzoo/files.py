@@ -2,11 +2,14 @@
 
 import contextlib
 import errno
+import io
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+import numpy as np
 
 
 def write_atomically(path: str | Path, data):
@@ -19,6 +22,13 @@ def write_atomically(path: str | Path, data):
     """
     with open_atomically(path) as file:
         file.write(data)
+
+
+def write_arrays_atomically(path: str | Path, /, **arrays):
+    """Writes arrays as an `.npz` file, otherwise as `write_atomically`."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    write_atomically(path, content.getvalue())
 
 
 @contextlib.contextmanager

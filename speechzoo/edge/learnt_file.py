@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from speechzoo.files import write_atomically
+from speechzoo.files import write_arrays_atomically
 
 FORMAT = 1
 MAXIMUM_BYTES = 16 << 20
@@ -39,9 +39,7 @@ def write_learnt(path: str | Path, kind: str, model: str, probe: np.ndarray, arr
     Raises:
         OSError: It can't be written; the error names `path`.
     """
-    buffer = io.BytesIO()
-    np.savez(buffer, format=FORMAT, kind=kind, model=model, probe=probe, **arrays)
-    write_atomically(path, buffer.getvalue())
+    write_arrays_atomically(path, format=FORMAT, kind=kind, model=model, probe=probe, **arrays)
 
 
 def read_learnt(path: str | Path, kind: str, probe: np.ndarray, shapes: dict[str, tuple]) -> dict[str, np.ndarray]:

@@ -1,6 +1,5 @@
 """What a frozen network makes of recordings, computed once per recording and kept on disk."""
 
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 from speechzoo.audio import AudioError
 from speechzoo.data.records import RecordError
 from speechzoo.data.utterance_audio import read_utterance_audio
-from speechzoo.files import write_atomically
+from speechzoo.files import write_arrays_atomically
 from speechzoo.layers.pooling import AttentiveStatisticsPooling
 from speechzoo.training.frame_store import identify, pad_rows, to_float16
 
@@ -87,9 +86,7 @@ def compute_features(model: keras.Model, block: int, utterances: list[dict | Non
         else:
             parts.append(_compute(model, network, chosen, first))
             if path:
-                content = io.BytesIO()
-                np.savez(content, **parts[-1])
-                write_atomically(path, content.getvalue())
+                write_arrays_atomically(path, **parts[-1])
         if on_progress:
             on_progress(f"frames of {min(first + _PART, len(utterances))} of {len(utterances)} recordings")
     longest = max(part["frames"].shape[1] for part in parts)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from speechzoo.data.manifest import manifest_of
-from speechzoo.files import write_atomically
+from speechzoo.files import write_arrays_atomically, write_atomically
 from speechzoo.meta.building import assemble, check_head_name
 from speechzoo.meta.card import write_card
 from speechzoo.meta.evaluation import calibrate, few_shot_figures
@@ -155,11 +154,9 @@ def _start(method, values):
 
 
 def _write_learnt(path, values, statistics, temperature, threshold):
-    content = io.BytesIO()
-    np.savez(content, **{f"value_{number}": value for number, value in enumerate(values)},
-             mean=statistics[0], deviation=statistics[1], temperature=temperature,
-             threshold=np.nan if threshold is None else threshold)
-    write_atomically(path, content.getvalue())
+    write_arrays_atomically(path, **{f"value_{number}": value for number, value in enumerate(values)},
+                            mean=statistics[0], deviation=statistics[1], temperature=temperature,
+                            threshold=np.nan if threshold is None else threshold)
 
 
 def is_run(folder: str | Path) -> bool:

@@ -1,6 +1,5 @@
 """The loop over episodes, with everything in one file that it needs to go on."""
 
-import io
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from speechzoo.files import write_atomically
+from speechzoo.files import write_arrays_atomically
 from speechzoo.meta.experiment import Experiment
 from speechzoo.meta.gradients import compiled
 from speechzoo.meta.methods import Method
@@ -70,10 +69,8 @@ def teach(experiment: Experiment, method: Method, settings: MetaSettings, path: 
 
 
 def _save(path, state, step):
-    content = io.BytesIO()
-    np.savez(content, step=step, **{str(number): ops.convert_to_numpy(variable) for number, variable in
-                                    enumerate(state)})
-    write_atomically(path, content.getvalue())
+    write_arrays_atomically(path, step=step, **{str(number): ops.convert_to_numpy(variable)
+                                                for number, variable in enumerate(state)})
 
 
 def _restore(path, state):
